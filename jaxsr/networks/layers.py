@@ -1,0 +1,83 @@
+"""Small layers that every network shares."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Dtype = Any
+
+
+def Conv(
+    features: int, kernel: int = 3, *, dtype: Dtype = None, name: str | None = None, **options
+) -> nn.Conv:
+    """A ``kernel`` × ``kernel`` convolution, stride 1, zero padding that keeps the size (torch's)."""
+    pad = kernel // 2
+    options.setdefault("padding", ((pad, pad), (pad, pad)))
+    return nn.Conv(features, (kernel, kernel), dtype=dtype, name=name, **options)
+
+
+def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b sh sw c"]:
+    """Moves groups of ``scale²`` channels into space; channel order as torch's ``PixelShuffle``.
+
+    Source: Shi et al., "Real-Time Single Image and Video Super-Resolution" (2016).
+
+    Raises:
+      ValueError: the channel count is not a multiple of ``scale²``.
+    """
+    *batch, height, width, channels = x.shape
+    if channels % scale**2:
+        raise ValueError(
+            f"pixel_shuffle by {scale} needs a multiple of {scale**2} channels, got {channels}"
+        )
+    x = x.reshape(*batch, height, width, channels // scale**2, scale, scale)
+    x = jnp.moveaxis(x, (-2, -1), (-5, -3))  # … h, sy, w, sx, c
+    return x.reshape(*batch, height * scale, width * scale, channels // scale**2)
+
+
+def pixel_unshuffle(x: Float[Array, "*b sh sw c"], scale: int) -> Float[Array, "*b h w s2c"]:
+    """The inverse of :func:`pixel_shuffle`."""
+    *batch, height, width, channels = x.shape
+    x = x.reshape(*batch, height // scale, scale, width // scale, scale, channels)
+    x = jnp.moveaxis(x, (-5, -3), (-2, -1))
+    return x.reshape(*batch, height // scale, width // scale, channels * scale**2)
+
+
+def upsample_nearest(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "*b sh sw c"]:
+    """Repeats every pixel ``scale`` times along both axes."""
+    return jnp.repeat(jnp.repeat(x, scale, axis=-3), scale, axis=-2)
+
+
+def upsample_bilinear(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "*b sh sw c"]:
+    """Bilinear, half-pixel centres, edge pixels repeated (torch's ``align_corners=False``).
+
+    Every output pixel is a fixed blend of two neighbours, so it is written as ``scale`` blends of
+    shifted copies and an interleave: no gather, and float32 throughout.
+    """
+    for axis in (x.ndim - 3, x.ndim - 2):
+        x = _stretch(x, axis, scale)
+    return x
+
+
+def _stretch(x: Array, axis: int, scale: int) -> Array:
+    size = x.shape[axis]
+    padded = jnp.concatenate(
+        [
+            jax.lax.slice_in_dim(x, 0, 1, axis=axis),
+            x,
+            jax.lax.slice_in_dim(x, size - 1, size, axis=axis),
+        ],
+        axis=axis,
+    )
+    phases = []
+    for phase in range(scale):
+        centre = (phase + 0.5) / scale + 0.5  # position in the padded array, relative to the pixel
+        left = int(centre)
+        weight = centre - left
+        a = jax.lax.slice_in_dim(padded, left, left + size, axis=axis)
+        b = jax.lax.slice_in_dim(padded, left + 1, left + 1 + size, axis=axis)
+        phases.append(a * (1 - weight) + b * weight)
+    out = jnp.stack(phases, axis=axis + 1)
+    return out.reshape(*x.shape[:axis], size * scale, *x.shape[axis + 1 :])

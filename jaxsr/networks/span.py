@@ -1,0 +1,142 @@
+"""SPAN: blocks of three re-parameterised 3×3 convolutions and a parameter-free attention.
+
+Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution" (2023).
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsr.attention.parameter_free import ParameterFreeAttention
+from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.upscaler import DIV2K_MEAN, PixelShuffleDirect, Upscaler
+
+
+def span(
+    scale: int = 4, *, features: int = 48, folded: bool = False, dtype: Dtype = None
+) -> Upscaler:
+    """SPAN as published: six blocks, inputs centred and scaled to 0..255, no image skip.
+
+    ``folded=False`` is the training form, ``folded=True`` the inference form of the same network;
+    :func:`fold` turns the parameters of the first into those of the second.
+    """
+    return Upscaler(
+        extract=RepConv(features, folded=folded, dtype=dtype),
+        enhance=SpanBody(features, blocks=6, folded=folded, dtype=dtype),
+        fuse=PixelShuffleDirect(scale, dtype=dtype),
+        scale=scale,
+        mean=DIV2K_MEAN,
+        value_range=255.0,
+        denormalise=False,
+        receptive_field=1 + 6 * 3 + 1 + 1,
+    )
+
+
+class SpanBody(nn.Module):
+    """The blocks, then one 1×1 convolution over early, middle and late features."""
+
+    features: int
+    blocks: int
+    folded: bool
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, f0: Array) -> Array:
+        f = f0
+        for i in range(self.blocks):
+            block = SpanBlock(self.features, self.folded, self.dtype, name=f"block_{i}")
+            f, inner = block(f)
+            first = f if i == 0 else first
+        last = RepConv(self.features, folded=self.folded, dtype=self.dtype, name="conv_last")(f)
+        joined = jnp.concatenate([f0, last, first, inner], axis=-1)
+        return Conv(self.features, 1, dtype=self.dtype, name="conv_join")(joined)
+
+
+class SpanBlock(nn.Module):
+    """Three convolutions with SiLU between; their response weighs itself and the input (eq. 5).
+
+    Returns the block's output and its first activated response.
+    """
+
+    features: int
+    folded: bool
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> tuple[Array, Array]:
+        def conv(i):
+            return RepConv(self.features, folded=self.folded, dtype=self.dtype, name=f"conv_{i}")
+
+        inner = nn.silu(conv(0)(x))
+        f = conv(2)(nn.silu(conv(1)(inner)))
+        return ParameterFreeAttention(name="attention")(f, x), inner
+
+
+class RepConv(nn.Module):
+    """A 3×3 convolution, over-parameterised while it trains (the paper's Conv3XC).
+
+    The training form is ``1×1 expand → 3×3 → 1×1 reduce`` beside a 1×1 skip. All of it is linear,
+    so the branches are multiplied out into one kernel (:func:`fold_kernel`) *before* they meet the
+    image: same function and gradients as running the branches, at the cost of one convolution.
+    """
+
+    features: int
+    folded: bool = False
+    gain: int = 2
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        c_in, c_out, gain = x.shape[-1], self.features, self.gain
+        if self.folded:
+            return Conv(c_out, dtype=self.dtype, name="conv")(x)
+        shapes = {
+            "expand": (1, 1, c_in, c_in * gain),
+            "middle": (3, 3, c_in * gain, c_out * gain),
+            "reduce": (1, 1, c_out * gain, c_out),
+            "skip": (1, 1, c_in, c_out),
+        }
+        kernels = {
+            name: {
+                "kernel": self.param(f"{name}_kernel", nn.initializers.lecun_normal(), shape),
+                "bias": self.param(f"{name}_bias", nn.initializers.zeros, shape[-1:]),
+            }
+            for name, shape in shapes.items()
+        }
+        kernel, bias = fold_kernel(kernels)
+        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        return y + bias
+
+
+def fold_kernel(branches: dict) -> tuple[Float[Array, "3 3 i o"], Float[Array, "o"]]:
+    """Multiplies the branches of :class:`RepConv` out into one 3×3 kernel and bias."""
+    expand, middle = branches["expand"], branches["middle"]
+    reduce, skip = branches["reduce"], branches["skip"]
+    highest = jax.lax.Precision.HIGHEST
+    kernel = jnp.einsum(
+        "ia,yxab,bo->yxio",
+        expand["kernel"][0, 0],
+        middle["kernel"],
+        reduce["kernel"][0, 0],
+        precision=highest,
+    )
+    kernel = kernel.at[1, 1].add(skip["kernel"][0, 0])
+    inner = jnp.einsum("a,yxab->b", expand["bias"], middle["kernel"], precision=highest)
+    bias = jnp.einsum("b,bo->o", inner + middle["bias"], reduce["kernel"][0, 0], precision=highest)
+    return kernel, bias + reduce["bias"] + skip["bias"]
+
+
+def fold(params: dict) -> dict:
+    """Parameters of the training form → those of ``folded=True``, at any depth of the tree."""
+    if "expand_kernel" in params:
+        branches = {
+            name: {"kernel": params[f"{name}_kernel"], "bias": params[f"{name}_bias"]}
+            for name in ("expand", "middle", "reduce", "skip")
+        }
+        kernel, bias = fold_kernel(branches)
+        return {"conv": {"kernel": kernel, "bias": bias}}
+    return {k: fold(v) if isinstance(v, dict) else v for k, v in params.items()}

@@ -1,0 +1,76 @@
+"""Weights on disk: one safetensors file holding the parameters and how to build their network."""
+
+import dataclasses
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import flax.traverse_util
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+FORMAT = "jaxsr-1"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """Parameters of a network together with the call that builds it.
+
+    Attributes:
+      network: a name of ``jaxsr.networks.UPSCALERS``.
+      options: the factory's options (``{"scale": 4, …}``), plain JSON values.
+      params: the linen parameter tree, float32 NumPy arrays.
+      notes: free text fields kept with the file (where it came from, figures).
+    """
+
+    network: str
+    options: dict[str, Any]
+    params: dict[str, Any]
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+def save(path: str | os.PathLike, weights: Weights) -> None:
+    """Writes ``weights`` to ``path``, whole or not at all."""
+    flat = flax.traverse_util.flatten_dict(weights.params, sep="/")
+    flat = {name: np.ascontiguousarray(value, np.float32) for name, value in flat.items()}
+    metadata = {
+        "format": FORMAT,
+        "network": weights.network,
+        "options": json.dumps(weights.options),
+    }
+    metadata |= {f"note:{key}": str(value) for key, value in weights.notes.items()}
+    data = safetensors.numpy.save(flat, metadata)
+    path = Path(path)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+
+
+def load(path: str | os.PathLike) -> Weights:
+    """Reads a file written by :func:`save`.
+
+    Raises:
+      ValueError: there is no such file, it is not safetensors, or another program wrote it.
+    """
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such weights file") from None
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path}: not jaxsr weights; `jaxsr convert` turns PyTorch checkpoints into them"
+        )
+    return Weights(
+        network=metadata["network"],
+        options=json.loads(metadata["options"]),
+        params=flax.traverse_util.unflatten_dict(flat, sep="/"),
+        notes={k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")},
+    )
