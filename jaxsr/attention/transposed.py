@@ -1,0 +1,64 @@
+"""Transposed attention: channels attend to channels, at a cost linear in the pixels (Restormer)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsr.attention.depthwise import DepthwiseConv
+
+
+def transposed_attention(
+    q: Float[Array, "*b n heads c"],
+    k: Float[Array, "*b n heads c"],
+    v: Float[Array, "*b n heads c"],
+    temperature: Float[Array, "heads"],
+) -> Float[Array, "*b n heads c"]:
+    """``softmax(τ q̂ᵀ k̂) v`` over the ``c`` channels of a head, ``q̂`` and ``k̂`` of unit length over the pixels.
+
+    Source: Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration"
+    (2022), eq. 1. Norms and softmax are float32.
+
+    Args:
+      q, k, v: queries, keys and values of ``n`` pixels.
+      temperature: the factor ``τ`` on the cosine similarity, one per head.
+    """
+    # The lengths divide the small c × c matrix rather than the n pixels of q and k.
+    scores = jnp.einsum("...nhi,...nhj->...hij", q, k, preferred_element_type=jnp.float32)
+    scores /= _length(q)[..., :, None] * _length(k)[..., None, :]
+    weights = jax.nn.softmax(scores * temperature[:, None, None].astype(jnp.float32), axis=-1)
+    return jnp.einsum("...hij,...nhj->...nhi", weights.astype(v.dtype), v)
+
+
+def _length(x: Float[Array, "*b n heads c"]) -> Float[Array, "*b heads c"]:
+    """Root of the sum of squares over the pixels, at least 1e-12 (as torch's ``normalize``)."""
+    squares = jnp.sum(jnp.square(x.astype(jnp.float32)), axis=-3)
+    return jnp.sqrt(jnp.maximum(squares, 1e-24))
+
+
+class TransposedAttention(nn.Module):
+    """:func:`transposed_attention` between 1×1 projections; q, k, v pass a 3×3 depthwise convolution.
+
+    Raises:
+      ValueError: the channel count is not a multiple of ``heads``.
+    """
+
+    heads: int = 1
+    use_bias: bool = False
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
+        *batch, height, width, channels = x.shape
+        if channels % self.heads:
+            raise ValueError(f"{self.heads} heads do not divide {channels} channels")
+        options = {"use_bias": self.use_bias, "dtype": self.dtype}
+        qkv = nn.Conv(3 * channels, (1, 1), name="qkv", **options)(x)
+        qkv = DepthwiseConv(3, name="qkv_local", **options)(qkv)
+        split = (*batch, height * width, self.heads, channels // self.heads)
+        q, k, v = (part.reshape(split) for part in jnp.split(qkv, 3, axis=-1))
+        temperature = self.param("temperature", nn.initializers.ones, (self.heads,))
+        y = transposed_attention(q, k, v, temperature).reshape(x.shape)
+        return nn.Conv(channels, (1, 1), name="project", **options)(y)
