@@ -33,7 +33,7 @@ def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b
             f"pixel_shuffle by {scale} needs a multiple of {scale**2} channels, got {channels}"
         )
     x = x.reshape(*batch, height, width, channels // scale**2, scale, scale)
-    x = jnp.moveaxis(x, (-2, -1), (-5, -3))  # … h, sy, w, sx, c
+    x = jnp.moveaxis(x, (-2, -1), (-4, -2))  # … h, sy, w, sx, c
     return x.reshape(*batch, height * scale, width * scale, channels // scale**2)
 
 
@@ -41,7 +41,7 @@ def pixel_unshuffle(x: Float[Array, "*b sh sw c"], scale: int) -> Float[Array, "
     """The inverse of :func:`pixel_shuffle`."""
     *batch, height, width, channels = x.shape
     x = x.reshape(*batch, height // scale, scale, width // scale, scale, channels)
-    x = jnp.moveaxis(x, (-5, -3), (-2, -1))
+    x = jnp.moveaxis(x, (-4, -2), (-2, -1))
     return x.reshape(*batch, height // scale, width // scale, channels * scale**2)
 
 

@@ -1,0 +1,71 @@
+"""Devices and hosts: the mesh, where arrays live, and mapping one device's step over all."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxsr.training.step import AXIS
+
+
+def make_mesh() -> Mesh:
+    """All devices of all hosts in one line: data parallelism."""
+    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+
+
+def replicate(tree, mesh: Mesh):
+    """Puts the same values on every device, as global arrays."""
+    sharding = NamedSharding(mesh, PartitionSpec())
+    return jax.tree.map(
+        lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree
+    )
+
+
+def shard_batch(batch: dict, mesh: Mesh) -> dict:
+    """This host's examples → its part of global arrays split over the devices along axis 0."""
+    sharding = NamedSharding(mesh, PartitionSpec(AXIS))
+    return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
+
+
+def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
+    """Maps a per-device step (see ``jaxsr.training.step``) over the mesh and compiles it.
+
+    "shard_map" keeps the state as global arrays and donates its buffers. "pmap" runs the same step
+    through ``jax.pmap``, on one host; it gives the same result.
+
+    Raises:
+      ValueError: an unknown mapper, or "pmap" with several processes.
+    """
+    if mapper == "shard_map":
+        everywhere, split = PartitionSpec(), PartitionSpec(AXIS)
+        # check_vma off: inside, gradients are this device's own, and the step averages them itself
+        mapped = jax.shard_map(
+            step,
+            mesh=mesh,
+            in_specs=(everywhere, split),
+            out_specs=(everywhere, everywhere),
+            check_vma=False,
+        )
+        return jax.jit(mapped, donate_argnums=0)
+    if mapper == "pmap":
+        return _pmap_step(step, mesh)
+    raise ValueError(f"config.mapper is {mapper!r}; shard_map and pmap are known")
+
+
+def _pmap_step(step: Callable, mesh: Mesh) -> Callable:
+    if jax.process_count() > 1:
+        raise ValueError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
+    devices = list(mesh.devices.flat)
+    mapped = jax.pmap(step, AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices)
+
+    @functools.wraps(step)
+    def run(state, batch):
+        batch = {
+            k: np.asarray(v).reshape(len(devices), -1, *v.shape[1:]) for k, v in batch.items()
+        }
+        state, metrics = mapped(jax.device_get(state), batch)
+        return replicate(state, mesh), metrics
+
+    return run
