@@ -1,0 +1,33 @@
+# make demo | make test | make lint | make format   [PYTHON=python3.12]
+PYTHON ?= python3
+# every Python has an environment of its own; plain python3's is .venv
+VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
+BIN = $(VENV)/bin
+
+.PHONY: demo test lint format clean
+
+demo: $(VENV)/.demo
+	$(BIN)/jaxsr demo --output demo
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# the environment with one extra; again whenever the dependencies change
+$(VENV)/.%: setup.cfg
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo 'jaxsr needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	@touch $@
+
+clean:
+	rm -rf .venv* .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info demo

@@ -1,0 +1,70 @@
+"""Where a run's figures go: the terminal, ``metrics.jsonl`` and TensorBoard."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import tensorboardX
+import tqdm
+
+
+class Logs:
+    """Writers of one working directory; on hosts other than the first, nothing is written."""
+
+    def __init__(self, workdir: Path, first_step: int, total_steps: int, *, write: bool):
+        self._write = write
+        if not write:
+            return
+        self._jsonl = _open_after(workdir / "metrics.jsonl", first_step)
+        self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+        self._bar = tqdm.tqdm(
+            total=total_steps,
+            initial=first_step,
+            unit="step",
+            dynamic_ncols=True,
+            disable=None if sys.stderr.isatty() else True,
+        )
+
+    def advance(self) -> None:
+        """One more step is done."""
+        if self._write:
+            self._bar.update()
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Writes named figures everywhere."""
+        if not self._write:
+            return
+        self._jsonl.write(json.dumps({"step": step} | values) + "\n")
+        self._jsonl.flush()
+        for name, value in values.items():
+            self._board.add_scalar(name, value, step)
+        text = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
+        self._bar.write(f"step {step}  {text}", file=sys.stdout)
+        sys.stdout.flush()
+
+    def image(self, step: int, name: str, picture: np.ndarray) -> None:
+        """Shows a uint8 (H, W, 3) picture in TensorBoard."""
+        if self._write:
+            self._board.add_image(name, picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        if self._write:
+            self._bar.close()
+            self._board.close()
+            self._jsonl.close()
+
+
+def _open_after(path: Path, first_step: int):
+    """Opens a JSON-lines log to go on after ``first_step``: later lines are of steps lost in a kill."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if _step_of(line) <= first_step]
+    path.write_text("".join(line + "\n" for line in kept))
+    return path.open("a")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return json.loads(line)["step"]
+    except (ValueError, KeyError):  # a line cut short by a kill
+        return float("inf")

@@ -1,0 +1,234 @@
+"""The training loop: the same for every task, from a laptop to a pod."""
+
+import dataclasses
+import math
+import signal
+import time
+from pathlib import Path
+
+import jax
+import ml_collections
+from absl import logging
+
+from jaxsr.training import parallel
+from jaxsr.training.checkpoints import Checkpoints, load_weights
+from jaxsr.training.initial import start_from
+from jaxsr.training.logs import Logs
+from jaxsr.training.optimizer import make_optimizer
+from jaxsr.training.state import TrainState, new_state
+from jaxsr.training.step import make_step
+from jaxsr.training.super_resolution import super_resolution
+from jaxsr.training.task import Task
+
+TASKS = {"super_resolution": super_resolution}
+
+
+def fit(config: ml_collections.ConfigDict, workdir: str) -> TrainState:
+    """Trains as ``config`` says, from ``workdir``'s newest checkpoint where there is one.
+
+    Killed at any step and called again, it ends with the same bits. SIGTERM and SIGINT save a
+    checkpoint first, then end the run.
+
+    Returns:
+      the state after the last step taken.
+
+    Raises:
+      ValueError: an option that cannot be, or a working directory that holds another model.
+      FloatingPointError: the loss is not finite; step and examples are named.
+    """
+    _check(config)
+    task = TASKS[config.task](config)
+    workdir = Path(workdir)
+    workdir.mkdir(parents=True, exist_ok=True)
+    optimizer, schedule = make_optimizer(config.optimizer, config.steps)
+    mesh = parallel.make_mesh()
+    checkpoints = Checkpoints(workdir, config.keep_checkpoints)
+    data = iter(task.dataset)
+    state = _first_state(config, task, optimizer, checkpoints, data, mesh)
+    step = make_step(
+        task.loss, optimizer, ema_decay=config.ema_decay, accumulate=config.accumulate
+    )
+    step = parallel.map_step(step, mesh, config.mapper)
+    first = int(state.step)
+    logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
+    run = _Run(config, task, data, mesh, step, schedule, checkpoints, logs, workdir)
+    try:
+        return run.go(state, first)
+    finally:
+        logs.close()
+        checkpoints.close()
+
+
+def _check(config: ml_collections.ConfigDict) -> None:
+    if config.task not in TASKS:
+        raise ValueError(f"config.task is {config.task!r}; there are: {', '.join(TASKS)}")
+    pieces = jax.device_count() * config.accumulate
+    if config.batch_size % pieces:
+        raise ValueError(
+            f"config.batch_size is {config.batch_size}; make it a multiple of {pieces} "
+            f"({jax.device_count()} devices × config.accumulate {config.accumulate})"
+        )
+
+
+def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> TrainState:
+    """The newest checkpoint's state (``data`` moved to its place), or a new one."""
+    params = jax.jit(task.init)(jax.random.key(config.seed))
+    resumed = checkpoints.latest_step()
+    if resumed is None and config.init_from:
+        params = start_from(params, config.init_from, config.scale)
+    state = parallel.replicate(new_state(params, optimizer), mesh)
+    if resumed is None:
+        return state
+    trained = checkpoints.config()
+    if (trained.model, trained.scale) != (config.model, config.scale):
+        raise ValueError(
+            f"the working directory holds a run of {trained.model.to_dict()} at ×{trained.scale}; "
+            "give another --workdir, or that model"
+        )
+    logging.info("resuming after step %d", resumed)
+    return checkpoints.restore(state, data)
+
+
+@dataclasses.dataclass
+class _Run:
+    """What stays the same from step to step."""
+
+    config: ml_collections.ConfigDict
+    task: Task
+    data: object
+    mesh: jax.sharding.Mesh
+    step: object
+    schedule: object
+    checkpoints: Checkpoints
+    logs: Logs
+    workdir: Path
+
+    def go(self, state: TrainState, first: int) -> TrainState:
+        config = self.config
+        meter = _Meter(config.batch_size)
+        unchecked = None  # the last step's figures: read one step late, so that devices never wait
+        with _StopSignals() as stop, _Profile(config.profile, self.workdir) as profile:
+            for number in range(first + 1, config.steps + 1):
+                profile.at(number)
+                batch = next(self.data)
+                index = batch.pop("index")
+                state, metrics = self.step(state, parallel.shard_batch(batch, self.mesh))
+                self._check_finite(unchecked)
+                unchecked = (number, metrics, index)
+                self.logs.advance()
+                stopping = self._stopping(stop, number)
+                last = number == config.steps or stopping
+                if number % config.log_every == 0:
+                    self._log(number, metrics, meter)
+                if number % config.checkpoint_every == 0 or last:
+                    self._check_finite(unchecked)  # a broken state is never saved
+                    self.checkpoints.save(state, self.data, config)
+                if self.task.evaluate and (number % config.eval_every == 0 or number == config.steps):
+                    self._evaluate(number, state, meter)
+                if stopping:
+                    logging.warning("stopped after step %d; the same command goes on", number)
+                    break
+        return state
+
+    def _stopping(self, stop: "_StopSignals", number: int) -> bool:
+        if jax.process_count() > 1:  # all hosts must stop after the same step
+            return self.checkpoints.reached_preemption(number)
+        return stop.seen
+
+    def _check_finite(self, unchecked) -> None:
+        if unchecked is None:
+            return
+        number, metrics, index = unchecked
+        loss = float(metrics["loss"])
+        if not math.isfinite(loss):
+            names = ", ".join(self.task.names(index.tolist()))
+            raise FloatingPointError(
+                f"the loss is {loss} at step {number}; this host's batch was: {names}. "
+                "Lower config.optimizer.learning_rate or set config.optimizer.clip_norm"
+            )
+
+    def _log(self, number: int, metrics: dict, meter: "_Meter") -> None:
+        values = {name: float(value) for name, value in metrics.items()}
+        values["learning_rate"] = float(self.schedule(number - 1))
+        values["img/s"] = meter.read(number)
+        self.logs.scalars(number, values)
+
+    def _evaluate(self, number: int, state: TrainState, meter: "_Meter") -> None:
+        with meter.paused():
+            scalars, pictures = self.task.evaluate(jax.device_get(state.ema))
+            self.logs.scalars(number, scalars)
+            for name, picture in pictures.items():
+                self.logs.image(number, name, picture)
+
+
+class _Meter:
+    """Images a second since the last reading, evaluations left out."""
+
+    def __init__(self, batch_size: int):
+        self._batch_size = batch_size
+        self._since = time.perf_counter()
+        self._number = None
+
+    def read(self, number: int) -> float:
+        now = time.perf_counter()
+        steps = number - self._number if self._number is not None else 0
+        rate = steps * self._batch_size / (now - self._since)
+        self._since, self._number = now, number
+        return rate
+
+    def paused(self):
+        meter = self
+
+        class Pause:
+            def __enter__(self):
+                self.start = time.perf_counter()
+
+            def __exit__(self, *_):
+                meter._since += time.perf_counter() - self.start
+
+        return Pause()
+
+
+class _StopSignals:
+    """Notes SIGTERM and SIGINT instead of dying of them; a second SIGINT kills as usual."""
+
+    def __enter__(self):
+        self.seen = False
+        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def _note(self, number, _frame):
+        if self.seen and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.seen = True
+
+    def __exit__(self, *_):
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+class _Profile:
+    """Traces the steps "FIRST:LAST" into ``workdir/profile``, for TensorBoard or Perfetto."""
+
+    def __init__(self, steps: str, workdir: Path):
+        try:
+            self._first, self._last = map(int, steps.split(":")) if steps else (0, 0)
+        except ValueError:
+            raise ValueError(f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110") from None
+        self._path = workdir / "profile"
+        self._on = False
+
+    def __enter__(self):
+        return self
+
+    def at(self, number: int) -> None:
+        if number == self._first:
+            jax.profiler.start_trace(str(self._path))
+            self._on = True
+        elif number == self._last + 1:
+            self.__exit__()
+
+    def __exit__(self, *_):
+        if self._on:
+            jax.profiler.stop_trace()
+            self._on = False

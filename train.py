@@ -1,0 +1,44 @@
+"""Trains a network: ``python train.py --config=configs/sr/NAME.py --workdir=DIR [--config.x=y]``.
+
+The same command goes on where a run was stopped or killed. On several hosts, give every one the
+same command and ``--distributed``; on a cluster that JAX does not know, also ``--coordinator``,
+``--processes`` and ``--process``.
+"""
+
+import os
+import sys
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "the experiment, a file of configs/")
+_WORKDIR = flags.DEFINE_string("workdir", None, "where checkpoints, logs and pictures go")
+_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "several hosts: jax.distributed.initialize()")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0")
+_PROCESSES = flags.DEFINE_integer("processes", None, "how many processes there are")
+_PROCESS = flags.DEFINE_integer("process", None, "which of them this one is, from 0")
+flags.mark_flags_as_required(["config", "workdir"])
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
+    import jax  # after the flags are read: --help stays quick
+
+    from jaxsr.training import loop
+
+    if _DISTRIBUTED.value:
+        jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    try:
+        loop.fit(_CONFIG.value, _WORKDIR.value)
+    except (ValueError, FloatingPointError) as error:
+        if os.environ.get("JAXSR_DEBUG"):
+            raise
+        print(f"train.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.INFO)
+    app.run(main)
