@@ -1,0 +1,205 @@
+"""Window attention: within windows (Swin), within shifted windows, and across overlapping ones (HAT).
+
+An image is cut into ``n`` square windows of side ``window``; the ``t = window²`` pixels of a window
+are tokens. Heights and widths are multiples of ``window`` throughout.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Shaped
+
+from jaxsr.networks.layers import Dtype
+
+# The initialisation of SwinIR and HAT, for projections and position tables alike.
+INIT = nn.initializers.truncated_normal(0.02)
+
+
+def window_partition(
+    x: Shaped[Array | np.ndarray, "b h w c"], window: int
+) -> Shaped[Array | np.ndarray, "b n t c"]:
+    """Cuts into windows, numbered row by row, their pixels row by row.
+
+    Raises:
+      ValueError: the height or width is not a multiple of ``window``.
+    """
+    batch, height, width, channels = x.shape
+    if height % window or width % window:
+        raise ValueError(
+            f"windows of {window} need heights and widths that are multiples of {window}, "
+            f"got {height}x{width}; pad the image first"
+        )
+    rows, columns = height // window, width // window
+    x = x.reshape(batch, rows, window, columns, window, channels).swapaxes(2, 3)
+    return x.reshape(batch, rows * columns, window * window, channels)
+
+
+def window_merge(
+    windows: Shaped[Array | np.ndarray, "b n t c"], height: int, width: int
+) -> Shaped[Array | np.ndarray, "b {height} {width} c"]:
+    """The inverse of :func:`window_partition`."""
+    batch, _, tokens, channels = windows.shape
+    window = round(tokens**0.5)
+    rows, columns = height // window, width // window
+    x = windows.reshape(batch, rows, columns, window, window, channels).swapaxes(2, 3)
+    return x.reshape(batch, height, width, channels)
+
+
+def overlapping_windows(
+    x: Float[Array, "b h w c"], window: int, overlap: float = 0.5
+) -> Float[Array, "b n t2 c"]:
+    """The windows of :func:`window_partition`, each grown by ``overlap · window / 2`` on every side.
+
+    Beyond the image there are zeros. A grown window is a window of the padded image followed by the
+    beginning of the next one, so it is cut by reshapes alone: no gather, no patch convolution.
+    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+
+    Returns:
+      The ``t2 = (window + overlap · window)²`` pixels of each grown window.
+
+    Raises:
+      ValueError: ``overlap · window`` is odd or not in 0..window, or the sizes are not multiples.
+    """
+    extra = overlap_pixels(window, overlap)
+    if x.shape[1] % window or x.shape[2] % window:
+        raise ValueError(f"windows of {window} do not tile {x.shape[1]}x{x.shape[2]}; pad it first")
+    # up to one more window behind the last, so that every window has a next one
+    x = jnp.pad(x, ((0, 0), *[(extra // 2, window - extra // 2)] * 2, (0, 0)))
+    x = _grow(_grow(x, 1, window, extra), 3, window, extra)  # b rows h2 columns w2 c
+    batch, rows, side, columns, _, channels = x.shape
+    return x.swapaxes(2, 3).reshape(batch, rows * columns, side * side, channels)
+
+
+def overlap_pixels(window: int, overlap: float) -> int:
+    """By how many pixels a window of HAT's cross attention is larger than ``window``."""
+    extra = int(window * overlap)
+    if extra % 2 or not 0 <= extra <= window:
+        raise ValueError(
+            f"overlap {overlap} of window {window} is {extra} pixels; it must be even, 0 to {window}"
+        )
+    return extra
+
+
+def _grow(x: Array, axis: int, window: int, extra: int) -> Array:
+    """Splits ``axis`` into (blocks, window + extra); the last window is only there to borrow from."""
+    blocks = x.reshape(*x.shape[:axis], -1, window, *x.shape[axis + 1 :])
+    these = jax.lax.slice_in_dim(blocks, 0, blocks.shape[axis] - 1, axis=axis)
+    following = jax.lax.slice_in_dim(blocks, 1, None, axis=axis)
+    following = jax.lax.slice_in_dim(following, 0, extra, axis=axis + 1)
+    return jnp.concatenate([these, following], axis=axis + 1)
+
+
+def relative_position_bias(
+    table: Float[Array, "s2 heads"], queries: int, keys: int | None = None
+) -> Float[Array, "heads tq tk"]:
+    """Looks up what attention adds for where a key lies as seen from its query.
+
+    Source: Liu et al., "Swin Transformer" (2021), eq. 4.
+
+    Args:
+      table: one row for every offset, ``s2 = (queries + keys − 1)²``; offsets are
+        query position − key position, the vertical one slow, both from their least value up.
+      queries: side of the window the queries are in.
+      keys: side of the (grown) window the keys are in; ``queries`` unless given.
+    """
+    keys = keys or queries
+    span = queries + keys - 1
+    # (queries, keys): 0 for the first query and last key, span − 1 for the last and first
+    offset = np.arange(queries)[:, None] - np.arange(keys)[None, :] + keys - 1
+    index = offset[:, None, :, None] * span + offset[None, :, None, :]
+    return table[index.reshape(queries**2, keys**2)].transpose(2, 0, 1)
+
+
+def shifted_window_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t t"]:
+    """Which pixels of a window may see each other once the image was rolled by ``−shift``.
+
+    Rolling brings the first ``shift`` rows and columns behind the last ones: pixels that were
+    wrapped and pixels that were not share windows there without being neighbours. Only one label a
+    pixel is a constant of the compiled program; comparing them is left to run time, where it fuses.
+    """
+    down, across = (np.arange(size) >= size - shift for size in (height, width))
+    labels = 2 * down[:, None].astype(np.int8) + across[None, :].astype(np.int8)
+    labels = jnp.asarray(window_partition(labels[None, :, :, None], window)[0, :, :, 0])
+    return labels[:, :, None] == labels[:, None, :]
+
+
+def window_attention(
+    q: Float[Array, "b n tq heads d"],
+    k: Float[Array, "b n tk heads d"],
+    v: Float[Array, "b n tk heads d"],
+    bias: Float[Array, "heads tq tk"],
+    mask: Bool[Array, "n tq tk"] | None = None,
+) -> Float[Array, "b n tq heads d"]:
+    """``softmax(q kᵀ / √d + bias) v`` within every window, the softmax in float32.
+
+    Source: Liu et al., "Swin Transformer" (2021), eq. 4.
+
+    Args:
+      bias: from :func:`relative_position_bias`.
+      mask: True where a query may see a key; every query must see one.
+    """
+    logits = jnp.einsum("bnqhd,bnkhd->bnhqk", q, k, preferred_element_type=jnp.float32)
+    logits = logits * q.shape[-1] ** -0.5 + bias.astype(jnp.float32)
+    if mask is not None:
+        logits = jnp.where(mask[:, None], logits, -jnp.inf)
+    weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
+    return jnp.einsum("bnhqk,bnkhd->bnqhd", weights, v)
+
+
+def _heads(x: Array, heads: int) -> Array:
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)
+
+
+class WindowAttention(nn.Module):
+    """Swin's multi-head self-attention in windows, shifted by ``shift`` pixels where that is not 0.
+
+    Pixels attend within their window only, so it costs ``O(h·w·window²)``, linear in the image.
+    """
+
+    heads: int
+    window: int
+    shift: int = 0
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        _, height, width, channels = x.shape
+        table = self.param("position", INIT, ((2 * self.window - 1) ** 2, self.heads))
+        qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
+        mask = None
+        if self.shift:
+            qkv = jnp.roll(qkv, (-self.shift, -self.shift), (1, 2))
+            mask = shifted_window_mask(height, width, self.window, self.shift)
+        q, k, v = jnp.split(window_partition(qkv, self.window), 3, axis=-1)
+        q, k, v = (_heads(a, self.heads) for a in (q, k, v))
+        y = window_attention(q, k, v, relative_position_bias(table, self.window), mask)
+        y = window_merge(y.reshape(*y.shape[:-2], channels), height, width)
+        if self.shift:
+            y = jnp.roll(y, (self.shift, self.shift), (1, 2))
+        return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)
+
+
+class OverlappingCrossAttention(nn.Module):
+    """HAT's attention of each window to the same window grown by ``overlap``.
+
+    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+    """
+
+    heads: int
+    window: int
+    overlap: float = 0.5
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        _, height, width, channels = x.shape
+        grown = self.window + overlap_pixels(self.window, self.overlap)
+        table = self.param("position", INIT, ((self.window + grown - 1) ** 2, self.heads))
+        qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
+        q = window_partition(qkv[..., :channels], self.window)
+        kv = overlapping_windows(qkv[..., channels:], self.window, self.overlap)
+        q, k, v = (_heads(a, self.heads) for a in (q, *jnp.split(kv, 2, axis=-1)))
+        y = window_attention(q, k, v, relative_position_bias(table, self.window, grown))
+        y = window_merge(y.reshape(*y.shape[:-2], channels), height, width)
+        return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)

@@ -1,0 +1,93 @@
+"""What a network costs: its parameters and its multiply-adds, read off its program."""
+
+import math
+from collections.abc import Iterator
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.extend import core
+
+from jaxsr.networks.upscaler import Upscaler
+
+OUTPUT = (720, 1280)  # height and width of the output at which papers state multiply-adds
+
+
+def parameters(network: nn.Module) -> int:
+    """How many trained numbers a network of RGB images has; no array is allocated."""
+    return sum(math.prod(a.shape) for a in jax.tree.leaves(_shapes(network, _image(16, 16))))
+
+
+def multiply_adds(network: Upscaler, height: int | None = None, width: int | None = None) -> int:
+    """Multiply-adds of one forward pass over one image of ``height × width`` low-resolution pixels.
+
+    The size is the one whose output is 1280×720 unless both are given (1280 is no multiple of 3:
+    ×3 takes 240×427). The network is traced, not run, and every convolution and matrix product of
+    the traced program counts ``outputs × inputs of each output``. So
+
+    - both products of an attention are in (``2·pixels·window²·channels`` a layer). Tools that only
+      look at layers, as many papers' do, leave them out: of SwinIR-light ×4, a quarter.
+    - the padding to whole windows is in: SwinIR pads 320×180 to 320×184, 2 % more, and HAT to 320×192.
+    - convolutions count their zero padding, as every tool does.
+    - anything elementwise is out: activations, norms, gates, skips, resizing, biases. So are
+      depthwise convolutions where a network writes them as shifted multiply-adds.
+    - what is computed on the weights counts: SPAN's training form multiplies its branches out
+      (0.01 %); count the folded form.
+
+    Raises:
+      ValueError: the program has a loop of unknown length.
+    """
+    height = height or round(OUTPUT[0] / network.scale)
+    width = width or round(OUTPUT[1] / network.scale)
+    image = _image(height, width)
+    program = jax.make_jaxpr(network.apply)(_shapes(network, image), image)
+    return sum(_multiply_adds(program.jaxpr))
+
+
+def _image(height: int, width: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+
+
+def _shapes(network: nn.Module, image: jax.ShapeDtypeStruct) -> dict:
+    return jax.eval_shape(network.init, jax.random.key(0), image)
+
+
+def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:
+    for equation in program.eqns:
+        name = equation.primitive.name
+        if name == "conv_general_dilated":
+            yield _convolution(equation)
+        elif name == "dot_general":
+            yield _matrix_product(equation)
+        elif name == "while":
+            raise ValueError("cannot count a while loop: nobody knows how often it runs")
+        else:
+            times = equation.params["length"] if name == "scan" else 1
+            inner = [sum(_multiply_adds(p)) for p in _programs_within(equation.params)]
+            # of a cond's branches one runs: the dearest is counted
+            yield times * (max(inner, default=0) if name == "cond" else sum(inner))
+
+
+def _programs_within(params: dict) -> Iterator[core.Jaxpr]:
+    """The bodies of a call, a custom derivative, a scan or a cond."""
+    for value in params.values():
+        for item in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(item, core.ClosedJaxpr):
+                yield item.jaxpr
+            elif isinstance(item, core.Jaxpr):
+                yield item
+
+
+def _convolution(equation: core.JaxprEqn) -> int:
+    """Outputs × the kernel's taps × input channels a group."""
+    kernel = equation.invars[1].aval.shape
+    outputs_axis = equation.params["dimension_numbers"].rhs_spec[0]
+    taps = math.prod(kernel) // kernel[outputs_axis]
+    return math.prod(equation.outvars[0].aval.shape) * taps
+
+
+def _matrix_product(equation: core.JaxprEqn) -> int:
+    """Outputs × the length of the axes summed over."""
+    (summed, _), _ = equation.params["dimension_numbers"]
+    left = equation.invars[0].aval.shape
+    return math.prod(equation.outvars[0].aval.shape) * math.prod(left[a] for a in summed)

@@ -1,0 +1,116 @@
+"""HAT: Swin layers beside channel attention, and attention across overlapping windows.
+
+Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023).
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+import flax.linen as nn
+from jaxtyping import Array
+
+from jaxsr.attention.channel import ChannelAttention
+from jaxsr.attention.window import OverlappingCrossAttention, WindowAttention
+from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.swinir import LayerNorm, Perceptron, SwinBody
+from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleStages, Upscaler
+
+
+def hat(
+    scale: int = 4,
+    *,
+    features: int = 180,
+    groups: int = 6,
+    depth: int = 6,
+    heads: int = 6,
+    window: int = 16,
+    overlap: float = 0.5,
+    compress: int = 3,
+    squeeze: int = 30,
+    dtype: Dtype = None,
+) -> Upscaler:
+    """HAT as published, 20.8M parameters: 6 groups of 6 hybrid blocks and one overlapping block.
+
+    Its channel attention averages over the whole image, so tiles give another result than the whole.
+    """
+    layer = partial(HybridLayer, heads, window, compress=compress, squeeze=squeeze, dtype=dtype)
+    crossing = partial(CrossingLayer, heads, window, overlap, dtype)
+    group = partial(HybridGroup, depth, layer, crossing, dtype)
+    return Upscaler(
+        extract=Extract(features, dtype=dtype),
+        enhance=SwinBody(groups, group, dtype),
+        fuse=PixelShuffleStages(scale, features=64, dtype=dtype),
+        scale=scale,
+        mean=DIV2K_MEAN,
+        multiple=window,
+    )
+
+
+class HybridGroup(nn.Module):
+    """``depth`` hybrid layers, every second one shifted, one crossing layer, a convolution, a skip."""
+
+    depth: int
+    layer: Callable[..., nn.Module]
+    crossing: Callable[..., nn.Module]
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        f = x
+        for i in range(self.depth):
+            f = self.layer(shifted=bool(i % 2), name=f"layer_{i}")(f)
+        f = self.crossing(name="crossing")(f)
+        return Conv(x.shape[-1], dtype=self.dtype, name="conv")(f) + x
+
+
+class HybridLayer(nn.Module):
+    """A Swin layer with channel attention beside the window attention (HAB, eq. 2)."""
+
+    heads: int
+    window: int
+    shifted: bool
+    compress: int = 3
+    squeeze: int = 30
+    weight: float = 0.01  # of the channel branch: α of eq. 2
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        shift = self.window // 2 if self.shifted else 0
+        attention = WindowAttention(self.heads, self.window, shift, self.dtype, name="attention")
+        channels = ChannelBlock(self.compress, self.squeeze, self.dtype, name="channels")
+        y = LayerNorm(name="norm_attention")(x)
+        x = x + attention(y) + self.weight * channels(y)
+        return x + Perceptron(dtype=self.dtype, name="mlp")(LayerNorm(name="norm_mlp")(x))
+
+
+class ChannelBlock(nn.Module):
+    """Two 3×3 convolutions through few channels, then channel attention (CAB, fig. 4)."""
+
+    compress: int
+    squeeze: int
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        channels = x.shape[-1]
+        y = Conv(channels // self.compress, dtype=self.dtype, name="conv_0")(x)
+        y = Conv(channels, dtype=self.dtype, name="conv_1")(nn.gelu(y, approximate=False))
+        return ChannelAttention(self.squeeze, dtype=self.dtype, name="attention")(y)
+
+
+class CrossingLayer(nn.Module):
+    """A Swin layer whose windows look beyond their borders (OCAB)."""
+
+    heads: int
+    window: int
+    overlap: float
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        attention = OverlappingCrossAttention(
+            self.heads, self.window, self.overlap, self.dtype, name="attention"
+        )
+        x = x + attention(LayerNorm(name="norm_attention")(x))
+        return x + Perceptron(dtype=self.dtype, name="mlp")(LayerNorm(name="norm_mlp")(x))
