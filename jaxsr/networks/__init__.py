@@ -2,12 +2,20 @@
 
 from collections.abc import Callable
 
-from jaxsr.networks import span
+from jaxsr.networks import edsr, hat, pan, rcan, rlfn, span, swinir
 from jaxsr.networks.upscaler import Upscaler
 
 # A network is added with one file, one line here, one config and one test.
 UPSCALERS: dict[str, Callable[..., Upscaler]] = {
+    "edsr": edsr.edsr,
+    "edsr_baseline": edsr.edsr_baseline,
+    "hat": hat.hat,
+    "pan": pan.pan,
+    "rcan": rcan.rcan,
+    "rlfn": rlfn.rlfn,
     "span": span.span,
+    "swinir": swinir.swinir,
+    "swinir_light": swinir.swinir_light,
 }
 
 

@@ -4,9 +4,11 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.attention.pixel import PixelAttention
 from jaxsr.networks.layers import Conv, Dtype, pixel_shuffle, upsample_bilinear, upsample_nearest
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB mean of DIV2K, subtracted by EDSR, RCAN, SwinIR, HAT
+SHUFFLE_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # how EDSR and its successors reach each scale
 
 
 class Upscaler(nn.Module):
@@ -88,6 +90,53 @@ class PixelShuffleDirect(nn.Module):
     def __call__(self, x: Array, f: Array) -> Array:
         y = pixel_shuffle(Conv(3 * self.scale**2, dtype=self.dtype, name="conv")(f), self.scale)
         return add_skip(y, x, self.scale, self.skip)
+
+
+class PixelShuffleStages(nn.Module):
+    """Features enlarged by convolution and pixel shuffle, ×2, ×3 or ×2 twice, then made RGB (EDSR, RCAN).
+
+    ``features``: SwinIR and HAT first reduce to so many channels, with a leaky ReLU.
+    """
+
+    scale: int
+    features: int | None = None
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array, f: Array) -> Array:
+        if self.features is not None:
+            f = nn.leaky_relu(Conv(self.features, dtype=self.dtype, name="conv_before")(f), 0.01)
+        if self.scale not in SHUFFLE_STAGES:
+            raise ValueError(f"scale {self.scale}: pixel shuffle stages make 2, 3 or 4")
+        for i, step in enumerate(SHUFFLE_STAGES[self.scale]):
+            stage = Conv(f.shape[-1] * step**2, dtype=self.dtype, name=f"stage_{i}")
+            f = pixel_shuffle(stage(f), step)
+        return Conv(3, dtype=self.dtype, name="conv_last")(f)
+
+
+class NearestAttention(nn.Module):
+    """Features repeated, convolved and weighed, ×2, ×3 or ×2 twice; added to the bilinear image (PAN).
+
+    Source: Zhao et al., "Efficient Image Super-Resolution Using Pixel Attention" (2020), sec. 3.3.
+    """
+
+    scale: int
+    features: int = 24
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array, f: Array) -> Array:
+        if self.scale not in SHUFFLE_STAGES:
+            raise ValueError(f"scale {self.scale}: the upsampling stages make 2, 3 or 4")
+        for i, step in enumerate(SHUFFLE_STAGES[self.scale]):
+            f = Conv(self.features, dtype=self.dtype, name=f"enlarge_{i}")(
+                upsample_nearest(f, step)
+            )
+            f = PixelAttention(dtype=self.dtype, name=f"attention_{i}")(f)
+            f = Conv(self.features, dtype=self.dtype, name=f"conv_{i}")(nn.leaky_relu(f, 0.2))
+            f = nn.leaky_relu(f, 0.2)
+        y = Conv(3, dtype=self.dtype, name="conv_last")(f)
+        return add_skip(y, x, self.scale, "bilinear")
 
 
 def add_skip(y: Array, x: Array, scale: int, skip: str | None) -> Array:

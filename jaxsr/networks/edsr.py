@@ -1,0 +1,66 @@
+"""EDSR: residual blocks of two convolutions, no normalisation, no attention. The field's yardstick.
+
+Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution" (2017).
+"""
+
+import flax.linen as nn
+from jaxtyping import Array
+
+from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleStages, Upscaler
+
+
+def edsr(
+    scale: int = 4,
+    *,
+    features: int = 256,
+    blocks: int = 32,
+    residual_scale: float = 0.1,
+    dtype: Dtype = None,
+) -> Upscaler:
+    """EDSR, 43M parameters: 32 blocks of 256 channels, residuals damped to train stably."""
+    return Upscaler(
+        extract=Extract(features, dtype=dtype),
+        enhance=EDSRBody(features, blocks, residual_scale, dtype),
+        fuse=PixelShuffleStages(scale, dtype=dtype),
+        scale=scale,
+        mean=DIV2K_MEAN,
+        value_range=255.0,
+        receptive_field=1 + 2 * blocks + 1 + 2,
+    )
+
+
+def edsr_baseline(
+    scale: int = 4, *, features: int = 64, blocks: int = 16, dtype: Dtype = None
+) -> Upscaler:
+    """The small EDSR every paper compares with: 16 blocks of 64 channels, 1.5M parameters at ×4."""
+    return edsr(scale, features=features, blocks=blocks, residual_scale=1.0, dtype=dtype)
+
+
+class EDSRBody(nn.Module):
+    """The blocks, one convolution, and the skip around all of it."""
+
+    features: int
+    blocks: int
+    residual_scale: float
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, f0: Array) -> Array:
+        f = f0
+        for i in range(self.blocks):
+            f = ResidualBlock(self.features, self.residual_scale, self.dtype, name=f"block_{i}")(f)
+        return f0 + Conv(self.features, dtype=self.dtype, name="conv")(f)
+
+
+class ResidualBlock(nn.Module):
+    """``x + scale · conv(relu(conv(x)))`` (fig. 2c)."""
+
+    features: int
+    scale: float
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        f = nn.relu(Conv(self.features, dtype=self.dtype, name="conv_0")(x))
+        return x + self.scale * Conv(self.features, dtype=self.dtype, name="conv_1")(f)

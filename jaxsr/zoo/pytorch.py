@@ -1,0 +1,310 @@
+"""PyTorch checkpoints read without PyTorch, and without running anything that is in them.
+
+A ``.pth`` file is a pickle beside raw arrays. Unpickling runs code of the file's choosing, so the
+pickle is never unpickled: ``pickletools`` splits it into opcodes, and :func:`interpret` follows the
+few that build containers, numbers, strings and references to arrays. Anything else is an error.
+"""
+
+import dataclasses
+import io
+import math
+import os
+import pickletools
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import jax.numpy as jnp
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first value of the format before PyTorch 1.6
+LEGACY_PROTOCOL = 1001
+WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "generator")
+STORAGES = {
+    "torch.DoubleStorage": np.dtype("<f8"),
+    "torch.FloatStorage": np.dtype("<f4"),
+    "torch.HalfStorage": np.dtype("<f2"),
+    "torch.BFloat16Storage": np.dtype(jnp.bfloat16),
+    "torch.LongStorage": np.dtype("<i8"),
+    "torch.IntStorage": np.dtype("<i4"),
+    "torch.ShortStorage": np.dtype("<i2"),
+    "torch.CharStorage": np.dtype("i1"),
+    "torch.ByteStorage": np.dtype("u1"),
+    "torch.BoolStorage": np.dtype("?"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Storage:
+    """A run of ``count`` numbers kept elsewhere in the file under ``key``."""
+
+    key: str
+    dtype: np.dtype
+    count: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Tensor:
+    """A strided view of a storage: what the pickle holds in place of an array."""
+
+    storage: Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Global:
+    """The name of something importable; only names in ``STORAGES`` and ``BUILDERS`` get this far."""
+
+    name: str
+
+
+def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
+    """Reads the state dict of a ``.pth``/``.pt`` file (zip or legacy) or a ``.safetensors`` file.
+
+    Wrappers such as ``{"params_ema": …}`` are opened and ``module.`` prefixes dropped.
+
+    Returns:
+      Parameter names → arrays as stored, bfloat16 widened to float32.
+
+    Raises:
+      ValueError: no such file; it is none of these formats, damaged, or its pickle asks for anything
+        but arrays in plain containers (the message names what).
+    """
+    path = Path(path)
+    try:
+        return parse_checkpoint(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
+    """:func:`read_checkpoint` on the bytes of a file."""
+    try:
+        if content.startswith(b"PK\x03\x04"):
+            tree, load = _open_zip(content)
+        elif content.startswith(b"\x80"):
+            tree, load = _open_legacy(content)
+        elif content[8:9] == b"{":
+            return _drop_module(safetensors.numpy.load(content))
+        else:
+            raise ValueError("not a PyTorch checkpoint (zip, legacy pickle or safetensors)")
+        return {name: _array(tensor, load) for name, tensor in named_tensors(tree).items()}
+    except ValueError:
+        raise
+    except (
+        *(zipfile.BadZipFile, safetensors.SafetensorError, struct.error),
+        *(LookupError, TypeError, AttributeError, ArithmeticError, MemoryError),
+        *(EOFError, RuntimeError),  # a truncated and an encrypted zip entry
+    ) as error:
+        raise ValueError(f"damaged checkpoint ({type(error).__name__}: {error})") from None
+
+
+def named_tensors(tree: Any) -> dict[str, Tensor]:
+    """Opens the wrappers around a state dict, drops ``module.`` prefixes and what is no array.
+
+    Raises:
+      ValueError: no named arrays inside.
+    """
+    for _ in WRAPPERS:  # no honest file nests deeper, and a dictionary could contain itself
+        wrapped = isinstance(tree, dict) and [w for w in WRAPPERS if isinstance(tree.get(w), dict)]
+        if not wrapped:
+            break
+        tree = tree[wrapped[0]]
+    if not isinstance(tree, dict):
+        raise ValueError(f"holds {type(tree).__name__}, not a dictionary of arrays")
+    tensors = {k: v for k, v in tree.items() if isinstance(k, str) and isinstance(v, Tensor)}
+    if not tensors:
+        raise ValueError("holds no named arrays")
+    return _drop_module(tensors)
+
+
+def _drop_module(named: dict[str, Any]) -> dict[str, Any]:
+    """Without the prefix that ``DataParallel`` puts before every name."""
+    if all(name.startswith("module.") for name in named):
+        return {name.removeprefix("module."): value for name, value in named.items()}
+    return named
+
+
+# Containers: where the pickle and the storages lie ----------------------------------------------
+
+Load = Callable[[Storage], bytes]
+
+
+def _open_zip(content: bytes) -> tuple[Any, Load]:
+    """PyTorch ≥ 1.6: an uncompressed zip of ``NAME/data.pkl`` and one entry ``NAME/data/KEY`` a storage."""
+    archive = zipfile.ZipFile(io.BytesIO(content))
+    if sum(entry.file_size for entry in archive.infolist()) > len(content):
+        raise ValueError("damaged checkpoint (its entries claim more bytes than the file has)")
+    pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise ValueError("a zip file, but not a PyTorch checkpoint (it has no single data.pkl)")
+    folder = pickles[0].removesuffix("data.pkl")
+    if f"{folder}byteorder" in archive.namelist():
+        _require_little_endian(archive.read(f"{folder}byteorder") == b"little")
+    tree, _ = interpret(io.BytesIO(archive.read(pickles[0])))
+    return tree, lambda storage: archive.read(f"{folder}data/{storage.key}")
+
+
+def _open_legacy(content: bytes) -> tuple[Any, Load]:
+    """PyTorch < 1.6: pickles of magic, protocol, system, tree, keys; then each storage's count and data."""
+    stream = io.BytesIO(content)
+    if interpret(stream)[0] != LEGACY_MAGIC or interpret(stream)[0] != LEGACY_PROTOCOL:
+        raise ValueError("a pickle, but not a PyTorch checkpoint (no magic number)")
+    _require_little_endian(interpret(stream)[0]["little_endian"])
+    tree, storages = interpret(stream)
+    found = {}
+    for key in interpret(stream)[0]:
+        (count,) = struct.unpack("<q", stream.read(8))
+        if count != storages[key].count:
+            raise ValueError(f"damaged checkpoint (storage {key} has {count} numbers)")
+        found[key] = stream.read(count * storages[key].dtype.itemsize)
+    return tree, lambda storage: found[storage.key]
+
+
+def _require_little_endian(is_little: bool) -> None:
+    if not is_little:
+        raise ValueError("a big-endian checkpoint; save it again on a little-endian machine")
+
+
+def _array(tensor: Tensor, load: Load) -> np.ndarray:
+    """Cuts a tensor out of its storage, trusting none of its numbers."""
+    storage, size, stride = tensor.storage, tensor.size, tensor.stride
+    data = load(storage)
+    numbers = (storage.count, tensor.offset, *size, *stride)
+    if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
+        raise ValueError(f"damaged checkpoint (shape {size}, strides {stride})")
+    if len(data) != storage.count * storage.dtype.itemsize:
+        raise ValueError(
+            f"damaged checkpoint (storage {storage.key} has {len(data)} bytes "
+            f"for {storage.count} numbers of {storage.dtype})"
+        )
+    last = tensor.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    # The product bounds the copy below: strides of 0 could blow a few bytes up to any size.
+    if math.prod(size) > storage.count or (math.prod(size) and last >= storage.count):
+        raise ValueError(f"damaged checkpoint (shape {size} exceeds storage {storage.key})")
+    flat = np.frombuffer(data, storage.dtype)
+    if storage.dtype == STORAGES["torch.BFloat16Storage"]:
+        flat = flat.astype(np.float32)
+    strides = [step * flat.itemsize for step in stride]
+    view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], size, strides)
+    return np.array(view, order="C")
+
+
+# The pickle -------------------------------------------------------------------------------------
+
+
+def _rebuild_tensor(storage: Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
+    if not isinstance(storage, Storage):
+        raise ValueError("damaged checkpoint (a tensor without a storage)")
+    return Tensor(storage, offset, tuple(size), tuple(stride))
+
+
+# What a pickle may call: our own stand-ins, none of which does more than make a container.
+BUILDERS: dict[str, Callable] = {
+    "collections.OrderedDict": lambda pairs=(): dict(pairs),
+    "torch.Size": tuple,
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+}
+
+
+def _global(name: str) -> Global:
+    if name not in STORAGES and name not in BUILDERS:
+        raise ValueError(
+            f"its pickle asks for {name!r}, which is not needed to hold weights and is not run; "
+            "save the plain state dict (torch.save(model.state_dict(), …))"
+        )
+    return Global(name)
+
+
+def _storage(reference: tuple, storages: dict[str, Storage]) -> Storage:
+    """Persistent id ``("storage", type, key, location, count)``, in old files with a view after it."""
+    kind, dtype, key, _, count, *view = reference
+    if kind != "storage" or dtype.name not in STORAGES or any(v is not None for v in view):
+        raise ValueError(f"its pickle has an external reference of an unknown kind ({kind!r})")
+    return storages.setdefault(key, Storage(key, STORAGES[dtype.name], count))
+
+
+def interpret(stream: BinaryIO) -> tuple[Any, dict[str, Storage]]:
+    """Follows one pickle's opcodes up to its STOP, leaving ``stream`` right after it.
+
+    Returns:
+      The value, with :class:`Tensor` for arrays, and all storages it mentions by key.
+
+    Raises:
+      ValueError: an opcode or a global that no state dict needs; or a damaged pickle
+        (also IndexError, KeyError, TypeError, AttributeError).
+    """
+    stack: list = []
+    marks: list[list] = []  # the stacks put aside by MARK
+    memo: dict[int, Any] = {}
+    storages: dict[str, Storage] = {}
+    for opcode, argument, _ in pickletools.genops(stream):
+        match opcode.name:
+            case "PROTO" | "FRAME":
+                pass
+            case "NONE" | "NEWTRUE" | "NEWFALSE":
+                stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+                stack.append(argument)
+            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING":
+                stack.append(argument)
+            case "EMPTY_DICT":
+                stack.append({})
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_TUPLE":
+                stack.append(())
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                n = int(opcode.name[-1])
+                stack[-n:] = [tuple(stack[-n:])]
+            case "MARK":
+                marks.append(stack)
+                stack = []
+            case "TUPLE":
+                items, stack = stack, marks.pop()
+                stack.append(tuple(items))
+            case "APPENDS":
+                items, stack = stack, marks.pop()
+                stack[-1].extend(items)
+            case "SETITEMS":
+                items, stack = stack, marks.pop()
+                stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            case "APPEND":
+                item = stack.pop()
+                stack[-1].append(item)
+            case "SETITEM":
+                value, key = stack.pop(), stack.pop()
+                stack[-1][key] = value
+            case "BINPUT" | "LONG_BINPUT":
+                memo[argument] = stack[-1]
+            case "MEMOIZE":
+                memo[len(memo)] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "GLOBAL":
+                stack.append(_global(argument.replace(" ", ".")))
+            case "STACK_GLOBAL":
+                name, module = stack.pop(), stack.pop()
+                stack.append(_global(f"{module}.{name}"))
+            case "BINPERSID":
+                stack.append(_storage(stack.pop(), storages))
+            case "REDUCE":
+                arguments, function = stack.pop(), stack.pop()
+                stack.append(BUILDERS[function.name](*arguments))
+            case "BUILD":  # attributes of an OrderedDict (module versions): not needed
+                stack.pop()
+            case "STOP":
+                return stack.pop(), storages
+            case other:
+                raise ValueError(f"its pickle uses {other}, which no state dict needs")
+    raise ValueError("damaged checkpoint (the pickle has no end)")
