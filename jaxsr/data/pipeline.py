@@ -1,0 +1,178 @@
+"""From a source of images to endless batches of aligned crops (grain).
+
+Everything is a random-access ``grain.MapDataset`` up to the batches: batch number n is a function
+of the config, the seed and n alone. So the number of worker processes changes nothing, a host's
+slice is every k-th element of one global order, and the position of an iterator is one number.
+"""
+
+import dataclasses
+
+import grain
+import ml_collections
+import numpy as np
+from absl import flags
+from jaxtyping import UInt8
+
+from jaxsr.data import sources
+
+
+def default_config() -> ml_collections.ConfigDict:
+    """Options of :func:`super_resolution`."""
+    return ml_collections.ConfigDict(
+        {
+            "source": "",  # folder:PATH[,PATH…]
+            "low_crop": 48,  # side of the low-resolution crops in pixels
+            "augment": True,  # each crop in one of its eight flips and rotations
+            "weight_by_area": True,  # an image is met as often as it has crops; or all equally often
+            "degradation": "bicubic",  # MATLAB's
+            "workers": 0,  # processes that make batches; 0: a thread of this process
+            "cache": "",  # folder of decoded images; "": sources.default_cache()
+        }
+    )
+
+
+def super_resolution(
+    config: ml_collections.ConfigDict,
+    *,
+    scale: int,
+    batch_size: int,
+    seed: int,
+    shard_index: int = 0,
+    shard_count: int = 1,
+) -> "Batches":
+    """Endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
+
+    Images are uint8, ``index`` (int32) numbers the image in ``names`` of the result. An epoch meets
+    every image as often as crops of this size fit into it (``weight_by_area``) or once, in an order
+    that is new each time; a place and a flip are drawn for each crop.
+
+    Args:
+      config: see :func:`default_config`.
+      batch_size: crops in a batch of this host.
+      shard_index, shard_count: this host and their number: together the hosts' n-th batches are
+        the n-th ``shard_count · batch_size`` crops of the global order.
+
+    Raises:
+      ValueError: there is no such source, or no image in it is large enough.
+    """
+    if config.degradation != "bicubic":
+        raise ValueError(f"degradation {config.degradation!r} is not known; use bicubic")
+    side = config.low_crop * scale
+    source = sources.open_source(config.source, config.cache).at_least(side)
+    area = np.prod(source.sizes, axis=1) / side**2
+    times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
+    batches = (
+        grain.MapDataset.source(np.repeat(np.arange(len(source)), times))
+        .seed(seed)
+        .shuffle()
+        .repeat()
+        .random_map(Crop(source, scale, config.low_crop, config.augment))
+        .slice(slice(shard_index, None, shard_count))
+        .batch(batch_size)
+    )
+    return Batches(batches, source, config.workers)
+
+
+@dataclasses.dataclass(frozen=True)
+class Crop:
+    """An image's number → a random pair of crops of it that show the same."""
+
+    source: sources.Source
+    scale: int
+    side: int
+    augment: bool
+
+    def __call__(self, index: int, rng: np.random.Generator) -> dict:
+        index = self.source.readable(int(index))
+        high, low = self.source.high(index), self.source.low(index, self.scale)
+        y, x = (int(rng.integers(n - self.side + 1)) for n in low.shape[:2])
+        low, high = crop(low, y, x, self.side), crop(high, y, x, self.side, self.scale)
+        if self.augment:
+            which = int(rng.integers(8))
+            low, high = dihedral(low, which), dihedral(high, which)
+        return {"low": low, "high": high, "index": np.int32(index)}
+
+
+def crop(
+    x: UInt8[np.ndarray, "h w c"], top: int, left: int, side: int, scale: int = 1
+) -> UInt8[np.ndarray, "p p c"]:
+    """A copy of a square of ``x``, the place and side given in pixels ``scale`` times as large."""
+    top, left, side = top * scale, left * scale, side * scale
+    return np.array(x[top : top + side, left : left + side])
+
+
+def dihedral(x: UInt8[np.ndarray, "p p c"], which: int) -> UInt8[np.ndarray, "p p c"]:
+    """One of the eight flips and rotations of a square: 0..7, 0 leaves it as it is."""
+    x = np.rot90(x, which % 4)
+    return np.ascontiguousarray(x[:, ::-1] if which >= 4 else x)
+
+
+class Batches(grain.IterDataset):
+    """Batches made ahead of time by a thread or by processes.
+
+    The state of its iterators is the number of batches given out, so a run may be resumed with
+    another number of workers.
+
+    Attributes:
+      source: the images.
+      names: their names, by the "index" in a batch.
+    """
+
+    def __init__(self, batches: grain.MapDataset, source: sources.Source, workers: int):
+        super().__init__(batches)
+        self.source = source
+        self._workers = workers
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.source.names
+
+    def __iter__(self) -> grain.DatasetIterator:
+        return _BatchIterator(self._parent, self._workers)
+
+
+class _BatchIterator(grain.DatasetIterator):
+    def __init__(self, batches: grain.MapDataset, workers: int):
+        super().__init__()
+        self._batches = batches
+        self._workers = workers
+        self._given = 0
+        self._rest = None
+
+    def __next__(self) -> dict:
+        self.start_prefetch()
+        batch = next(self._rest)
+        self._given += 1
+        return batch
+
+    def start_prefetch(self) -> None:
+        if self._rest is None:
+            rest = self._batches.slice(slice(self._given, None))
+            rest = rest.to_iter_dataset(grain.ReadOptions(num_threads=1, prefetch_buffer_size=4))
+            if self._workers:
+                _mark_flags_as_parsed()
+                options = grain.MultiprocessingOptions(self._workers, per_worker_buffer_size=4)
+                rest = rest.mp_prefetch(options)
+            self._rest = iter(rest)
+
+    def get_state(self) -> dict:
+        return {"batches": self._given}
+
+    def set_state(self, state: dict) -> None:
+        self._stop()
+        self._given = state["batches"]
+
+    def close(self) -> None:
+        self._stop()
+        super().close()
+
+    def _stop(self) -> None:
+        if self._rest is not None:
+            self._rest.close()
+            self._rest = None
+
+
+def _mark_flags_as_parsed() -> None:
+    """grain's worker processes read its absl flags, which only ``absl.app.run`` parses."""
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS.mark_as_parsed()
