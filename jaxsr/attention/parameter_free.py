@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
@@ -20,9 +21,23 @@ def parameter_free_attention(
     return (identity + features) * (jax.nn.sigmoid(features) - 0.5)
 
 
-class ParameterFreeAttention(nn.Module):
-    """Module around :func:`parameter_free_attention`; it holds no parameters."""
+def residual_parameter_free_attention(
+    features: Float[Array, "*b h w c"], identity: Float[Array, "*b h w c"]
+) -> Float[Array, "*b h w c"]:
+    """``identity + features · |2σ(features) − 1|``: the same gate, on the response alone.
 
-    @nn.compact
+    :func:`parameter_free_attention` also gates the input, which a fresh network's weak responses
+    all but erase; here the input always passes, so that training starts from a well-conditioned
+    identity. ``|2σ(f) − 1| = |tanh(f / 2)|`` lies in [0, 1) and grows with the response's strength.
+    """
+    return identity + features * jnp.abs(jnp.tanh(features / 2))
+
+
+class ParameterFreeAttention(nn.Module):
+    """Module around the two functions above; it holds no parameters."""
+
+    residual: bool = False
+
     def __call__(self, features: Array, identity: Array) -> Array:
-        return parameter_free_attention(features, identity)
+        attend = residual_parameter_free_attention if self.residual else parameter_free_attention
+        return attend(features, identity)

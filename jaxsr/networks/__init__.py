@@ -14,6 +14,7 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "rcan": rcan.rcan,
     "rlfn": rlfn.rlfn,
     "span": span.span,
+    "span_compact": span.span_compact,
     "swinir": swinir.swinir,
     "swinir_light": swinir.swinir_light,
 }

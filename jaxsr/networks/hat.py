@@ -27,6 +27,7 @@ def hat(
     overlap: float = 0.5,
     compress: int = 3,
     squeeze: int = 30,
+    head_features: int = 64,
     dtype: Dtype = None,
 ) -> Upscaler:
     """HAT as published, 20.8M parameters: 6 groups of 6 hybrid blocks and one overlapping block.
@@ -39,7 +40,7 @@ def hat(
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=SwinBody(groups, group, dtype),
-        fuse=PixelShuffleStages(scale, features=64, dtype=dtype),
+        fuse=PixelShuffleStages(scale, features=head_features, dtype=dtype),
         scale=scale,
         mean=DIV2K_MEAN,
         multiple=window,

@@ -19,6 +19,11 @@ def Conv(
     return nn.Conv(features, (kernel, kernel), dtype=dtype, name=name, **options)
 
 
+def fan_in(variance: float) -> nn.initializers.Initializer:
+    """Kernels whose output has ``variance`` times the input's variance (2: He et al., 2015)."""
+    return nn.initializers.variance_scaling(variance, "fan_in", "truncated_normal")
+
+
 def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b sh sw c"]:
     """Moves groups of ``scale²`` channels into space; channel order as torch's ``PixelShuffle``.
 

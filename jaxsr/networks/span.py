@@ -3,14 +3,17 @@
 Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-Resolution" (2023).
 """
 
+import functools
+from collections.abc import Callable
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.parameter_free import ParameterFreeAttention
-from jaxsr.networks.layers import Conv, Dtype
-from jaxsr.networks.upscaler import DIV2K_MEAN, PixelShuffleDirect, Upscaler
+from jaxsr.networks.layers import Conv, Dtype, fan_in
+from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleDirect, Upscaler
 
 
 def span(
@@ -23,7 +26,7 @@ def span(
     """
     return Upscaler(
         extract=RepConv(features, folded=folded, dtype=dtype),
-        enhance=SpanBody(features, blocks=6, folded=folded, dtype=dtype),
+        enhance=SpanBody(features, 6, functools.partial(RepConv, folded=folded), dtype=dtype),
         fuse=PixelShuffleDirect(scale, dtype=dtype),
         scale=scale,
         mean=DIV2K_MEAN,
@@ -33,44 +36,80 @@ def span(
     )
 
 
+def span_compact(
+    scale: int = 4, *, features: int = 32, blocks: int = 6, dtype: Dtype = None
+) -> Upscaler:
+    """The network of the released weights: SPAN's body made quick to train.
+
+    It differs from :func:`span` where that one starts badly conditioned: plain convolutions with
+    He initialisation, an attention that lets the block's input pass
+    (``residual_parameter_free_attention``), inputs of unit size, and the low-resolution image
+    added to the output, so that an untrained network already enlarges it.
+    """
+    return Upscaler(
+        extract=Extract(features, dtype=dtype),
+        enhance=SpanBody(features, blocks, PlainConv, residual=True, dtype=dtype),
+        fuse=PixelShuffleDirect(scale, skip="nearest", variance=0.1, dtype=dtype),
+        scale=scale,
+        mean=(0.45, 0.45, 0.45),
+        value_range=4.0,
+        receptive_field=1 + blocks * 3 + 1 + 1,
+    )
+
+
 class SpanBody(nn.Module):
-    """The blocks, then one 1×1 convolution over early, middle and late features."""
+    """The blocks, then one 1×1 convolution over early, middle and late features.
+
+    ``conv`` makes the 3×3 convolutions; ``residual`` chooses between the two attentions of
+    ``jaxsr.attention.parameter_free``.
+    """
 
     features: int
     blocks: int
-    folded: bool
+    conv: Callable[..., nn.Module]
+    residual: bool = False
     dtype: Dtype = None
 
     @nn.compact
     def __call__(self, f0: Array) -> Array:
-        f = f0
+        f, early = f0, None
         for i in range(self.blocks):
-            block = SpanBlock(self.features, self.folded, self.dtype, name=f"block_{i}")
+            block = SpanBlock(
+                self.features, self.conv, self.residual, self.dtype, name=f"block_{i}"
+            )
             f, inner = block(f)
-            first = f if i == 0 else first
-        last = RepConv(self.features, folded=self.folded, dtype=self.dtype, name="conv_last")(f)
-        joined = jnp.concatenate([f0, last, first, inner], axis=-1)
+            early = f if early is None else early
+        late = self.conv(self.features, dtype=self.dtype, name="conv_last")(f)
+        joined = jnp.concatenate([f0, late, early, inner], axis=-1)
         return Conv(self.features, 1, dtype=self.dtype, name="conv_join")(joined)
 
 
 class SpanBlock(nn.Module):
-    """Three convolutions with SiLU between; their response weighs itself and the input (eq. 5).
+    """Three convolutions with SiLU between; their response weighs itself (and the input: eq. 5).
 
     Returns the block's output and its first activated response.
     """
 
     features: int
-    folded: bool
+    conv: Callable[..., nn.Module]
+    residual: bool = False
     dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> tuple[Array, Array]:
-        def conv(i):
-            return RepConv(self.features, folded=self.folded, dtype=self.dtype, name=f"conv_{i}")
+        def conv(i, variance):
+            return self.conv(self.features, variance=variance, dtype=self.dtype, name=f"conv_{i}")
 
-        inner = nn.silu(conv(0)(x))
-        f = conv(2)(nn.silu(conv(1)(inner)))
-        return ParameterFreeAttention(name="attention")(f, x), inner
+        inner = nn.silu(conv(0, 2.0)(x))
+        f = conv(2, 0.1)(nn.silu(conv(1, 2.0)(inner)))
+        return ParameterFreeAttention(self.residual, name="attention")(f, x), inner
+
+
+def PlainConv(
+    features: int, *, variance: float = 1.0, dtype: Dtype = None, name: str | None = None
+) -> nn.Module:
+    """A 3×3 convolution whose fresh output has ``variance`` times its input's variance."""
+    return Conv(features, kernel_init=fan_in(variance), dtype=dtype, name=name)
 
 
 class RepConv(nn.Module):
@@ -84,6 +123,7 @@ class RepConv(nn.Module):
     features: int
     folded: bool = False
     gain: int = 2
+    variance: float = 1.0  # of a fresh convolution's output over its input's
     dtype: Dtype = None
 
     @nn.compact
@@ -97,9 +137,11 @@ class RepConv(nn.Module):
             "reduce": (1, 1, c_out * gain, c_out),
             "skip": (1, 1, c_in, c_out),
         }
+        # the two branches that are added share the variance
+        halves = {"reduce": self.variance / 2, "skip": self.variance / 2}
         kernels = {
             name: {
-                "kernel": self.param(f"{name}_kernel", nn.initializers.lecun_normal(), shape),
+                "kernel": self.param(f"{name}_kernel", fan_in(halves.get(name, 1.0)), shape),
                 "bias": self.param(f"{name}_bias", nn.initializers.zeros, shape[-1:]),
             }
             for name, shape in shapes.items()

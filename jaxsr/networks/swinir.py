@@ -53,13 +53,14 @@ def swinir(
     depth: int = 6,
     heads: int = 6,
     window: int = 8,
+    head_features: int = 64,
     dtype: Dtype = None,
 ) -> Upscaler:
     """SwinIR for classical super-resolution, 11.9M parameters: 6 groups of 6 layers, pixel shuffle ×2."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=SwinBody(groups, partial(SwinGroup, depth, heads, window, dtype), dtype),
-        fuse=PixelShuffleStages(scale, features=64, dtype=dtype),
+        fuse=PixelShuffleStages(scale, features=head_features, dtype=dtype),
         scale=scale,
         mean=DIV2K_MEAN,
         multiple=window,

@@ -5,7 +5,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.pixel import PixelAttention
-from jaxsr.networks.layers import Conv, Dtype, pixel_shuffle, upsample_bilinear, upsample_nearest
+from jaxsr.networks.layers import (
+    Conv,
+    Dtype,
+    fan_in,
+    pixel_shuffle,
+    upsample_bilinear,
+    upsample_nearest,
+)
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB mean of DIV2K, subtracted by EDSR, RCAN, SwinIR, HAT
 SHUFFLE_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # how EDSR and its successors reach each scale
@@ -79,16 +86,21 @@ class Extract(nn.Module):
 class PixelShuffleDirect(nn.Module):
     """One convolution to ``3·scale²`` channels, then pixel shuffle (ESPCN; RLFN, SPAN, SwinIR-light).
 
-    ``skip`` adds the low-resolution image, enlarged: None, "nearest" or "bilinear".
+    ``skip`` adds the low-resolution image, enlarged: None, "nearest" or "bilinear"; ``variance`` is
+    how strong a fresh network's own output is beside it.
     """
 
     scale: int
     skip: str | None = None
+    variance: float = 1.0
     dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array, f: Array) -> Array:
-        y = pixel_shuffle(Conv(3 * self.scale**2, dtype=self.dtype, name="conv")(f), self.scale)
+        conv = Conv(
+            3 * self.scale**2, kernel_init=fan_in(self.variance), dtype=self.dtype, name="conv"
+        )
+        y = pixel_shuffle(conv(f), self.scale)
         return add_skip(y, x, self.scale, self.skip)
 
 

@@ -12,7 +12,10 @@ def default_config() -> ml_collections.ConfigDict:
         {
             "task": "super_resolution",
             "scale": 4,
-            "model": {"name": "span", "options": {}},  # jaxsr.networks.create(name, scale, **options)
+            "model": {
+                "name": "span",
+                "options": {},
+            },  # jaxsr.networks.create(name, scale, **options)
             "init_from": "",  # weights file, released name or working directory to start from
             "data": pipeline.default_config(),
             "loss": {"l1": 1.0, "charbonnier": 0.0, "fft": 0.0},  # weights

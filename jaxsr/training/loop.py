@@ -11,7 +11,7 @@ import ml_collections
 from absl import logging
 
 from jaxsr.training import parallel
-from jaxsr.training.checkpoints import Checkpoints, load_weights
+from jaxsr.training.checkpoints import Checkpoints
 from jaxsr.training.initial import start_from
 from jaxsr.training.logs import Logs
 from jaxsr.training.optimizer import make_optimizer
@@ -45,9 +45,7 @@ def fit(config: ml_collections.ConfigDict, workdir: str) -> TrainState:
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
     data = iter(task.dataset)
     state = _first_state(config, task, optimizer, checkpoints, data, mesh)
-    step = make_step(
-        task.loss, optimizer, ema_decay=config.ema_decay, accumulate=config.accumulate
-    )
+    step = make_step(task.loss, optimizer, ema_decay=config.ema_decay, accumulate=config.accumulate)
     step = parallel.map_step(step, mesh, config.mapper)
     first = int(state.step)
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
@@ -123,7 +121,9 @@ class _Run:
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved
                     self.checkpoints.save(state, self.data, config)
-                if self.task.evaluate and (number % config.eval_every == 0 or number == config.steps):
+                if self.task.evaluate and (
+                    number % config.eval_every == 0 or number == config.steps
+                ):
                     self._evaluate(number, state, meter)
                 if stopping:
                     logging.warning("stopped after step %d; the same command goes on", number)
@@ -214,7 +214,9 @@ class _Profile:
         try:
             self._first, self._last = map(int, steps.split(":")) if steps else (0, 0)
         except ValueError:
-            raise ValueError(f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110") from None
+            raise ValueError(
+                f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110"
+            ) from None
         self._path = workdir / "profile"
         self._on = False
 

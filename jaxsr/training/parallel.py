@@ -1,7 +1,7 @@
 """Devices and hosts: the mesh, where arrays live, and mapping one device's step over all."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import jax
 import numpy as np
@@ -10,9 +10,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxsr.training.step import AXIS
 
 
-def make_mesh() -> Mesh:
-    """All devices of all hosts in one line: data parallelism."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), axis_types=(AxisType.Auto,))
+def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """All devices of all hosts (or those given) in one line: data parallelism."""
+    devices = jax.devices() if devices is None else devices
+    return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(tree, mesh: Mesh):
@@ -62,9 +63,7 @@ def _pmap_step(step: Callable, mesh: Mesh) -> Callable:
 
     @functools.wraps(step)
     def run(state, batch):
-        batch = {
-            k: np.asarray(v).reshape(len(devices), -1, *v.shape[1:]) for k, v in batch.items()
-        }
+        batch = {k: np.asarray(v).reshape(len(devices), -1, *v.shape[1:]) for k, v in batch.items()}
         state, metrics = mapped(jax.device_get(state), batch)
         return replicate(state, mesh), metrics
 

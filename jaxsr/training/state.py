@@ -1,5 +1,7 @@
 """What a training run carries from step to step."""
 
+from typing import Any
+
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -10,7 +12,7 @@ import optax
 class TrainState:
     """Parameters, their moving average and the optimiser's state after ``step`` steps."""
 
-    step: jax.Array
+    step: Any  # int32 scalar; a tree of specs or of NumPy arrays is a state too
     params: dict
     ema: dict
     opt_state: optax.OptState

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 
 from jaxsr import networks
 from jaxsr.data import pipeline

@@ -51,3 +51,10 @@ def test_folding_does_not_change_the_network():
     np.testing.assert_allclose(
         folded.apply({"params": fold(params)}, x), expected, rtol=1e-4, atol=1e-4
     )
+
+
+def test_an_untrained_compact_network_nearly_repeats_pixels():
+    x = jax.random.uniform(jax.random.key(1), (1, 8, 6, 3))
+    network = create("span_compact", scale=2, features=8, blocks=2)
+    y, _ = jax.jit(network.init_with_output)(jax.random.key(0), x)
+    assert np.abs(y - jnp.repeat(jnp.repeat(x, 2, 1), 2, 2)).mean() < 0.2
