@@ -7,7 +7,10 @@ on only the pages that a crop touches are read from disk. The files are named by
 may fill one cache at once, and it may be deleted at any time.
 """
 
+import contextlib
+import functools
 import hashlib
+import mmap
 import os
 import tempfile
 from collections.abc import Callable, Sequence
@@ -51,7 +54,7 @@ class Source:
         """``keys`` identify the images' contents: two images with one key share their files."""
         self.names = tuple(names)
         self.sizes = np.array(sizes, np.int64).reshape(-1, 2)
-        self._keys = tuple(keys)
+        self._files = tuple(hashlib.sha256(key.encode()).hexdigest()[:40] for key in keys)
         self._cache = Path(cache).expanduser() if cache else default_cache()
         self._unreadable = set()
 
@@ -91,42 +94,46 @@ class Source:
     def at_least(self, side: int) -> "Source":
         """Leaves out (reports and counts) the images with fewer than ``side`` rows or columns."""
         large = np.min(self.sizes, axis=1) >= side
-        for name, (height, width) in zip(
-            np.array(self.names)[~large], self.sizes[~large], strict=True
-        ):
-            logging.warning("%s is skipped: %dx%d, need %d a side", name, height, width, side)
+        small = [self.names[i] for i in np.flatnonzero(~large)]
+        if small:
+            logging.warning(
+                "%d of %d images are skipped, smaller than %dx%d pixels: %s",
+                *(
+                    len(small),
+                    len(self),
+                    side,
+                    side,
+                    ", ".join(small[:8]) + " …" * (len(small) > 8),
+                ),
+            )
         if not large.any():
             raise ValueError(
                 f"all {len(self)} images are smaller than {side}x{side} pixels (low_crop x scale); "
                 "give larger images or a smaller low_crop"
             )
-        self.skipped += int(np.sum(~large))
+        self.skipped += len(small)
         self._select(np.flatnonzero(large))
         return self
 
     def prepare(self, scale: int | None = None, progress: bool = True) -> "Source":
         """Fills the cache now instead of image by image as training meets them."""
         for i in tqdm.tqdm(range(len(self)), "decoding images", disable=not progress):
-            try:
+            with contextlib.suppress(Unreadable):  # reported and counted where it was met
                 self.high(i) if scale is None else self.low(i, scale)
-            except Unreadable:
-                pass  # reported and counted where it was met
         return self
 
     def _select(self, indices: Int[np.ndarray, "n"]) -> None:
         self.names = tuple(self.names[i] for i in indices)
-        self._keys = tuple(self._keys[i] for i in indices)
+        self._files = tuple(self._files[i] for i in indices)
         self.sizes = self.sizes[indices]
 
-    def _cached(self, index: int, variant: str, make: Callable) -> np.ndarray:
-        key = hashlib.sha256(self._keys[index].encode()).hexdigest()[:40]
-        path = self._cache / CACHE_VERSION / key[:2] / f"{key}{variant}.npy"
+    def _cached(self, index: int, variant: str, make: Callable) -> UInt8[np.ndarray, "h w 3"]:
+        file = self._files[index]
+        path = f"{self._cache}/{CACHE_VERSION}/{file[:2]}/{file}{variant}.npy"
         try:
-            return np.load(path, mmap_mode="r")
+            return _map(path)
         except FileNotFoundError:
             pass
-        except ValueError:
-            logging.warning("%s is not a whole .npy file; writing it again", path)
         if index in self._unreadable:
             raise Unreadable(self.names[index])
         try:
@@ -139,15 +146,30 @@ class Source:
             logging.warning("%s is skipped: it cannot be decoded (%s)", self.names[index], error)
             raise Unreadable(self.names[index]) from error
         _write(path, array)
-        return np.load(path, mmap_mode="r")
+        return _map(path)
 
 
-def _write(path: Path, array: np.ndarray) -> None:
+def _map(path: str) -> UInt8[np.ndarray, "h w 3"]:
+    """What ``np.load(path, mmap_mode="r")`` gives, in a fifth of its 0.1 ms."""
+    with open(path, "rb") as file:
+        shape, offset = _shape_and_offset(path)
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return np.ndarray(shape, np.uint8, memory, offset)
+
+
+@functools.lru_cache(maxsize=100_000)
+def _shape_and_offset(path: str) -> tuple[tuple[int, ...], int]:
+    array = np.load(path, mmap_mode="r")
+    return array.shape, array.offset
+
+
+def _write(path: str, array: np.ndarray) -> None:
     """Whole or not at all; whoever comes last wins, with the same contents."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+    folder = os.path.dirname(path)
+    os.makedirs(folder, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
         try:
-            np.save(file, array)
+            np.save(file, np.ascontiguousarray(array))
         except BaseException:
             os.unlink(file.name)
             raise
