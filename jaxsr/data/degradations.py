@@ -1,0 +1,196 @@
+"""Low-resolution images as the world makes them: blur, resizing, noise and JPEG, drawn at random.
+
+Source: Wang et al., "Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic
+Data" (2021), section 3, without its sinc filters. An image passes through one stage of blur →
+resize → noise → JPEG or through two; the resize to the low resolution comes before or after the
+last JPEG. (The other degradation, MATLAB's bicubic, is ``jaxsr.image.resize.imresize_uint8``.)
+
+NumPy and Pillow on the host: images are (h, w, 3), float32 in [0, 1] between the steps, and all
+randomness comes from the generator passed in.
+"""
+
+import dataclasses
+import io
+
+import ml_collections
+import numpy as np
+import PIL.Image
+from jaxtyping import Float, UInt8
+
+KERNELS = {  # for resizing; Pillow widens all of them when shrinking
+    "area": PIL.Image.Resampling.BOX,
+    "bilinear": PIL.Image.Resampling.BILINEAR,
+    "bicubic": PIL.Image.Resampling.BICUBIC,
+}
+Range = tuple[float, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """Chances (in [0, 1]) and ranges of one stage; the defaults are Real-ESRGAN's first.
+
+    Raises:
+      ValueError: a chance or a range makes no sense.
+    """
+
+    blur: float = 1.0  # chance of a Gaussian blur
+    blur_sigma: Range = (0.2, 3.0)  # its standard deviation in pixels
+    anisotropic: float = 0.5  # chance that it has another one along another direction
+    resize: float = 1.0  # chance of a resize
+    resize_factor: Range = (0.15, 1.5)  # of height and width, log-uniform
+    kernels: tuple[str, ...] = tuple(KERNELS)  # one of these
+    noise: float = 1.0  # chance of noise
+    poisson: float = 0.5  # chance that it is shot noise; Gaussian otherwise
+    noise_sigma: Range = (1.0, 30.0)  # of Gaussian noise, in levels of 255
+    photons: Range = (30.0, 30_000.0)  # that white stands for in shot noise, log-uniform
+    gray: float = 0.4  # chance of one noise for the three channels
+    jpeg: float = 1.0  # chance of a JPEG
+    quality: Range = (30, 95)  # of it, 1..100, drawn from the whole numbers
+
+    def __post_init__(self):
+        for name in ("blur", "anisotropic", "resize", "noise", "poisson", "gray", "jpeg"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a chance in [0, 1], got {getattr(self, name)}")
+        smallest = {"resize_factor": 0.01, "photons": 1, "quality": 1}
+        for name in ("blur_sigma", "resize_factor", "noise_sigma", "photons", "quality"):
+            low, high = getattr(self, name)
+            if not smallest.get(name, 0) <= low <= high:
+                raise ValueError(f"{name} is a range (low, high), got ({low}, {high})")
+        if not self.kernels or set(self.kernels) - set(KERNELS):
+            raise ValueError(f"kernels are some of {', '.join(KERNELS)}, got {self.kernels}")
+
+
+SECOND = Stage(
+    blur=0.8,
+    blur_sigma=(0.2, 1.5),
+    resize_factor=(0.3, 1.2),
+    noise_sigma=(1.0, 25.0),
+    photons=(40.0, 30_000.0),
+)
+
+
+def default_config() -> ml_collections.ConfigDict:
+    """Options of :class:`RealWorld`: ``stages`` (1 or 2) and each stage's chances and ranges."""
+    first, second = dataclasses.asdict(Stage()), dataclasses.asdict(SECOND)
+    return ml_collections.ConfigDict({"stages": 1, "first": first, "second": second})
+
+
+class RealWorld:
+    """A high-resolution crop → a degraded low-resolution one, from :func:`default_config`.
+
+    Raises:
+      ValueError: the config makes no sense.
+    """
+
+    def __init__(self, config: ml_collections.ConfigDict):
+        if config.stages not in (1, 2):
+            raise ValueError(f"a degradation has 1 or 2 stages, got {config.stages}")
+        stages = (config.first, config.second)[: config.stages]
+        self._stages = [Stage(**stage.to_dict()) for stage in stages]
+
+    def __call__(
+        self, high: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "H W 3"]:
+        """Degrades ``high`` and resizes it to ``size`` = (H, W)."""
+        x = high.astype(np.float32) / 255
+        for stage in self._stages[:-1]:
+            x = random_jpeg(capture(x, stage, rng), stage, rng)
+        last = self._stages[-1]
+        x = capture(x, last, rng)
+        kernel = str(rng.choice(last.kernels))
+        if rng.random() < 0.5:
+            x = random_jpeg(resize(x, size, kernel), last, rng)
+        else:
+            x = resize(random_jpeg(x, last, rng), size, kernel)
+        return to_uint8(x)
+
+
+def capture(
+    x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
+) -> Float[np.ndarray, "H W 3"]:
+    """Blur, resize and noise, each if chance has it."""
+    if rng.random() < stage.blur:
+        x = random_blur(x, stage, rng)
+    if rng.random() < stage.resize:
+        factor = np.exp(rng.uniform(*np.log(stage.resize_factor)))
+        size = tuple(max(1, round(n * factor)) for n in x.shape[:2])
+        x = resize(x, size, str(rng.choice(stage.kernels)))
+    if rng.random() < stage.noise:
+        x = random_noise(x, stage, rng)
+    return x
+
+
+def random_blur(
+    x: Float[np.ndarray, "h w c"], stage: Stage, rng: np.random.Generator
+) -> Float[np.ndarray, "h w c"]:
+    """A round Gaussian, or one of two widths along an axis of any direction."""
+    sigma = across = rng.uniform(*stage.blur_sigma)
+    angle = 0.0
+    if rng.random() < stage.anisotropic:
+        across, angle = rng.uniform(*stage.blur_sigma), rng.uniform(0, np.pi)
+    return gaussian_blur(x, sigma, across, angle)
+
+
+def gaussian_blur(
+    x: Float[np.ndarray, "h w c"], sigma: float, across: float, angle: float
+) -> Float[np.ndarray, "h w c"]:
+    """Convolves with a Gaussian whose width is ``sigma`` along ``angle`` and ``across`` athwart.
+
+    It is done in the frequency domain, where a Gaussian of covariance Σ is exp(−2π² fᵀΣf), exact at
+    any width; borders are mirrored, three widths of them.
+    """
+    margin = int(np.ceil(3 * max(sigma, across)))
+    padded = np.pad(x, ((margin, margin), (margin, margin), (0, 0)), "symmetric")
+    height, width = padded.shape[:2]
+    fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None]
+    along = np.cos(angle) * fx + np.sin(angle) * fy
+    athwart = np.cos(angle) * fy - np.sin(angle) * fx
+    response = np.exp(-2 * np.pi**2 * ((sigma * along) ** 2 + (across * athwart) ** 2))
+    spectrum = np.fft.rfft2(padded, axes=(0, 1)) * response[..., None].astype(np.float32)
+    blurred = np.fft.irfft2(spectrum, (height, width), axes=(0, 1))
+    return blurred[margin : margin + x.shape[0], margin : margin + x.shape[1]].astype(np.float32)
+
+
+def resize(
+    x: Float[np.ndarray, "h w c"], size: tuple[int, int], kernel: str
+) -> Float[np.ndarray, "H W c"]:
+    """Resizes to ``size`` = (H, W) with one of ``KERNELS``."""
+    channels = [
+        PIL.Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], KERNELS[kernel])
+        for channel in np.moveaxis(x, -1, 0)
+    ]
+    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+
+
+def random_noise(
+    x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
+) -> Float[np.ndarray, "h w 3"]:
+    """Gaussian or shot noise, per channel or the same for all; clipped to [0, 1]."""
+    x = np.clip(x, 0, 1)
+    signal = x.mean(axis=-1, keepdims=True) if rng.random() < stage.gray else x
+    if rng.random() < stage.poisson:
+        photons = np.exp(rng.uniform(*np.log(stage.photons)))
+        noise = rng.poisson(signal * photons) / photons - signal
+    else:
+        sigma = rng.uniform(*stage.noise_sigma) / 255
+        noise = sigma * rng.standard_normal(signal.shape, np.float32)
+    return np.clip(x + noise, 0, 1).astype(np.float32)
+
+
+def random_jpeg(
+    x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
+) -> Float[np.ndarray, "h w 3"]:
+    """A JPEG file (4:2:0) written and read, if chance has it."""
+    if rng.random() >= stage.jpeg:
+        return x
+    low, high = stage.quality
+    file = io.BytesIO()
+    quality = int(rng.integers(int(low), int(high) + 1))
+    PIL.Image.fromarray(to_uint8(x)).save(file, "JPEG", quality=quality)
+    with PIL.Image.open(file) as image:
+        return np.asarray(image).astype(np.float32) / 255
+
+
+def to_uint8(x: Float[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
+    """[0, 1] → 0..255, clipped and rounded."""
+    return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)
