@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
 
     from jaxsr.training import loop
 
+    logging.set_verbosity(logging.WARNING)  # orbax logs every file it touches
     if _DISTRIBUTED.value:
         jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     try:
@@ -40,5 +41,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.INFO)
     app.run(main)

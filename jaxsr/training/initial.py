@@ -3,8 +3,6 @@
 from pathlib import Path
 
 import flax.traverse_util
-from absl import logging
-
 from jaxsr import zoo
 from jaxsr.training.checkpoints import FOLDER, load_weights
 from jaxsr.zoo import weights
@@ -33,6 +31,6 @@ def start_from(params: dict, source: str, scale: int) -> dict:
     if not taken:
         raise ValueError(f"config.init_from={source!r} shares no parameter with this network")
     for name in sorted(set(fresh) - taken):
-        logging.info("init_from: %s is not in %s and starts anew", name, source)
+        print(f"init_from: {name} is not in {source} and starts anew")
     merged = {k: given[k] if k in taken else v for k, v in fresh.items()}
     return flax.traverse_util.unflatten_dict(merged, sep="/")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import jax
 import ml_collections
-from absl import logging
 
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints
@@ -83,8 +82,13 @@ def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> Trai
             f"the working directory holds a run of {trained.model.to_dict()} at ×{trained.scale}; "
             "give another --workdir, or that model"
         )
-    logging.info("resuming after step %d", resumed)
+    _say(f"resuming after step {resumed}")
     return checkpoints.restore(state, data)
+
+
+def _say(text: str) -> None:
+    if jax.process_index() == 0:
+        print(text, flush=True)
 
 
 @dataclasses.dataclass
@@ -126,7 +130,7 @@ class _Run:
                 ):
                     self._evaluate(number, state, meter)
                 if stopping:
-                    logging.warning("stopped after step %d; the same command goes on", number)
+                    _say(f"stopped after step {number}; the same command goes on")
                     break
         return state
 

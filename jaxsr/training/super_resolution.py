@@ -7,7 +7,7 @@ import ml_collections
 from jaxsr import networks
 from jaxsr.data import pipeline
 from jaxsr.evaluation.super_resolution import evaluate
-from jaxsr.pipeline import Upscale
+from jaxsr.tiled import TiledUpscaler
 from jaxsr.training.losses import weighted
 from jaxsr.training.task import Task
 
@@ -34,8 +34,15 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
         return reconstruction(network.apply({"params": params}, low), high)
 
     def report(params):
-        upscale = Upscale(network, params, config.scale)
-        result = evaluate(upscale.upscale_many, config.eval_data, config.scale)
-        return result
+        upscale = TiledUpscaler(network, params)
+        result = evaluate(upscale, config.eval_data, config.scale)
+        return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, {}
 
-    return Task(init, loss, dataset, lambda indices: [dataset.names[i] for i in indices], report)
+    names = dataset.names
+    return Task(
+        init,
+        loss,
+        dataset,
+        names=lambda indices: [names[i] for i in indices],
+        evaluate=report if config.eval_data else None,
+    )

@@ -1,12 +1,12 @@
 """The loop on real crops: kill and resume, signals, NaN, fine-tuning, two processes."""
 
+import importlib.util
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jax
@@ -17,19 +17,9 @@ from PIL import Image
 
 from jaxsr.training import loop
 from jaxsr.training.checkpoints import Checkpoints, load_weights
-from jaxsr.training.config import default_config
 
 REPO = Path(__file__).resolve().parents[2]
-OPTIONS = {
-    "model.name": "span_compact",
-    "scale": 2,
-    "data.low_crop": 8,
-    "batch_size": 4,
-    "steps": 30,
-    "log_every": 5,
-    "checkpoint_every": 7,
-    "eval_every": 1000,
-}
+TINY = Path(__file__).with_name("tiny.py")
 
 
 @pytest.fixture(scope="module")
@@ -41,31 +31,26 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture
-def config(photos, tmp_path):
-    config = default_config()
-    config.model.options = {"features": 8, "blocks": 1}
-    config.update_from_flattened_dict(OPTIONS | {"data.source": f"folder:{photos}"})
-    config.data.cache = str(photos.parent / "cache")
+def config(photos):
+    spec = importlib.util.spec_from_file_location("tiny", TINY)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config()
+    config.data.update(source=f"folder:{photos}", cache=str(photos.parent / "cache"))
     return config
 
 
 def start(config, workdir, *flags, devices=1):
-    """``train.py`` with the same config, as a process of its own."""
-    arguments = [f"--config.{k}={v}" for k, v in OPTIONS.items() if k != "model.name"]
-    arguments += [f"--config.data.{k}={config.data[k]}" for k in ("source", "cache")]
+    """``train.py`` on the same data, as a process of its own."""
     environment = os.environ | {
         "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
         "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.2",
+        "PYTHONUNBUFFERED": "1",
     }
-    command = [
-        sys.executable,
-        "train.py",
-        "--config=tests/training/tiny.py",
-        f"--workdir={workdir}",
-    ]
+    data = [f"--config.data.{name}={config.data[name]}" for name in ("source", "cache")]
     return subprocess.Popen(
-        [*command, *arguments, *flags],
+        [sys.executable, "train.py", f"--config={TINY}", f"--workdir={workdir}", *data, *flags],
         cwd=REPO,
         env=environment,
         stdout=subprocess.PIPE,
@@ -74,35 +59,120 @@ def start(config, workdir, *flags, devices=1):
     )
 
 
-def wait_for_checkpoint(process, workdir):
-    while process.poll() is None and not list(Path(workdir).glob("checkpoints/[0-9]*")):
-        time.sleep(0.05)
-
-
 def finish(process):
     output = process.communicate(timeout=240)[0]
     assert process.returncode == 0, output
     return output
 
 
-def final_state(workdir):
-    params = load_weights(workdir)
-    return params.notes["step"], jax.tree.leaves(params.params)
+def stop_at(process, step, number):
+    """Sends the signal when ``step`` is reported, and waits for the end."""
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith(f"step {step} "):
+            process.send_signal(number)
+            break
+    seen.append(process.communicate(timeout=240)[0])
+    return "".join(seen)
 
 
-def test_a_killed_run_ends_with_the_same_bits(config, tmp_path):
+def final(workdir):
+    weights = load_weights(workdir)
+    return weights.notes["step"], jax.tree.leaves(weights.params)
+
+
+def assert_same_bits(a, b):
+    assert a[0] == b[0]
+    for x, y in zip(a[1], b[1], strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_a_killed_or_terminated_run_ends_with_the_same_bits(config, tmp_path):
     finish(start(config, tmp_path / "whole"))
-    killed = start(config, tmp_path / "killed", "--config.steps=100000")
-    wait_for_checkpoint(killed, tmp_path / "killed")
-    killed.kill()
-    killed.wait()
-    resumed_at = Checkpoints(tmp_path / "killed").latest_step()
-    # without the kill the schedule is that of 30 steps: the resumed run must agree from where it is
-    assert resumed_at is not None
-    finish(start(config, tmp_path / "killed"))
-    (step, expected), (resumed_step, got) = map(
-        final_state, (tmp_path / "whole", tmp_path / "killed")
-    )
-    assert step == resumed_step == "30"
-    for a, b in zip(expected, got, strict=True):
-        np.testing.assert_array_equal(a, b)
+    expected = final(tmp_path / "whole")
+    assert expected[0] == "120"
+
+    killed = start(config, tmp_path / "run")
+    output = stop_at(killed, 50, signal.SIGKILL)
+    assert killed.returncode == -signal.SIGKILL, output
+    assert Checkpoints(tmp_path / "run").latest_step() in (30, 60, 90)
+
+    terminated = start(config, tmp_path / "run")
+    output = stop_at(terminated, 100, signal.SIGTERM)
+    stopped = Checkpoints(tmp_path / "run").latest_step()
+    assert terminated.returncode == 0 and "resuming after step" in output
+    assert stopped >= 100 and f"stopped after step {stopped}" in output
+
+    finish(start(config, tmp_path / "run"))
+    assert_same_bits(final(tmp_path / "run"), expected)
+    steps = [json.loads(line)["step"] for line in (tmp_path / "run/metrics.jsonl").open()]
+    assert steps == sorted(set(steps)) and steps[-1] == 120
+
+
+def test_two_processes_train_and_checkpoint_together(config, tmp_path):
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    together = ["--distributed", f"--coordinator={address}", "--processes=2", "--config.steps=20"]
+    both = [start(config, tmp_path / "two", *together, f"--process={i}") for i in range(2)]
+    outputs = [finish(process) for process in both]
+    assert "step 20" in outputs[0] and "step 20" not in outputs[1]
+    finish(start(config, tmp_path / "one", "--config.steps=20"))
+    (step, two), (_, one) = final(tmp_path / "two"), final(tmp_path / "one")
+    assert step == "20"
+    # the hosts' slices are the same examples that one process takes
+    for a, b in zip(two, one, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_loss_that_is_not_finite_stops_and_names_step_and_images(config, tmp_path):
+    config.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError, match=r"at step \d+; this host's batch was: .*\.png"):
+        loop.fit(config, tmp_path)
+    assert Checkpoints(tmp_path).latest_step() is None
+
+
+def test_fine_tuning_takes_what_fits_and_evaluation_writes_pictures(config, photos, tmp_path, capsys):
+    config.update(steps=2, eval_every=2, eval_data=str(photos))
+    first = loop.fit(config, tmp_path / "x2")
+    config.update(scale=3, steps=1, init_from=str(tmp_path / "x2"), eval_data="")
+    config.optimizer.learning_rate = 0.0
+    tuned = loop.fit(config, tmp_path / "x3")
+    assert "fuse/conv/kernel is not in" in capsys.readouterr().out
+    same = jax.tree.map(np.array_equal, tuned.params["enhance"], first.ema["enhance"])
+    assert all(jax.tree.leaves(same))
+    figures = [json.loads(line) for line in (tmp_path / "x2/metrics.jsonl").open()][-1]
+    assert figures["psnr_y"] > 15 and 0 < figures["ssim_y"] < 1
+    assert list((tmp_path / "x2/tensorboard").iterdir())
+
+
+def test_bf16_computes_in_bf16_and_keeps_float32_parameters(config, tmp_path):
+    config.update(dtype="bfloat16", steps=1)
+    state = loop.fit(config, tmp_path)
+    assert {leaf.dtype for leaf in jax.tree.leaves(state.params)} == {np.dtype("float32")}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 6}, "multiple of 4"),
+        ({"task": "none"}, "super_resolution"),
+        ({"profile": "3"}, "FIRST:LAST"),
+        ({"model.name": "nonet"}, "unknown network"),
+        ({"init_from": "nowhere"}, "nowhere"),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused(config, tmp_path, change, message):
+    config.update_from_flattened_dict(change)
+    with pytest.raises(ValueError, match=message):
+        loop.fit(config, tmp_path)
+
+
+def test_a_directory_with_another_model_is_refused(config, tmp_path):
+    config.steps = 1
+    loop.fit(config, tmp_path)
+    config.model.options.blocks = 2
+    with pytest.raises(ValueError, match="another --workdir"):
+        loop.fit(config, tmp_path)
