@@ -1,0 +1,109 @@
+"""Evaluations as people read them (a table) and as programs do (JSON)."""
+
+import importlib.metadata
+import json
+import math
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import jaxsr
+from jaxsr.evaluation.super_resolution import Result, Row, Score, mean
+from jaxsr.image import io
+
+PROTOCOL = "Y of 8-bit RGB, scale pixels cut off every side; low resolution by MATLAB's imresize"
+
+
+def table(title: str, result: Result) -> str:
+    """The scores of a set as aligned plain text: one line an image, bicubic beside, then the mean.
+
+    An identical image shows as ``inf`` dB, and a last line says how many there are, since a mean
+    over them says nothing; it gives the mean of the others too.
+    """
+    rows = [*result.rows, Row("mean", result.mean, result.bicubic)]
+    width = max(len("image"), *(len(row.name) for row in rows))
+    cells = [f"{row.name:<{width}}  {_cells(row.score)}   {_cells(row.bicubic)}" for row in rows]
+    rule = "-" * len(cells[0])
+    lines = [
+        f"{title}, ×{result.scale}",
+        f"{'':<{width}}  {'upscaler':^16}   {'bicubic':^16}".rstrip(),
+        f"{'image':<{width}}  {'PSNR-Y':>8} {'SSIM-Y':>7}   {'PSNR-Y':>8} {'SSIM-Y':>7}",
+        rule,
+        *cells[:-1],
+        rule,
+        cells[-1],
+    ]
+    if result.identical:
+        lines.append(_about_identical(result))
+    return "\n".join(lines)
+
+
+def _cells(score: Score) -> str:
+    return f"{score.psnr:8.3f} {score.ssim:7.4f}"
+
+
+def _about_identical(result: Result) -> str:
+    line = f"{len(result.identical)} of {len(result.rows)} images are identical to their originals"
+    rest = [row.score for row in result.rows if math.isfinite(row.score.psnr)]
+    return f"{line}; mean of the others: {mean(rest).psnr:.3f} dB" if rest else line
+
+
+def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, Any]:
+    """Everything about an evaluation, as values JSON has.
+
+    JSON has no infinity: the PSNR of an identical image is the string ``"inf"``, and ``identical``
+    lists those images.
+
+    Args:
+      sets: results by the folder they were measured on.
+      config: how the evaluation was called, kept as it is.
+    """
+    return {
+        "protocol": PROTOCOL,
+        "config": dict(config),
+        "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")}
+        | {"jaxsr": jaxsr.__version__, "python": platform.python_version()},
+        "device": {
+            "platform": jax.default_backend(),
+            "kind": jax.devices()[0].device_kind,
+            "count": jax.device_count(),
+        },
+        "sets": [_set_as_json(folder, result) for folder, result in sets.items()],
+    }
+
+
+def _set_as_json(folder: str, result: Result) -> dict[str, Any]:
+    return {
+        "name": Path(folder).name,
+        "path": folder,
+        "scale": result.scale,
+        "mean": _score_as_json(result.mean),
+        "bicubic_mean": _score_as_json(result.bicubic),
+        "identical": list(result.identical),
+        "seconds": result.seconds,
+        "images": [
+            {
+                "name": row.name,
+                **_score_as_json(row.score),
+                "bicubic": _score_as_json(row.bicubic),
+            }
+            for row in result.rows
+        ],
+    }
+
+
+def _score_as_json(score: Score) -> dict[str, float | str]:
+    return {"psnr_y": score.psnr if math.isfinite(score.psnr) else "inf", "ssim_y": score.ssim}
+
+
+def save_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
+    """Writes ``report`` to ``path``, whole or not at all.
+
+    Raises:
+      ValueError: it cannot be written there.
+    """
+    io.write_bytes(path, json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")

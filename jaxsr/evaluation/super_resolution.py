@@ -1,0 +1,212 @@
+"""Super-resolution as the field measures it: PSNR and SSIM of Y, beside bicubic's on the same images.
+
+One image's way through the protocol is :func:`degrade` → the upscaler → rounding to 8 bits →
+:func:`score`; :func:`evaluate` takes a folder that way.
+"""
+
+import dataclasses
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Array, Float, Shaped, UInt8
+
+from jaxsr.image import io, metrics
+from jaxsr.image.colour import rgb_to_y
+from jaxsr.image.resize import imresize_uint8, modcrop
+
+Images = Sequence[Float[np.ndarray, "_ _ 3"]]
+Upscale = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
+"""Low-resolution RGB images, float32 in [0, 1], of any sizes → as many images ``scale`` times as large."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """How near an image is to its original: PSNR of Y in dB (``inf``: identical) and SSIM of Y."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image's name, the upscaler's score on it, and bicubic's."""
+
+    name: str
+    score: Score
+    bicubic: Score
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Scores of every image of a set, of the upscaler and of bicubic.
+
+    Attributes:
+      scale: the factor.
+      rows: one an image, in order.
+      seconds: wall-clock time spent in the upscaler, compilation included.
+    """
+
+    scale: int
+    rows: tuple[Row, ...]
+    seconds: float
+
+    @property
+    def mean(self) -> Score:
+        """Mean of the images' dBs and of their SSIMs; the former ``inf`` if an image is identical."""
+        return mean([row.score for row in self.rows])
+
+    @property
+    def bicubic(self) -> Score:
+        """The same of bicubic."""
+        return mean([row.bicubic for row in self.rows])
+
+    @property
+    def identical(self) -> tuple[str, ...]:
+        """Names of the images that were reproduced exactly, where PSNR is ``inf``."""
+        return tuple(row.name for row in self.rows if math.isinf(row.score.psnr))
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """Mean of PSNRs (of the dBs, not of the errors) and of SSIMs."""
+    return Score(
+        psnr=float(np.mean([score.psnr for score in scores])),
+        ssim=float(np.mean([score.ssim for score in scores])),
+    )
+
+
+def evaluate(
+    upscale: Upscale,
+    images: str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]],
+    scale: int,
+    *,
+    self_ensemble: bool = False,
+    limit: int | None = None,
+    group: int = 8,
+    picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
+) -> Result:
+    """Measures an upscaler by the protocol of the super-resolution literature.
+
+    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and shrunk as MATLAB does; the
+    output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y compared.
+
+    Args:
+      upscale: see :data:`Upscale`.
+      images: a folder of originals, or (name, uint8 image) pairs; gray ones are taken as RGB.
+      scale: the factor.
+      self_ensemble: average the eight flips and rotations (:func:`ensemble`).
+      limit: only the first so many images.
+      group: so many images are in memory, and handed to ``upscale``, at once.
+      picture: called with the name and the 8-bit output of every image.
+
+    Raises:
+      ValueError: no images, an image too small, or an output that isn't ``scale`` times its input.
+    """
+    upscale = ensemble(upscale) if self_ensemble else upscale
+    originals = itertools.islice(_originals(images), limit)
+    rows, seconds = [], 0.0
+    while some := list(itertools.islice(originals, group)):
+        names = [name for name, _ in some]
+        pairs = [degrade(name, original, scale) for name, original in some]
+        start = time.perf_counter()
+        outputs = [np.asarray(y) for y in upscale([io.to_float(low) for _, low in pairs])]
+        seconds += time.perf_counter() - start
+        for name, (original, low), output in zip(names, pairs, outputs, strict=True):
+            output = _as_pixels(name, output, original)
+            reference = imresize_uint8(low, scale)
+            rows.append(Row(name, *(score(y, original, scale) for y in (output, reference))))
+            if picture is not None:
+                picture(name, output)
+    if not rows:
+        where = f"{images}: " if isinstance(images, str | os.PathLike) else ""
+        raise ValueError(f"{where}no images to evaluate on; PNG, JPEG, WebP and TIFF are read")
+    return Result(scale, tuple(rows), seconds)
+
+
+def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    """The output rounded to 8 bits, if it has the size it must have."""
+    if output.shape != original.shape:
+        raise ValueError(
+            f"{name}: the upscaler gave {_size(output)} pixels for an original of "
+            f"{_size(original)}; evaluate it at its own scale"
+        )
+    return io.from_float(output)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def _originals(images) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, 8-bit pixels) one by one; a name is the path within the folder without suffix."""
+    if not isinstance(images, str | os.PathLike):
+        yield from images
+        return
+    for path in io.find_images(images):
+        name = path.relative_to(images).with_suffix("").as_posix()
+        pixels = io.read(path).pixels
+        yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+
+
+def degrade(
+    name: str, original: UInt8[np.ndarray, "..."], scale: int
+) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
+    """An original, cut and made RGB, and its low-resolution version.
+
+    Raises:
+      ValueError: it is too small to be measured at this scale.
+    """
+    original = modcrop(original if original.ndim == 3 else original[..., None], scale)
+    original = np.broadcast_to(original, (*original.shape[:2], 3))
+    if min(original.shape[:2]) < metrics.WINDOW + 2 * scale:
+        raise ValueError(
+            f"{name}: {_size(original)} pixels are too few to measure at ×{scale}; it takes "
+            f"{metrics.WINDOW + 2 * scale} on each side"
+        )
+    return original, imresize_uint8(original, 1 / scale)
+
+
+def score(
+    output: UInt8[np.ndarray, "h w 3"], original: UInt8[np.ndarray, "h w 3"], border: int
+) -> Score:
+    """PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
+    y = [rgb_to_y(io.to_float(metrics.shave(image, border))) for image in (output, original)]
+    return Score(psnr=float(metrics.psnr(*y)), ssim=float(metrics.ssim(*y)))
+
+
+def bicubic(scale: int) -> Upscale:
+    """MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
+
+    def upscale(images: Images) -> Iterator[np.ndarray]:
+        for image in images:
+            yield io.to_float(imresize_uint8(io.from_float(image), scale))
+
+    return upscale
+
+
+def ensemble(upscale: Upscale) -> Upscale:
+    """Mean of the outputs for the eight flips and rotations of each image, each turned back.
+
+    Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
+    """
+
+    def averaged(images: Images) -> Iterator[np.ndarray]:
+        for image in images:
+            outputs = upscale([turn(image, i) for i in range(8)])
+            yield sum(turn_back(np.asarray(y), i) for i, y in enumerate(outputs)) / np.float32(8)
+
+    return averaged
+
+
+def turn(x: Shaped[np.ndarray, "_ _ c"], i: int) -> Shaped[np.ndarray, "_ _ c"]:
+    """The ``i``-th of the eight symmetries of a square: ``i // 4`` flips, ``i % 4`` quarter turns."""
+    return np.ascontiguousarray(np.rot90(x[:, ::-1] if i >= 4 else x, i % 4))
+
+
+def turn_back(x: Shaped[np.ndarray, "_ _ c"], i: int) -> Shaped[np.ndarray, "_ _ c"]:
+    """The inverse of :func:`turn`."""
+    x = np.rot90(x, -(i % 4))
+    return x[:, ::-1] if i >= 4 else x
