@@ -1,0 +1,542 @@
+"""Image files: PNG, JPEG, WebP and TIFF to and from arrays, with what belongs to the pixels.
+
+Reading gives upright gray or RGB pixels of 8 or 16 bits whatever the file held; writing is whole or
+not at all. Pillow does 8 bits and the metadata; it cannot do 16-bit RGB, so imagecodecs (PNG) and
+tifffile (TIFF) do 16 bits.
+"""
+
+import contextlib
+import dataclasses
+import io
+import os
+import re
+import struct
+import tempfile
+import zlib
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import tifffile
+from jaxtyping import Array, Float, Num, UInt
+from PIL import Image, ImageCms
+
+Pixels = UInt[np.ndarray, "h w c"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A kind of file: its suffixes, and whether it holds transparency and 16 bits."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    alpha: bool
+    deep: bool
+
+
+FORMATS = (
+    Format("PNG", (".png",), alpha=True, deep=True),
+    Format("JPEG", (".jpg", ".jpeg"), alpha=False, deep=False),
+    Format("WEBP", (".webp",), alpha=True, deep=False),
+    Format("TIFF", (".tif", ".tiff"), alpha=True, deep=True),
+)
+SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.suffixes)
+
+# Larger images are refused before they are decoded: a small file may unpack to any size.
+MAX_PIXELS = 500_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit refuses gigapixel scans at 179 million
+
+ORIENTATION, ICC_PROFILE = 274, 34675
+# TIFF tags that say where and how pixels are stored: true of one file only, so not kept in EXIF.
+STORAGE_TAGS = (
+    *(254, 255, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 280, 281, 284, 292, 293, 301),
+    *(317, 318, 319, 320, 322, 323, 324, 325, 330, 332, 338, 339, 340, 341, 347),
+    *(512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532, ICC_PROFILE),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """An image as a file holds it.
+
+    Attributes:
+      pixels: (height, width, channels) uint8 or uint16; one channel is gray, three are RGB. Not
+        multiplied by alpha.
+      alpha: (height, width) of the same dtype, 0 transparent; ``None`` if the file has none.
+      icc: the ICC profile that says what the numbers mean as colours.
+      exif: the EXIF block, beginning with ``b"Exif\\0\\0"``; its orientation is upright.
+    """
+
+    pixels: np.ndarray
+    alpha: np.ndarray | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+
+    def __post_init__(self):
+        pixels, alpha = self.pixels, self.alpha
+        if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
+            raise ValueError(
+                f"a picture is (height, width, 1 or 3) pixels, got an array of {pixels.shape}"
+            )
+        if pixels.dtype not in (np.uint8, np.uint16):
+            raise ValueError(f"a picture has uint8 or uint16 pixels, got {pixels.dtype}")
+        if alpha is not None and (alpha.shape, alpha.dtype) != (pixels.shape[:2], pixels.dtype):
+            raise ValueError(
+                f"alpha must be {pixels.dtype} of {pixels.shape[:2]} as the pixels are, got "
+                f"{alpha.dtype} of {alpha.shape}"
+            )
+
+
+# Reading
+
+
+def read(path: str | os.PathLike) -> Picture:
+    """Reads a PNG, JPEG, WebP or TIFF file, told apart by content; of several pages, the first.
+
+    Pixels are turned upright as EXIF says. Palette, 1-bit and YCbCr images become gray or RGB; CMYK
+    becomes sRGB by its profile; a transparent colour or palette entry becomes alpha.
+
+    Raises:
+      ValueError: the file is missing, a folder, empty, not such an image, damaged or truncated,
+        larger than ``MAX_PIXELS``, or holds pixels of other than 1 to 8 or 16 bits.
+    """
+    path = Path(path)
+    data = _bytes_of(path)
+    try:
+        if data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10":
+            picture, exif = _read_deep_png(data)
+        elif data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+            picture, exif = _read_tiff(data)
+        else:
+            picture, exif = _read_pillow(data)
+    except Image.UnidentifiedImageError:
+        raise ValueError(f"{path}: not a PNG, JPEG, WebP or TIFF image") from None
+    except _Refused as error:
+        raise ValueError(f"{path}: {error}") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # each codec has its own exceptions for bad data
+        raise ValueError(f"{path}: the image is damaged or truncated ({error})") from None
+    return _upright(picture, exif)
+
+
+class _Refused(Exception):
+    """The file is sound, but holds what we don't read."""
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ValueError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path}: is a folder, not an image") from None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data:
+        raise ValueError(f"{path}: the file is empty")
+    return data
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise _Refused(
+            f"{width}×{height} is more than the {MAX_PIXELS // 10**6} million pixels accepted;"
+            " cut it into parts"
+        )
+
+
+def _open_pillow(data: bytes) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=[kind.name for kind in FORMATS])
+    except Image.DecompressionBombError:
+        raise _Refused(f"more than {MAX_PIXELS // 10**6} million pixels; cut it") from None
+    _check_size(*image.size)
+    return image
+
+
+def _read_pillow(data: bytes) -> tuple[Picture, Image.Exif]:
+    image = _open_pillow(data)
+    image.load()
+    exif, icc = _exif_of(image), image.info.get("icc_profile")
+    if image.mode == "CMYK":
+        image, icc = _cmyk_to_srgb(image, icc), None
+    image = image.convert(_mode_for(image))
+    pixels = np.asarray(image).reshape(image.height, image.width, -1)
+    return _split_alpha(pixels, icc), exif
+
+
+def _mode_for(image: Image.Image) -> str:
+    """Gray or RGB, with alpha where the image has any transparency."""
+    known = {
+        "1": "L",
+        "L": "L",
+        "LA": "LA",
+        "La": "LA",
+        "PA": "RGBA",
+        "RGBA": "RGBA",
+        "RGBa": "RGBA",
+    }
+    known |= dict.fromkeys(("P", "RGB", "RGBX", "YCbCr"), "RGB")
+    if image.mode not in known:
+        raise _Refused(f"pixels of kind {image.mode!r}; convert it to 8 or 16-bit gray or RGB")
+    mode = known[image.mode]
+    transparent = "transparency" in image.info and not mode.endswith("A")
+    return mode + "A" if transparent else mode
+
+
+def _cmyk_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
+    if icc:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            srgb = ImageCms.createProfile("sRGB")
+            return ImageCms.profileToProfile(image, io.BytesIO(icc), srgb, outputMode="RGB")
+    return image.convert("RGB")
+
+
+def _read_deep_png(data: bytes) -> tuple[Picture, Image.Exif]:
+    image = _open_pillow(data)
+    pixels = imagecodecs.png_decode(data).reshape(image.height, image.width, -1)
+    return _split_alpha(pixels, image.info.get("icc_profile")), _exif_of(image)
+
+
+def _read_tiff(data: bytes) -> tuple[Picture, Image.Exif]:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        page = file.pages[0]
+        _check_size(page.imagewidth, page.imagelength)
+        ends = [at + n for at, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
+        if not ends or max(ends) > len(data):
+            raise ValueError("the file ends before the pixels do")
+        if page.bitspersample in (1, 2, 4, 8):
+            return _read_pillow(data)[0], _exif_of(data)
+        if page.bitspersample != 16 or page.sampleformat != tifffile.SAMPLEFORMAT.UINT:
+            raise _Refused(
+                f"pixels of {page.bitspersample} bits, sample format {page.sampleformat!s};"
+                " convert them to unsigned 8 or 16 bits"
+            )
+        return _deep_tiff_picture(page), _exif_of(data)
+
+
+def _deep_tiff_picture(page) -> Picture:
+    kind = tifffile.PHOTOMETRIC
+    channels = {kind.MINISBLACK: 1, kind.MINISWHITE: 1, kind.RGB: 3}.get(page.photometric)
+    if channels is None:
+        raise _Refused(f"16-bit {page.photometric!s} pixels; convert it to gray or RGB")
+    planes = page.asarray().reshape(page.shaped)[:, 0]  # sample planes, h, w, samples
+    samples = np.moveaxis(planes, 0, -2).reshape(page.imagelength, page.imagewidth, -1)
+    pixels, alpha = samples[..., :channels], None
+    if page.photometric == kind.MINISWHITE:
+        pixels = np.invert(pixels)
+    associated, unassociated = tifffile.EXTRASAMPLE.ASSOCALPHA, tifffile.EXTRASAMPLE.UNASSALPHA
+    for i, extra in enumerate(page.extrasamples):
+        if extra in (associated, unassociated):
+            alpha = samples[..., channels + i]
+            if extra == associated:
+                pixels = _unmultiply(pixels, alpha)
+            break
+    return Picture(np.ascontiguousarray(pixels), alpha, page.iccprofile)
+
+
+def _unmultiply(pixels: Pixels, alpha: UInt[np.ndarray, "h w"]) -> Pixels:
+    colour = pixels * (65535 / np.maximum(alpha, 1))[..., None]
+    return np.minimum(colour + 0.5, 65535).astype(np.uint16)
+
+
+def _split_alpha(pixels: UInt[np.ndarray, "h w _"], icc: bytes | None) -> Picture:
+    if pixels.shape[2] in (1, 3):
+        return Picture(pixels, None, icc)
+    return Picture(
+        np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1]), icc
+    )
+
+
+def _exif_of(source: Image.Image | bytes) -> Image.Exif:
+    """The EXIF tags of an image or TIFF file; none if they are damaged, the pixels being sound."""
+    exif = Image.Exif()
+    with contextlib.suppress(Exception):
+        if isinstance(source, bytes):
+            exif.load(source)
+        else:
+            exif = source.getexif()
+        exif.tobytes()
+        return exif
+    return Image.Exif()
+
+
+def _upright(picture: Picture, exif: Image.Exif) -> Picture:
+    """Turns the pixels as EXIF says, and keeps of EXIF what is still true then."""
+    orientation = exif.get(ORIENTATION, 1)
+    for tag in STORAGE_TAGS:
+        exif.pop(tag, None)
+    if ORIENTATION in exif:
+        exif[ORIENTATION] = 1
+    exif.bigtiff = False
+    return Picture(
+        turn_upright(picture.pixels, orientation),
+        None if picture.alpha is None else turn_upright(picture.alpha, orientation),
+        picture.icc,
+        exif.tobytes() if len(exif) else None,
+    )
+
+
+def turn_upright(x: UInt[np.ndarray, "h w *c"], orientation: int) -> UInt[np.ndarray, "H W *c"]:
+    """Undoes an EXIF orientation, 1 to 8; anything else counts as upright (1)."""
+    if orientation in (5, 6, 7, 8):
+        x = x.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        x = x[::-1]
+    if orientation in (2, 3, 6, 7):
+        x = x[:, ::-1]
+    return np.ascontiguousarray(x)
+
+
+# Writing
+
+
+def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
+    """Writes ``picture`` in the format of the path's suffix, whole or not at all.
+
+    PNG and TIFF are lossless. ICC profile and EXIF are kept in every format, but a gray profile is
+    left out where the pixels are RGB (WebP has no gray).
+
+    Args:
+      quality: 1 to 100, for JPEG and WebP; WebP at 100 is lossless.
+
+    Raises:
+      ValueError: the suffix is none of ``SUFFIXES``, the format can't hold 16 bits or alpha that
+        the picture has, the quality is out of range, or the file cannot be written.
+    """
+    path = Path(path)
+    kind = format_of(path)
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must be 1 to 100, got {quality}")
+    if picture.pixels.dtype == np.uint16 and not kind.deep:
+        able = _able("deep")
+        raise ValueError(f"{path}: {kind.name} cannot hold 16-bit pixels; {able} can")
+    if picture.alpha is not None and not kind.alpha:
+        able = _able("alpha")
+        raise ValueError(f"{path}: {kind.name} cannot hold transparency; {able} can")
+    write_bytes(path, _encode(path, kind, picture, quality))
+
+
+def write_bytes(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file whole or not at all: under a temporary name in the same folder, then renamed.
+
+    Raises:
+      ValueError: the folder or file cannot be written.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def format_of(path: str | os.PathLike) -> Format:
+    """The format a path's suffix names.
+
+    Raises:
+      ValueError: it names none.
+    """
+    suffix = Path(path).suffix.lower()
+    for kind in FORMATS:
+        if suffix in kind.suffixes:
+            return kind
+    raise ValueError(
+        f"{path}: {suffix or 'no suffix'} is no image format; use {', '.join(SUFFIXES)}"
+    )
+
+
+def _able(ability: str) -> str:
+    return " and ".join(kind.name for kind in FORMATS if getattr(kind, ability))
+
+
+def _encode(path: Path, kind: Format, picture: Picture, quality: int) -> bytes:
+    pixels, alpha = picture.pixels, picture.alpha
+    if kind.name == "WEBP" and pixels.shape[2] == 1:
+        pixels = pixels.repeat(3, axis=2)
+    icc, exif = picture.icc, picture.exif
+    if icc and icc[16:20] == b"GRAY" and pixels.shape[2] == 3:
+        icc = None
+    if exif and not exif.startswith(b"Exif\0\0"):
+        exif = b"Exif\0\0" + exif
+    samples = pixels if alpha is None else np.dstack([pixels, alpha])
+    try:
+        if kind.name == "TIFF":
+            return _encode_tiff(samples, alpha is not None, icc, exif)
+        if samples.dtype == np.uint16:
+            return _encode_deep_png(samples, icc, exif)
+        return _encode_pillow(kind.name, samples, icc, exif, quality)
+    except (ValueError, OSError, struct.error) as error:
+        height, width = pixels.shape[:2]
+        raise ValueError(f"{path}: {kind.name} of {width}×{height} failed ({error})") from None
+
+
+def _encode_pillow(
+    name: str, samples, icc: bytes | None, exif: bytes | None, quality: int
+) -> bytes:
+    options = {
+        "PNG": {},
+        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True},
+        "WEBP": {"quality": quality, "lossless": quality == 100, "exact": True},
+    }[name]
+    options |= {key: value for key, value in (("icc_profile", icc), ("exif", exif)) if value}
+    samples = samples[..., 0] if samples.shape[2] == 1 else samples
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(samples)).save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def _encode_deep_png(samples, icc: bytes | None, exif: bytes | None) -> bytes:
+    samples = samples[..., 0] if samples.shape[2] == 1 else samples
+    data = imagecodecs.png_encode(np.ascontiguousarray(samples))
+    chunks = b""
+    if icc:
+        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
+    if exif:
+        chunks += _png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
+    header = 8 + 25  # signature and IHDR: colour comes right after
+    return data[:header] + chunks + data[header:]
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+
+def _encode_tiff(samples, has_alpha: bool, icc: bytes | None, exif: bytes | None) -> bytes:
+    """A TIFF of one deflated strip. An EXIF block *is* a TIFF without pixels: they are added."""
+    height, width, count = samples.shape
+    bits = samples.dtype.itemsize * 8
+    steps = np.diff(samples, axis=1, prepend=samples.dtype.type(0))  # "predictor" 2, wraps around
+    strip = zlib.compress(steps.astype(samples.dtype.newbyteorder("<"), copy=False).tobytes())
+    tags = Image.Exif()
+    if exif:
+        tags.load(exif)
+    tags.endian = "<"
+    tags[256], tags[257], tags[258] = width, height, (bits,) * count
+    tags[259], tags[317] = 8, 2  # deflate, differences along rows
+    tags[262] = 2 if count >= 3 else 1  # RGB, gray
+    tags[277], tags[278], tags[279], tags[284] = count, height, len(strip), 1
+    if has_alpha:
+        tags[338] = 2  # unassociated
+    if icc:
+        tags[ICC_PROFILE] = icc
+    tags[273] = 0  # the strip's place, behind the tags: Pillow adds their length
+    return tags.tobytes().removeprefix(b"Exif\0\0") + strip
+
+
+# Numbers
+
+
+def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """uint8 or uint16 → float32 in [0, 1].
+
+    Raises:
+      ValueError: the pixels are of another type.
+    """
+    return np.divide(pixels, _white(pixels.dtype), dtype=np.float32)
+
+
+def from_float(x: Num[Array | np.ndarray, "*n"], dtype=np.uint8) -> UInt[np.ndarray, "*n"]:
+    """Floats in [0, 1] → uint8 or uint16: clipped, scaled, rounded (halves up).
+
+    Raises:
+      ValueError: ``x`` holds NaN, or ``dtype`` is another type.
+    """
+    white = _white(np.dtype(dtype))
+    x = np.array(x, np.float32)
+    if np.isnan(x).any():
+        raise ValueError("the image holds NaN: no pixel can stand for it; the network has diverged")
+    np.clip(x, 0, 1, out=x)
+    x *= white
+    x += np.float32(0.5)
+    return x.astype(dtype)
+
+
+def _white(dtype: np.dtype) -> np.float32:
+    if dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"pixels are uint8 or uint16, got {dtype}")
+    return np.float32(np.iinfo(dtype).max)
+
+
+def bleed(
+    pixels: Float[np.ndarray, "h w c"], alpha: Float[np.ndarray, "h w"]
+) -> Float[np.ndarray, "h w c"]:
+    """Replaces the colours of fully transparent pixels by those of the visible pixels around them.
+
+    What lies under full transparency is arbitrary, often black, and enlarging would draw it into
+    the visible edge as a dark fringe. All other pixels are left as they are.
+
+    Source: the push-pull pyramid of Gortler et al., "The Lumigraph" (1996), section 3.4.
+    """
+    if not alpha.any():
+        return pixels
+    return _fill(pixels.astype(np.float32), alpha.astype(np.float32))
+
+
+def _fill(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    if weight.all():
+        return colour
+    coarse = _enlarged(_fill(*_pull(colour, weight)))
+    height, width = weight.shape
+    return np.where(weight[..., None] > 0, colour, coarse[:height, :width])
+
+
+def _pull(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Half the size: the weighted mean colour and the mean weight of each 2×2 block."""
+    odd = [(0, size % 2) for size in weight.shape]
+    weighted = np.concatenate([colour * weight[..., None], weight[..., None]], axis=-1)
+    weighted = np.pad(weighted, (*odd, (0, 0)))
+    height, width, channels = weighted.shape
+    mean = weighted.reshape(height // 2, 2, width // 2, 2, channels).mean((1, 3))
+    weight = mean[..., -1]
+    return mean[..., :-1] / np.maximum(weight, 1e-30)[..., None], weight
+
+
+def _enlarged(x: np.ndarray) -> np.ndarray:
+    """Twice the size, bilinear with the edge repeated."""
+    for axis in (0, 1):
+        padded = np.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(3)], mode="edge")
+        before, after = (padded.take(range(i, i + x.shape[axis]), axis) for i in (0, 2))
+        pair = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
+        x = pair.reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :])
+    return x
+
+
+# Folders
+
+
+def is_image_file(path: str | os.PathLike) -> bool:
+    """Whether ``path`` is a file, not hidden, with one of ``SUFFIXES``."""
+    path = Path(path)
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+
+
+def find_images(folder: str | os.PathLike) -> list[Path]:
+    """All image files in and below ``folder``, in natural order (2.png before 10.png).
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Raises:
+      ValueError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [path for path in (Path(root, name) for name in names) if is_image_file(path)]
+    return sorted(found, key=lambda path: _natural(path.relative_to(folder).as_posix()))
+
+
+def _natural(name: str) -> tuple:
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
