@@ -27,15 +27,16 @@ def transposed_attention(
     """
     # The lengths divide the small c × c matrix rather than the n pixels of q and k.
     scores = jnp.einsum("...nhi,...nhj->...hij", q, k, preferred_element_type=jnp.float32)
-    scores /= _length(q)[..., :, None] * _length(k)[..., None, :]
+    scores *= _inverse_length(q)[..., :, None]
+    scores *= _inverse_length(k)[..., None, :]
     weights = jax.nn.softmax(scores * temperature[:, None, None].astype(jnp.float32), axis=-1)
     return jnp.einsum("...hij,...nhj->...nhi", weights.astype(v.dtype), v)
 
 
-def _length(x: Float[Array, "*b n heads c"]) -> Float[Array, "*b heads c"]:
-    """Root of the sum of squares over the pixels, at least 1e-12 (as torch's ``normalize``)."""
+def _inverse_length(x: Float[Array, "*b n heads c"]) -> Float[Array, "*b heads c"]:
+    """One over the root of the sum of squares over the pixels, which counts as at least 1e-12."""
     squares = jnp.sum(jnp.square(x.astype(jnp.float32)), axis=-3)
-    return jnp.sqrt(jnp.maximum(squares, 1e-24))
+    return jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
 
 
 class TransposedAttention(nn.Module):
