@@ -1,0 +1,340 @@
+"""Running an upscaler over images of any size: tiles, batches of them, devices, memory.
+
+Tiles do three jobs with one mechanism. They bound memory; they turn images of many sizes into a few
+shapes, each compiled once; and tiles of one shape, from however many images, form the batches that
+are spread over the devices.
+
+A network with a known receptive field gives exactly the untiled result (:mod:`jaxsr.image.tiles`
+says why; an image smaller than a tile is a shape of its own for that reason). One that looks at the
+whole image is run on the whole image if memory permits, else on tiles blended into each other,
+which is close but not equal.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import itertools
+import logging
+import math
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import psutil
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Shaped
+
+from jaxsr.image import io, tiles
+from jaxsr.networks.upscaler import Upscaler, pad_to_multiple
+
+log = logging.getLogger("jaxsr")
+
+# SPAN (48 features) on two CPU cores, ns per kept pixel: side 128: 9800, 256: 8100, 384: 6900,
+# 512: 6500. Compiling takes as long at every size.
+LONGEST, STEP = 512, 32
+PIXELS_AT_ONCE = LONGEST**2  # of one batch on one device
+BLEND = 32  # least distance of a kept pixel from a cut, where no distance is exact
+# A new shape costs as much time as this many pixels: 0.3 s at 5 µs on a CPU, some 5 s at 0.1 µs
+# on a GPU or TPU. Only the order of magnitude matters.
+COMPILATION = {"cpu": 2**16}
+COMPILATION_ELSEWHERE = 2**26
+MEMORY_SHARE = 0.6  # of what is free, for one batch
+
+Image = Shaped[np.ndarray, "_ _ _"]
+Progress = Callable[[int, int], None]
+
+
+class OutOfMemory(Exception):
+    """A batch of tiles does not fit; smaller tiles may."""
+
+
+class TiledUpscaler:
+    """A network with its parameters, compiled as needed for the tiles of whatever it is given.
+
+    Attributes:
+      exact: whether tiles give the untiled result.
+      unit: tiles start and end at multiples of this many pixels (the network's windows).
+      smallest: the least side of a tile.
+    """
+
+    def __init__(self, network: Upscaler, params: dict, devices: Sequence[jax.Device] = ()):
+        """``devices`` share the batches: all local ones unless told."""
+        self.network = network
+        self.devices = list(devices) or jax.local_devices()
+        self.exact = network.receptive_field is not None and network.multiple == 1
+        self.unit = network.multiple
+        margin = network.receptive_field if self.exact else BLEND
+        self._overlap = self._units(margin)
+        self.smallest = (2 * self._overlap + self._units(16)) * self.unit
+        mesh = jax.make_mesh(
+            (len(self.devices),), ("tiles",), axis_types=(AxisType.Auto,), devices=self.devices
+        )
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._spread = NamedSharding(mesh, PartitionSpec("tiles"))
+        self._params = jax.device_put(params, self._everywhere)
+        self._compiled: dict[tuple[int, ...], jax.stages.Compiled] = {}
+
+    def __call__(
+        self,
+        images: Sequence[Image],
+        tile: int | str = "auto",
+        progress: Progress | None = None,
+    ) -> list[Image]:
+        """Upscaled images in the order, the type and the channels (1 or 3) of ``images``.
+
+        Where a batch does not fit into memory, tiles of half the side are tried, and so on.
+
+        Args:
+          images: uint8, uint16, or float32 in [0, 1]; any sizes.
+          tile: the longest side of a tile in low-resolution pixels; 0: none; "auto": chosen.
+          progress: called with (tiles done, tiles in all).
+
+        Raises:
+          ValueError: the tile is too small for the network, or memory for the smallest tile.
+        """
+        if not images:
+            return []
+        side, at_once = self._side(images, tile), PIXELS_AT_ONCE
+        while True:
+            try:
+                return self._run(images, side, at_once, progress)
+            except OutOfMemory:
+                side = self._smaller(side)
+                at_once = side**2  # and no longer several of them
+
+    def _side(self, images: Sequence[Image], tile: int | str) -> int:
+        """The side to start with, in pixels; at most that of the largest image."""
+        largest = self._units(max(max(image.shape[:2]) for image in images)) * self.unit
+        if tile == "auto":
+            return min(self._quickest_side(images), largest) if self.exact else largest
+        if isinstance(tile, str) or tile < 0 or 0 < tile < self.smallest:
+            raise ValueError(
+                f"tile {tile!r} is not possible; give auto, 0 for the whole image, or at least "
+                f"{self.smallest} for this network"
+            )
+        return min(tile // self.unit * self.unit or largest, largest)
+
+    def _quickest_side(self, images: Sequence[Image]) -> int:
+        """The side with the fewest pixels to compute, a new shape counting as so many more."""
+        platform = self.devices[0].platform
+        compilation = COMPILATION.get(platform, COMPILATION_ELSEWHERE)
+        known = {shape[1:3] for shape in self._compiled}
+
+        def cost(side: int) -> int:
+            plans = [self._plan(image, side) for image in images]
+            shapes = [tile_shape(plan[0]) for plan in plans]
+            pixels = sum(
+                len(plan) * math.prod(shape) for plan, shape in zip(plans, shapes, strict=True)
+            )
+            return pixels + compilation * len(set(shapes) - known)
+
+        longest = max(LONGEST, 2 * self.smallest)
+        return min(range(longest, self.smallest - 1, -STEP), key=cost)
+
+    def _smaller(self, side: int) -> int:
+        smaller = max(side // 2 // self.unit * self.unit, self.smallest)
+        if smaller >= side:
+            raise ValueError(
+                f"not enough memory for tiles of even {side} pixels; close other programs or take "
+                "a smaller network"
+            )
+        differ = "" if self.exact else "; blended tiles differ slightly from the whole image"
+        log.warning("%d-pixel tiles exceed the memory, trying %d%s", side, smaller, differ)
+        return smaller
+
+    def _run(
+        self, images: Sequence[Image], side: int, at_once: int, progress: Progress | None
+    ) -> list[Image]:
+        plans = [self._plan(image, side) for image in images]
+        total, done = sum(map(len, plans)), itertools.count(1)
+        outputs: list[Image | None] = [None] * len(images)
+
+        def of_one_image(results) -> Iterator[tuple[tiles.Tile, Array]]:
+            for _, tile, result in results:
+                yield tile, result
+                if progress:
+                    progress(next(done), total)
+
+        everything = self._results(images, plans, at_once)
+        for index, results in itertools.groupby(everything, operator.itemgetter(0)):
+            outputs[index] = self._assemble(images[index], len(plans[index]), of_one_image(results))
+        return outputs
+
+    def _plan(self, image: Image, side: int) -> list[tiles.Tile]:
+        """The image's tiles, in units."""
+        height, width = map(self._units, image.shape[:2])
+        return tiles.plan(height, width, side // self.unit, self._overlap)
+
+    def _results(
+        self, images: Sequence[Image], plans: Sequence[list[tiles.Tile]], at_once: int
+    ) -> Iterator[tuple[int, tiles.Tile, np.ndarray]]:
+        """Every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
+        for jobs, running in one_ahead(self._batches(images, plans, at_once)):
+            with memory_errors():
+                results = np.asarray(running)
+            for (index, tile), result in zip(jobs, results, strict=False):  # the rest is padding
+                yield index, tile, result
+
+    def _batches(
+        self, images: Sequence[Image], plans: Sequence[list[tiles.Tile]], at_once: int
+    ) -> Iterator[tuple[list[tuple[int, tiles.Tile]], Array]]:
+        """Tiles of one shape that run together, and their result while it is still computed."""
+        waiting: dict[tuple[int, int], list] = {}
+        for index, plan in enumerate(plans):
+            waiting.setdefault(tile_shape(plan[0]), []).extend((index, tile) for tile in plan)
+        for (height, width), jobs in waiting.items():
+            shape = height * self.unit, width * self.unit
+            most = max(1, at_once // math.prod(shape))
+            while jobs:
+                batch = np.zeros((self._batch_size(most, len(jobs)), *shape, 3), np.float32)
+                now, jobs = jobs[: len(batch)], jobs[len(batch) :]
+                for row, (index, tile) in zip(batch, now, strict=False):
+                    row[:] = cut(images[index], tile, self.unit)
+                yield now, self._launch(batch)
+
+    def _batch_size(self, most: int, waiting: int) -> int:
+        """A power of two a device, no more than wait: few shapes to compile, little padding."""
+        each = max(1, min(most, waiting // len(self.devices)))
+        return len(self.devices) * 2 ** (each.bit_length() - 1)
+
+    def _launch(self, batch: Float[np.ndarray, "b h w 3"]) -> Array:
+        with memory_errors():
+            if batch.shape not in self._compiled:
+                self._compiled[batch.shape] = self._compile(batch.shape)
+            run = self._compiled[batch.shape]
+            return run(self._params, jax.device_put(batch, self._spread))
+
+    def _compile(self, shape: tuple[int, ...]) -> jax.stages.Compiled:
+        """The network for batches of one shape, every device running its share on its own."""
+        on_each_device = jax.shard_map(
+            functools.partial(apply, self.network),
+            mesh=self._spread.mesh,
+            in_specs=(self._everywhere.spec, self._spread.spec),
+            out_specs=self._spread.spec,
+            check_vma=False,
+        )
+        batch = jax.ShapeDtypeStruct(shape, np.float32, sharding=self._spread)
+        compiled = jax.jit(on_each_device).lower(self._params, batch).compile()
+        if memory_needed(compiled, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
+            raise OutOfMemory
+        return compiled
+
+    def _assemble(
+        self, image: Image, count: int, results: Iterable[tuple[tiles.Tile, np.ndarray]]
+    ) -> Image:
+        """The upscaled image, in the type and channels of ``image``, from its tiles' results."""
+        height, width = map(self._units, image.shape[:2])
+        scale = self.network.scale * self.unit
+        if self.exact or count == 1:
+            out = np.empty((height * scale, width * scale, image.shape[2]), image.dtype)
+            for tile, result in results:
+                tiles.paste(out, tile, stored(result, image), scale)
+        else:
+            trim = self._overlap // 2
+            inner = (without_cuts(*result, height, width, trim, scale) for result in results)
+            out = stored(tiles.blend(inner, height, width, scale), image)
+        height, width = (n * self.network.scale for n in image.shape[:2])
+        return out[:height, :width]
+
+    def _units(self, pixels: int) -> int:
+        """How many units cover so many pixels."""
+        return -(-pixels // self.unit)
+
+
+def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W 3"]:
+    """The network as a pure function of parameters and RGB in [0, 1]; the result is clipped to it."""
+    return jnp.clip(network.apply({"params": params}, x), 0, 1)
+
+
+def cut(image: Image, tile: tiles.Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
+    """A tile as the network wants it: float32 RGB, mirrored to whole units at the image's end."""
+    rows, cols = (slice(s.start * unit, s.stop * unit) for s in (tile.rows, tile.cols))
+    seen = decoded(image[rows, cols])
+    seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
+    if seen.shape[0] % unit or seen.shape[1] % unit:
+        seen = np.asarray(pad_to_multiple(jnp.asarray(seen)[None], unit)[0])
+    return seen
+
+
+def stored(result: Float[np.ndarray, "h w 3"], like: Image) -> Image:
+    """RGB in [0, 1] in the channels and the type of ``like``: gray is the mean, integers rounded."""
+    if like.shape[-1] == 1:
+        result = result.mean(axis=-1, keepdims=True, dtype=np.float32)
+    return encoded(result, like.dtype)
+
+
+def decoded(x: np.ndarray) -> np.ndarray:
+    """float32 in [0, 1] of either type."""
+    return x if x.dtype == np.float32 else io.to_float(x)
+
+
+def encoded(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """float32 in [0, 1] as ``dtype``: floats as they are, integers rounded."""
+    return x if dtype == np.float32 else io.from_float(x, dtype)
+
+
+def without_cuts(
+    tile: tiles.Tile, result: np.ndarray, height: int, width: int, trim: int, scale: int
+) -> tuple[tiles.Tile, np.ndarray]:
+    """A tile and its result less the ``trim`` pixels along each cut, the most wrong ones."""
+    spans, crop = [], []
+    for span, size in ((tile.rows, height), (tile.cols, width)):
+        start = span.start + trim * (span.start > 0)
+        stop = span.stop - trim * (span.stop < size)
+        spans.append(slice(start, stop))
+        crop.append(slice((start - span.start) * scale, (stop - span.start) * scale))
+    return dataclasses.replace(tile, rows=spans[0], cols=spans[1]), result[tuple(crop)]
+
+
+def tile_shape(tile: tiles.Tile) -> tuple[int, int]:
+    return tile.rows.stop - tile.rows.start, tile.cols.stop - tile.cols.start
+
+
+def one_ahead(items: Iterable) -> Iterator:
+    """The items, each asked for before the one ahead of it is used: the device never waits."""
+    previous, items = None, iter(items)
+    for item in items:
+        if previous is not None:
+            yield previous
+        previous = item
+    if previous is not None:
+        yield previous
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """What JAX and NumPy raise when memory is exhausted becomes :class:`OutOfMemory`."""
+    try:
+        yield
+    except MemoryError:
+        raise OutOfMemory from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise OutOfMemory from None
+
+
+def memory_needed(compiled: jax.stages.Compiled, devices: Sequence[jax.Device]) -> int:
+    """Bytes of one device while ``compiled`` runs; 0 where the backend doesn't tell."""
+    need = compiled.memory_analysis()
+    if need is None:
+        return 0
+    each = need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes
+    return each * (len(devices) if devices[0].platform == "cpu" else 1)  # CPUs share theirs
+
+
+def free_memory(device: jax.Device) -> int:
+    """Bytes free on ``device``; for a CPU those of the machine, or of the container's limit."""
+    if stats := device.memory_stats():
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    free = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no control group, or no limit ("max")
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)", (group / "memory.stat").read_text(), re.M)
+        free = min(free, limit - used + int(cached[1] if cached else 0))
+    return free
