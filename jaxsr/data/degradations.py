@@ -22,7 +22,14 @@ KERNELS = {  # for resizing; Pillow widens all of them when shrinking
     "bilinear": PIL.Image.Resampling.BILINEAR,
     "bicubic": PIL.Image.Resampling.BICUBIC,
 }
-Range = tuple[float, float]
+LIMITS = {  # of the ranges of a stage
+    "blur_sigma": (0, 100),
+    "resize_factor": (0.01, 10),
+    "noise_sigma": (0, 255),
+    "photons": (1, 1e9),
+    "quality": (1, 100),
+}
+Range = tuple[float | int, float | int]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,11 +58,13 @@ class Stage:
         for name in ("blur", "anisotropic", "resize", "noise", "poisson", "gray", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a chance in [0, 1], got {getattr(self, name)}")
-        smallest = {"resize_factor": 0.01, "photons": 1, "quality": 1}
-        for name in ("blur_sigma", "resize_factor", "noise_sigma", "photons", "quality"):
+        for name, (smallest, largest) in LIMITS.items():
             low, high = getattr(self, name)
-            if not smallest.get(name, 0) <= low <= high:
-                raise ValueError(f"{name} is a range (low, high), got ({low}, {high})")
+            if not smallest <= low <= high <= largest:
+                raise ValueError(
+                    f"{name} is a range (low, high) within [{smallest}, {largest}], "
+                    f"got ({low}, {high})"
+                )
         if not self.kernels or set(self.kernels) - set(KERNELS):
             raise ValueError(f"kernels are some of {', '.join(KERNELS)}, got {self.kernels}")
 

@@ -5,28 +5,34 @@ of the config, the seed and n alone. So the number of worker processes changes n
 slice is every k-th element of one global order, and the position of an iterator is one number.
 """
 
+import contextlib
 import dataclasses
+from collections.abc import Callable
 
 import grain
 import ml_collections
 import numpy as np
 from absl import flags
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
-from jaxsr.data import sources
+from jaxsr.data import degradations, sources
 
 
 def default_config() -> ml_collections.ConfigDict:
     """Options of :func:`super_resolution`."""
     return ml_collections.ConfigDict(
         {
-            "source": "",  # folder:PATH[,PATH…]
+            "source": "",  # folder:PATH[,PATH…] or tfds:NAME[:SPLIT]
+            "data_dir": "",  # of prepared tfds datasets; "": ~/tensorflow_datasets
             "low_crop": 48,  # side of the low-resolution crops in pixels
             "augment": True,  # each crop in one of its eight flips and rotations
             "weight_by_area": True,  # an image is met as often as it has crops; or all equally often
-            "degradation": "bicubic",  # MATLAB's
+            # What makes the low-resolution image: MATLAB's "bicubic"; "real": blur, resize, noise,
+            # JPEG as below; "given": nothing, it comes with the image (feature lr of a tfds dataset)
+            "degradation": "bicubic",
+            "real": degradations.default_config(),
             "workers": 0,  # processes that make batches; 0: a thread of this process
-            "cache": "",  # folder of decoded images; "": sources.default_cache()
+            "cache": "",  # folder of decoded images; "": ~/.cache/jaxsr/images
         }
     )
 
@@ -53,44 +59,98 @@ def super_resolution(
         the n-th ``shard_count · batch_size`` crops of the global order.
 
     Raises:
-      ValueError: there is no such source, or no image in it is large enough.
+      ValueError: there is no such source or degradation, or no image is large enough.
     """
-    if config.degradation != "bicubic":
-        raise ValueError(f"degradation {config.degradation!r} is not known; use bicubic")
+    source = sources.open_source(config.source, config.cache, config.data_dir)
     side = config.low_crop * scale
-    source = sources.open_source(config.source, config.cache).at_least(side)
-    area = np.prod(source.sizes, axis=1) / side**2
+    indices = source.at_least(side)
+    area = np.prod(source.sizes[indices], axis=1) / side**2
     times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
     batches = (
-        grain.MapDataset.source(np.repeat(np.arange(len(source)), times))
+        grain.MapDataset.source(np.repeat(np.arange(len(indices)), times))
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(Crop(source, scale, config.low_crop, config.augment))
+        .random_map(_pairs(config, source, indices, scale))
         .slice(slice(shard_index, None, shard_count))
         .batch(batch_size)
     )
     return Batches(batches, source, config.workers)
 
 
-@dataclasses.dataclass(frozen=True)
-class Crop:
-    """An image's number → a random pair of crops of it that show the same."""
+def _pairs(config, source: sources.Source, indices, scale: int) -> "RandomPair":
+    low_images = {
+        "bicubic": lambda index: source.low(index, scale),
+        "given": source.given,
+        "real": None,
+    }
+    if config.degradation not in low_images:
+        known = ", ".join(low_images)
+        raise ValueError(f"degradation {config.degradation!r} is not known; use one of {known}")
+    if config.degradation == "given" and not source.gives_low:
+        raise ValueError(
+            f"{config.source} has no low-resolution images to be degradation='given'; a tfds "
+            "dataset with a feature lr has; or use bicubic"
+        )
+    return RandomPair(
+        source.high,
+        low_images[config.degradation],
+        degradations.RealWorld(config.real) if config.degradation == "real" else None,
+        indices,
+        scale,
+        config.low_crop,
+        config.augment,
+    )
 
-    source: sources.Source
+
+@dataclasses.dataclass(frozen=True)
+class RandomPair:
+    """Position in ``indices`` → random crops of that image and of its low-resolution counterpart.
+
+    An image that cannot be read is replaced by the next one.
+
+    Attributes:
+      high: image index → image.
+      low: image index → low-resolution image; ``None``: ``degrade`` makes it of the crop.
+      degrade: (crop, (height, width), generator) → low-resolution crop.
+      indices: of the images, by position.
+      scale: of the pair.
+      side: of the low-resolution crop.
+      augment: whether to flip and rotate.
+    """
+
+    high: Callable
+    low: Callable | None
+    degrade: Callable | None
+    indices: Int[np.ndarray, "n"]
     scale: int
     side: int
     augment: bool
 
-    def __call__(self, index: int, rng: np.random.Generator) -> dict:
-        index = self.source.readable(int(index))
-        high, low = self.source.high(index), self.source.low(index, self.scale)
-        y, x = (int(rng.integers(n - self.side + 1)) for n in low.shape[:2])
-        low, high = crop(low, y, x, self.side), crop(high, y, x, self.side, self.scale)
-        if self.augment:
-            which = int(rng.integers(8))
-            low, high = dihedral(low, which), dihedral(high, which)
+    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
+        index, high, low = self._images(int(position))
+        size = [n // self.scale for n in high.shape[:2]]
+        if low is not None and list(low.shape[:2]) != size:
+            raise ValueError(
+                f"image {index} is {high.shape[1]}×{high.shape[0]}, its low-resolution one "
+                f"{low.shape[1]}×{low.shape[0]}: that is not ×{self.scale}"
+            )
+        y, x = (int(rng.integers(n - self.side + 1)) for n in size)
+        which = int(rng.integers(8)) if self.augment else 0
+        high = dihedral(crop(high, y, x, self.side, self.scale), which)
+        if low is None:
+            low = self.degrade(high, (self.side, self.side), rng)
+        else:
+            low = dihedral(crop(low, y, x, self.side), which)
         return {"low": low, "high": high, "index": np.int32(index)}
+
+    def _images(self, position: int) -> tuple:
+        count = len(self.indices)
+        for i in range(position, position + count):
+            index = int(self.indices[i % count])
+            with contextlib.suppress(sources.Unreadable):
+                return index, self.high(index), self.low(index) if self.low else None
+        raise ValueError(f"none of the {count} images can be read; the log names each")
 
 
 def crop(

@@ -4,7 +4,7 @@ A crop of a few kilobytes must not cost the decoding of a photograph of many meg
 image and its low-resolution counterpart are written to ``.npy`` files on first use, and from then
 on only the pages that a crop touches are read from disk. The files are named by what they hold
 (the original's path, size and time of change, and the scale); any number of processes and hosts
-may fill one cache at once, and it may be deleted at any time.
+may fill one cache at once, and it may be deleted at any time. It takes 3 bytes a pixel.
 """
 
 import contextlib
@@ -12,25 +12,42 @@ import functools
 import hashlib
 import mmap
 import os
+import re
 import tempfile
 from collections.abc import Callable, Sequence
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import PIL.Image
 import tqdm
 from absl import logging
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Shaped, UInt, UInt8
 
+from jaxsr.image import io
 from jaxsr.image.resize import imresize_uint8, modcrop
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".ppm", ".pgm")
 CACHE_VERSION = "1"  # of what the files of the cache hold: change it when decoding or resizing does
 
 
-def default_cache() -> Path:
-    """``$XDG_CACHE_HOME/jaxsr/images``, by default ``~/.cache/jaxsr/images``."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxsr" / "images"
+def open_source(
+    spec: str, cache: str | os.PathLike = "", data_dir: str | os.PathLike = ""
+) -> "Source":
+    """The source that ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]`` names.
+
+    Raises:
+      ValueError: it names none, or the folder or dataset is not there or holds no image.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "folder" and rest:
+        return FolderSource(rest.split(","), cache)
+    if kind == "tfds" and rest:
+        # A version (div2k:2.0.0) begins with a digit, a split (train[:90%]) with a letter.
+        name, split = re.fullmatch(r"(.+?)(?::([A-Za-z_].*))?", rest).groups()
+        return TfdsSource(name, split or "train", data_dir, cache)
+    raise ValueError(
+        f"data source {spec!r} is not known; use folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
+    )
 
 
 class Unreadable(ValueError):
@@ -44,25 +61,30 @@ class Source:
       names: what to call each image in a message.
       sizes: heights and widths in pixels, from the files' headers.
       skipped: number of images left out so far, for being unreadable or too small.
+      gives_low: whether low-resolution images come with the images.
     """
 
     names: tuple[str, ...]
     sizes: Int[np.ndarray, "n 2"]
     skipped: int = 0
+    gives_low: bool = False
 
-    def __init__(self, names: Sequence[str], keys: Sequence[str], sizes, cache: str | os.PathLike):
+    def __init__(self, names: Sequence[str], keys: Sequence[str], sizes, cache: "Cache"):
         """``keys`` identify the images' contents: two images with one key share their files."""
         self.names = tuple(names)
         self.sizes = np.array(sizes, np.int64).reshape(-1, 2)
-        self._files = tuple(hashlib.sha256(key.encode()).hexdigest()[:40] for key in keys)
-        self._cache = Path(cache).expanduser() if cache else default_cache()
+        self._keys = tuple(keys)
+        self._cache = cache
         self._unreadable = set()
 
     def __len__(self) -> int:
         return len(self.names)
 
-    def decode(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The image, from its original. Raises any error of a decoder."""
+    def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+        """The image from its original, or the low-resolution one given with it.
+
+        Raises any error of a decoder.
+        """
         raise NotImplementedError
 
     def high(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
@@ -73,98 +95,227 @@ class Source:
         """
         return self._cached(index, "", lambda: self.decode(index))
 
-    def low(self, index: int, scale: int) -> UInt8[np.ndarray, "h//scale w//scale 3"]:
+    def low(self, index: int, scale: int) -> UInt8[np.ndarray, "H W 3"]:
         """MATLAB's bicubic reduction of the image, cropped to multiples of ``scale`` before."""
         return self._cached(
-            index,
-            f"-x{scale}",
-            lambda: imresize_uint8(modcrop(np.asarray(self.high(index)), scale), 1 / scale),
+            index, f"-x{scale}", lambda: imresize_uint8(modcrop(self.high(index), scale), 1 / scale)
         )
 
-    def readable(self, index: int) -> int:
-        """``index``, or if that image is unreadable the next one that is not."""
-        for i in np.arange(index, index + len(self)) % len(self):
-            try:
-                self.high(int(i))
-                return int(i)
-            except Unreadable:
-                pass
-        raise ValueError(f"none of the {len(self)} images can be read; the log names each")
+    def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
+        """The low-resolution image that comes with the image, if the source ``gives_low``."""
+        return self._cached(index, "-lr", lambda: self.decode(index, low=True))
 
-    def at_least(self, side: int) -> "Source":
-        """Leaves out (reports and counts) the images with fewer than ``side`` rows or columns."""
+    def at_least(self, side: int) -> Int[np.ndarray, "m"]:
+        """Indices of the images of ``side`` rows and columns or more; others are counted as skipped.
+
+        Raises:
+          ValueError: there is none.
+        """
         large = np.min(self.sizes, axis=1) >= side
         small = [self.names[i] for i in np.flatnonzero(~large)]
-        if small:
-            logging.warning(
-                "%d of %d images are skipped, smaller than %dx%d pixels: %s",
-                *(
-                    len(small),
-                    len(self),
-                    side,
-                    side,
-                    ", ".join(small[:8]) + " …" * (len(small) > 8),
-                ),
-            )
-        if not large.any():
+        if len(small) == len(self):
             raise ValueError(
-                f"all {len(self)} images are smaller than {side}x{side} pixels (low_crop x scale); "
+                f"all {len(self)} images are smaller than {side}×{side} pixels (low_crop × scale); "
                 "give larger images or a smaller low_crop"
             )
-        self.skipped += len(small)
-        self._select(np.flatnonzero(large))
-        return self
+        if small:
+            some = ", ".join(small[:8]) + ", …" * (len(small) > 8)
+            numbers = (len(small), len(self), side, side)
+            logging.warning("%d of %d images are skipped, below %d×%d: %s", *numbers, some)
+            self.skipped += len(small)
+        return np.flatnonzero(large)
 
     def prepare(self, scale: int | None = None, progress: bool = True) -> "Source":
-        """Fills the cache now instead of image by image as training meets them."""
-        for i in tqdm.tqdm(range(len(self)), "decoding images", disable=not progress):
+        """Fills the cache now instead of image by image as training meets them.
+
+        Args:
+          scale: of the bicubic low-resolution images; ``None``: only the images themselves.
+          progress: draw a bar.
+        """
+        for i in tqdm.tqdm(
+            range(len(self)), "decoding images", mininterval=1, disable=not progress
+        ):
             with contextlib.suppress(Unreadable):  # reported and counted where it was met
                 self.high(i) if scale is None else self.low(i, scale)
         return self
 
-    def _select(self, indices: Int[np.ndarray, "n"]) -> None:
-        self.names = tuple(self.names[i] for i in indices)
-        self._files = tuple(self._files[i] for i in indices)
-        self.sizes = self.sizes[indices]
-
     def _cached(self, index: int, variant: str, make: Callable) -> UInt8[np.ndarray, "h w 3"]:
-        file = self._files[index]
-        path = f"{self._cache}/{CACHE_VERSION}/{file[:2]}/{file}{variant}.npy"
-        try:
+        def make_or_report():
+            try:
+                return make()
+            except Unreadable:
+                raise
+            except Exception as error:  # decoders raise whatever they like
+                if index not in self._unreadable:
+                    self._unreadable.add(index)
+                    self.skipped += 1
+                    logging.warning("%s is skipped, it is unreadable: %s", self.names[index], error)
+                raise Unreadable(f"{self.names[index]}: {error}") from error
+
+        return self._cache.get(self._keys[index], variant, make_or_report)
+
+
+class FolderSource(Source):
+    """The images in and below some folders, of any mix of the formats ``jaxsr.image.io`` reads.
+
+    Gray is repeated to RGB, alpha is dropped (not composited: colours stay what the file says), 16
+    bits are rounded to 8. A file that is no image at all is reported, counted and left out.
+
+    Raises:
+      ValueError: a folder is missing, or there is no image in any.
+    """
+
+    def __init__(self, folders: Sequence[str | os.PathLike], cache: str | os.PathLike = ""):
+        self._paths, keys, sizes = [], [], []
+        for path in [path for folder in folders for path in io.find_images(folder)]:
+            try:
+                sizes.append(_size(path))
+            except Exception as error:  # decoders raise whatever they like
+                self.skipped += 1
+                logging.warning("%s is skipped, it is not an image: %s", path, error)
+                continue
+            stat = path.stat()
+            self._paths.append(path)
+            keys.append(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}")
+        if not self._paths:
+            raise ValueError(
+                f"no image in {', '.join(map(str, folders))}; "
+                f"looked for files of {', '.join(io.SUFFIXES)}"
+            )
+        super().__init__([str(path) for path in self._paths], keys, sizes, Cache(cache))
+
+    def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+        return rgb8(io.read(self._paths[index]).pixels)
+
+
+class TfdsSource(Source):
+    """A split of a TensorFlow dataset, read without TensorFlow.
+
+    The image is its feature ``hr`` or ``image``, the low-resolution image given with it ``lr``.
+
+    Args:
+      name: of a dataset prepared in ``data_dir``, such as ``div2k/bicubic_x4``, or its own folder.
+      split: or part of one: ``train[:90%]``.
+      data_dir: folder of prepared datasets; "": that of tfds, ``~/tensorflow_datasets``.
+
+    Raises:
+      ValueError: there is no such dataset or split, it has no such feature, or it isn't prepared in
+        a format that is read in any order (array_record).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        split: str = "train",
+        data_dir: str | os.PathLike = "",
+        cache: str | os.PathLike = "",
+    ):
+        builder = _tfds_builder(name, data_dir)
+        self._features = {
+            key: feature
+            for key, feature in builder.info.features.items()
+            if key in ("hr", "image", "lr")
+        }
+        self._high = next((key for key in ("hr", "image") if key in self._features), None)
+        if self._high is None:
+            found = ", ".join(builder.info.features)
+            raise ValueError(f"tfds dataset {name} needs a feature hr or image, has only {found}")
+        self.gives_low = "lr" in self._features
+        self._records = _encoded_records(builder, split, self._features)
+        info = Path(builder.data_path) / "dataset_info.json"
+        dataset = f"{info.resolve()}|{info.stat().st_mtime_ns}|{split}"
+        cache, numbers = Cache(cache), range(len(self._records))
+        sizes = cache.get(dataset, "-sizes", lambda: np.array([self._size(i) for i in numbers]))
+        names = [f"{builder.info.full_name}:{split}:{i}" for i in numbers]
+        super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, cache)
+
+    def _size(self, index: int) -> tuple[int, int]:
+        return _size(BytesIO(self._records[index][self._high]))
+
+    def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+        key = "lr" if low else self._high
+        return rgb8(self._features[key].decode_example(self._records[index][key]))
+
+
+def _tfds_builder(name: str, data_dir: str | os.PathLike):
+    import tensorflow_datasets as tfds  # slow to import, and nothing else needs it
+
+    try:
+        if Path(name).is_dir():
+            return tfds.builder_from_directory(name)
+        return tfds.builder(name, data_dir=data_dir or None)
+    except Exception as error:  # many kinds, and not all are ValueError
+        raise ValueError(f"tfds dataset {name}: {_first_line(error)}") from error
+
+
+def _encoded_records(builder, split: str, features: Sequence[str]) -> Sequence[dict]:
+    """Records whose image features are the bytes of their files."""
+    from tensorflow_datasets import decode
+
+    try:
+        return builder.as_data_source(split, decoders={k: decode.SkipDecoding() for k in features})
+    except Exception as error:
+        raise ValueError(
+            f"tfds dataset {builder.info.full_name}, split {split}, in {builder.data_path}: "
+            f"{_first_line(error)} (prepare it by "
+            'tfds.builder(NAME).download_and_prepare(file_format="array_record"))'
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _size(file) -> tuple[int, int]:
+    """Height and width in a file's header (before EXIF turns the image)."""
+    with PIL.Image.open(file) as image:
+        return image.height, image.width
+
+
+def rgb8(pixels: UInt[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
+    """1 to 4 channels of 8 or 16 bits as 8-bit RGB: gray repeated, alpha dropped, rounded."""
+    pixels = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
+    return pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+
+
+class Cache:
+    """Arrays in ``.npy`` files, found by a key that says what they hold.
+
+    Args:
+      folder: "": ``$XDG_CACHE_HOME/jaxsr/images``, by default ``~/.cache/jaxsr/images``.
+    """
+
+    def __init__(self, folder: str | os.PathLike = ""):
+        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        folder = Path(folder or f"{home}/jaxsr/images").expanduser()
+        self._folder = folder / CACHE_VERSION
+
+    def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
+        """The array of ``key`` and ``variant``, memory-mapped; ``make()`` makes what is missing."""
+        name = hashlib.sha256(key.encode()).hexdigest()[:40]
+        path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
+        with contextlib.suppress(FileNotFoundError):
             return _map(path)
-        except FileNotFoundError:
-            pass
-        if index in self._unreadable:
-            raise Unreadable(self.names[index])
-        try:
-            array = make()
-        except Unreadable:
-            raise
-        except Exception as error:  # decoders raise whatever they like
-            self._unreadable.add(index)
-            self.skipped += 1
-            logging.warning("%s is skipped: it cannot be decoded (%s)", self.names[index], error)
-            raise Unreadable(self.names[index]) from error
-        _write(path, array)
+        _write(path, make())
         return _map(path)
 
 
-def _map(path: str) -> UInt8[np.ndarray, "h w 3"]:
+def _map(path: str) -> Shaped[np.ndarray, "..."]:
     """What ``np.load(path, mmap_mode="r")`` gives, in a fifth of its 0.1 ms."""
     with open(path, "rb") as file:
-        shape, offset = _shape_and_offset(path)
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    return np.ndarray(shape, np.uint8, memory, offset)
+    shape, dtype, offset = _header(path)
+    return np.ndarray(shape, dtype, memory, offset)
 
 
 @functools.lru_cache(maxsize=100_000)
-def _shape_and_offset(path: str) -> tuple[tuple[int, ...], int]:
+def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
     array = np.load(path, mmap_mode="r")
-    return array.shape, array.offset
+    return array.shape, array.dtype, array.offset
 
 
 def _write(path: str, array: np.ndarray) -> None:
-    """Whole or not at all; whoever comes last wins, with the same contents."""
+    """Whole or not at all; of several writers the last wins, with the same contents."""
     folder = os.path.dirname(path)
     os.makedirs(folder, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
@@ -175,45 +326,3 @@ def _write(path: str, array: np.ndarray) -> None:
             raise
     os.chmod(file.name, 0o644)
     os.replace(file.name, path)
-
-
-class FolderSource(Source):
-    """The images in folders and the folders in them, whatever their formats, sorted by path."""
-
-    def __init__(self, folders: Sequence[str | os.PathLike], cache: str | os.PathLike = ""):
-        names, keys, sizes = [], [], []
-        for path in [path for folder in folders for path in find_images(folder)]:
-            try:
-                with PIL.Image.open(path) as image:
-                    width, height = image.size
-            except Exception as error:
-                self.skipped += 1
-                logging.warning("%s is skipped: it is not an image (%s)", path, error)
-                continue
-            stat = path.stat()
-            names.append(str(path))
-            keys.append(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}")
-            sizes.append((height, width))
-        if not names:
-            raise ValueError(f"no readable image in {', '.join(map(str, folders))}")
-        super().__init__(names, keys, sizes, cache)
-
-    def decode(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
-        with PIL.Image.open(self.names[index]) as image:
-            return np.asarray(image.convert("RGB"))
-
-
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """Paths of the image files in a folder and the folders in it, sorted."""
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder of images")
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-
-
-def open_source(spec: str, cache: str | os.PathLike = "") -> Source:
-    """The source a config names: ``folder:PATH[,PATH…]``."""
-    kind, _, rest = spec.partition(":")
-    if kind == "folder" and rest:
-        return FolderSource(rest.split(","), cache)
-    raise ValueError(f"data source {spec!r} is not known; use folder:PATH[,PATH…]")
