@@ -13,6 +13,7 @@ import re
 import struct
 import tempfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import imagecodecs
@@ -196,7 +197,17 @@ def _cmyk_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
 def _read_deep_png(data: bytes) -> tuple[Picture, Image.Exif]:
     image = _open_pillow(data)
     pixels = imagecodecs.png_decode(data).reshape(image.height, image.width, -1)
-    return _split_alpha(pixels, image.info.get("icc_profile")), _exif_of(image)
+    # Asked for EXIF, Pillow would decode all pixels to look behind them.
+    exif = next((body for name, body in _png_chunks(data) if name == b"eXIf"), b"")
+    return _split_alpha(pixels, image.info.get("icc_profile")), _exif_of(exif)
+
+
+def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 8
+    while at < len(data):
+        (size,) = struct.unpack_from(">I", data, at)
+        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + size]
+        at += 12 + size
 
 
 def _read_tiff(data: bytes) -> tuple[Picture, Image.Exif]:
@@ -384,7 +395,7 @@ def _encode_pillow(
 ) -> bytes:
     options = {
         "PNG": {},
-        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2, "optimize": True},
+        "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
         "WEBP": {"quality": quality, "lossless": quality == 100, "exact": True},
     }[name]
     options |= {key: value for key, value in (("icc_profile", icc), ("exif", exif)) if value}

@@ -114,7 +114,7 @@ def _pair(a, b) -> tuple[Array, Array]:
         raise ValueError(f"the images to compare differ in shape: {a.shape} and {b.shape}")
     a, b = jnp.asarray(a), jnp.asarray(b)
     if not all(jnp.issubdtype(x.dtype, jnp.floating) for x in (a, b)):
-        raise ValueError(f"metrics compare floats, got {a.dtype} and {b.dtype}; use image.to_float")
+        raise ValueError(f"metrics compare floats, got {a.dtype} and {b.dtype}; use io.to_float")
     return tuple(
         jnp.moveaxis(x.astype(jnp.float32).reshape(*x.shape[:2], -1), -1, 0) for x in (a, b)
     )

@@ -92,7 +92,7 @@ def test_webp_at_quality_100_is_lossless_even_under_transparency(tmp_path):
 
 
 def test_quality_decides_the_size(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
     sizes = []
     for quality in (1, 50, 100):
         write(tmp_path / "a.jpg", Picture(noise), quality)
