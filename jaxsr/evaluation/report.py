@@ -76,9 +76,14 @@ def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, 
     }
 
 
+def name_of(folder: str | os.PathLike) -> str:
+    """What to call the images of a folder: its own name."""
+    return Path(folder).resolve().name
+
+
 def _set_as_json(folder: str, result: Result) -> dict[str, Any]:
     return {
-        "name": Path(folder).name,
+        "name": name_of(folder),
         "path": folder,
         "scale": result.scale,
         "mean": _score_as_json(result.mean),

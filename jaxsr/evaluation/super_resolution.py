@@ -103,8 +103,11 @@ def evaluate(
       picture: called with the name and the 8-bit output of every image.
 
     Raises:
-      ValueError: no images, an image too small, or an output that isn't ``scale`` times its input.
+      ValueError: the scale is under 2, there are no images, an image is too small, or
+        an output isn't ``scale`` times its input.
     """
+    if scale < 2:
+        raise ValueError(f"scale must be 2 or more, got {scale}")
     upscale = ensemble(upscale) if self_ensemble else upscale
     originals = itertools.islice(_originals(images), limit)
     rows, seconds = [], 0.0

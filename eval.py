@@ -1,0 +1,121 @@
+"""Evaluates an upscaler on folders of originals.
+
+``python eval.py --config=configs/eval/sr.py --config.model=NAME --config.data=DIR[,DIR…]``; the
+config's file tells the rest. ``--workdir=DIR`` takes a training run's newest averaged parameters.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", "configs/eval/sr.py", "what to evaluate, on what"
+)
+_WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --config.model")
+
+
+def main(argv: list[str]) -> int:
+    if len(argv) > 1:
+        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
+    try:
+        run(_CONFIG.value, _WORKDIR.value)
+    except ValueError as error:
+        if os.environ.get("JAXSR_DEBUG"):
+            raise
+        print(f"eval.py: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(config, workdir: str = "") -> None:
+    """Evaluates on every folder, prints their tables and writes the report.
+
+    Raises:
+      ValueError: what is asked for isn't there, or doesn't go together.
+    """
+    from jaxsr.evaluation import report, super_resolution  # after the flags: --help stays quick
+
+    folders = folders_of(config.data)
+    make_folder(Path(config.out).parent)
+    upscale = upscaler(config.model, workdir, config.scale)
+    results = {}
+    for folder in folders:
+        name = report.name_of(folder)
+        results[folder] = super_resolution.evaluate(
+            upscale,
+            folder,
+            config.scale,
+            self_ensemble=config.self_ensemble,
+            limit=config.limit or None,
+            picture=writer(Path(config.pictures, name), config.scale) if config.pictures else None,
+        )
+        print(report.table(name, results[folder]), end="\n\n", flush=True)
+    if config.out:
+        called = config.to_dict() | {"workdir": workdir}
+        report.save_json(config.out, report.as_json(results, called))
+
+
+def folders_of(data: str) -> list[str]:
+    """The folders named, each known to hold images before any work is done."""
+    from jaxsr.image import io
+
+    folders = [folder for folder in data.split(",") if folder]
+    if not folders:
+        raise ValueError("no originals to evaluate on; give --config.data=DIR[,DIR…]")
+    for folder in folders:
+        if not io.find_images(folder):
+            raise ValueError(
+                f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read"
+            )
+    return folders
+
+
+def upscaler(model: str, workdir: str, scale: int):
+    """The one of ``model`` (a name, a weights file, "bicubic") and ``workdir`` that is given."""
+    import jax
+
+    from jaxsr import networks, pipeline, zoo
+    from jaxsr.evaluation import super_resolution
+
+    if bool(model) == bool(workdir):
+        raise ValueError("say what to evaluate, by either --config.model or --workdir")
+    if model == "bicubic":
+        return super_resolution.bicubic(scale)
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", os.path.expanduser("~/.cache/jaxsr/xla"))
+    if model:
+        return pipeline.load(model, scale).upscale_many
+    from jaxsr.training import checkpoints
+
+    weights = zoo.folded(checkpoints.load_weights(workdir))
+    if weights.options["scale"] != scale:
+        raise ValueError(f"{workdir}: trained for ×{weights.options['scale']}, not ×{scale}")
+    network = networks.create(weights.network, **weights.options)
+    return pipeline.Upscale(network, weights.params).upscale_many
+
+
+def writer(folder: Path, scale: int):
+    """A function that keeps the outputs as ``folder/NAME_xSCALE.png``."""
+    from jaxsr.image import io
+
+    def write(name, pixels):
+        path = folder / f"{name}_x{scale}.png"
+        make_folder(path.parent)
+        io.write(path, io.Picture(pixels))
+
+    return write
+
+
+def make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be made ({error.strerror})") from None
+
+
+if __name__ == "__main__":
+    logging.set_verbosity(logging.WARNING)
+    app.run(main)
