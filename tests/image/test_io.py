@@ -44,7 +44,7 @@ def exif(orientation=1, **more):
     tags = Image.Exif()
     tags[0x010F] = "A camera"
     tags[0x0112] = orientation
-    tags.get_ifd(0x8769)[0x829A] = 0.25  # exposure time, in the EXIF folder within
+    tags[0x8769] = {0x829A: 0.25}  # exposure time, in the EXIF folder within
     return tags.tobytes()
 
 
