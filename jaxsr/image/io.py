@@ -45,7 +45,7 @@ SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.suffixes)
 
 # Larger images are refused before they are decoded: a small file may unpack to any size.
 MAX_PIXELS = 500_000_000
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow's own limit refuses gigapixel scans at 179 million
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # Pillow alone refuses at 179 million
 
 ORIENTATION, ICC_PROFILE = 274, 34675
 # TIFF tags that say where and how pixels are stored: true of one file only, so not kept in EXIF.
