@@ -61,6 +61,8 @@ def super_resolution(
     Raises:
       ValueError: there is no such source or degradation, or no image is large enough.
     """
+    if config.low_crop < 1:
+        raise ValueError(f"low_crop is a number of pixels, got {config.low_crop}")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     side = config.low_crop * scale
     indices = source.at_least(side)

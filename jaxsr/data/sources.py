@@ -14,7 +14,7 @@ import mmap
 import os
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -93,17 +93,19 @@ class Source:
         Raises:
           Unreadable: it cannot be decoded; it is reported and counted the first time.
         """
-        return self._cached(index, "", lambda: self.decode(index))
+        return self._cache.get(self._keys[index], "", lambda: self._decode(index))
 
     def low(self, index: int, scale: int) -> UInt8[np.ndarray, "H W 3"]:
         """MATLAB's bicubic reduction of the image, cropped to multiples of ``scale`` before."""
-        return self._cached(
-            index, f"-x{scale}", lambda: imresize_uint8(modcrop(self.high(index), scale), 1 / scale)
-        )
+
+        def reduce():
+            return imresize_uint8(modcrop(self.high(index), scale), 1 / scale)
+
+        return self._cache.get(self._keys[index], f"-x{scale}", reduce)
 
     def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
         """The low-resolution image that comes with the image, if the source ``gives_low``."""
-        return self._cached(index, "-lr", lambda: self.decode(index, low=True))
+        return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
 
     def at_least(self, side: int) -> Int[np.ndarray, "m"]:
         """Indices of the images of ``side`` rows and columns or more; others are counted as skipped.
@@ -139,20 +141,15 @@ class Source:
                 self.high(i) if scale is None else self.low(i, scale)
         return self
 
-    def _cached(self, index: int, variant: str, make: Callable) -> UInt8[np.ndarray, "h w 3"]:
-        def make_or_report():
-            try:
-                return make()
-            except Unreadable:
-                raise
-            except Exception as error:  # decoders raise whatever they like
-                if index not in self._unreadable:
-                    self._unreadable.add(index)
-                    self.skipped += 1
-                    logging.warning("%s is skipped, it is unreadable: %s", self.names[index], error)
-                raise Unreadable(f"{self.names[index]}: {error}") from error
-
-        return self._cache.get(self._keys[index], variant, make_or_report)
+    def _decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
+        try:
+            return self.decode(index, low)
+        except Exception as error:  # decoders raise whatever they like
+            if index not in self._unreadable:
+                self._unreadable.add(index)
+                self.skipped += 1
+                logging.warning("%s is skipped, it is unreadable: %s", self.names[index], error)
+            raise Unreadable(f"{self.names[index]}: {error}") from error
 
 
 class FolderSource(Source):
@@ -234,7 +231,7 @@ class TfdsSource(Source):
 
     def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
         key = "lr" if low else self._high
-        return rgb8(self._features[key].decode_example(self._records[index][key]))
+        return rgb8(self._features[key].decode_example_np(self._records[index][key]))
 
 
 def _tfds_builder(name: str, data_dir: str | os.PathLike):
@@ -248,7 +245,7 @@ def _tfds_builder(name: str, data_dir: str | os.PathLike):
         raise ValueError(f"tfds dataset {name}: {_first_line(error)}") from error
 
 
-def _encoded_records(builder, split: str, features: Sequence[str]) -> Sequence[dict]:
+def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[dict]:
     """Records whose image features are the bytes of their files."""
     from tensorflow_datasets import decode
 
@@ -294,7 +291,8 @@ class Cache:
         """The array of ``key`` and ``variant``, memory-mapped; ``make()`` makes what is missing."""
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
-        with contextlib.suppress(FileNotFoundError):
+        # Absent, or cut short by a crash of the machine: make it (again).
+        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
             return _map(path)
         _write(path, make())
         return _map(path)

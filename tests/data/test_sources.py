@@ -86,6 +86,16 @@ def test_the_cache_leaves_no_temporary_files_and_may_be_deleted_midway(folder, t
     np.testing.assert_array_equal(source.low(0, 4), before)
 
 
+def test_a_file_of_the_cache_that_is_cut_short_is_written_again(folder, tmp_path):
+    before = np.array(sources.FolderSource([folder], tmp_path / "cache").high(0))
+    (path,) = (tmp_path / "cache").rglob("*.npy")
+    for length in (0, 50, 500):
+        with open(path, "r+b") as file:
+            file.truncate(length)
+        again = sources.FolderSource([folder], tmp_path / "cache")
+        np.testing.assert_array_equal(again.high(0), before)
+
+
 def test_a_truncated_file_is_named_skipped_and_counted_once(folder, tmp_path, caplog):
     path = write(folder / "cut.jpg", picture(60, 60, 6), quality=95)
     path.write_bytes(path.read_bytes()[:-900])
@@ -133,7 +143,7 @@ def prepared(tmp_path_factory):
         """Four pairs of crops of skimage's cat."""
 
         VERSION = tfds.core.Version("1.0.0")
-        pkg_dir_path = root
+        pkg_dir_path, code_path = root, None  # there is no package to look into
 
         def _info(self):
             features = {"hr": tfds.features.Image(), "lr": tfds.features.Image()}
