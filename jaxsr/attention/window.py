@@ -4,13 +4,13 @@ An image is cut into ``n`` square windows of side ``window``; the ``t = window²
 are tokens. Heights and widths are multiples of ``window`` throughout.
 """
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
-
-from jaxsr.networks.layers import Dtype
 
 # The initialisation of SwinIR and HAT, for projections and position tables alike.
 INIT = nn.initializers.truncated_normal(0.02)
@@ -160,7 +160,7 @@ class WindowAttention(nn.Module):
     heads: int
     window: int
     shift: int = 0
-    dtype: Dtype = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
@@ -189,7 +189,7 @@ class OverlappingCrossAttention(nn.Module):
     heads: int
     window: int
     overlap: float = 0.5
-    dtype: Dtype = None
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:

@@ -58,7 +58,7 @@ def convert(state: State, **options) -> Weights:
         not fit the network.
     """
     dialect = recognise(state)
-    network, found = dialect.describe(state)
+    network, found = describe(state, dialect)
     options = found | options
     if "scale" not in options:
         raise ValueError(
@@ -80,7 +80,7 @@ def convert_file(
     """
     source = Path(source)
     state = read_checkpoint(source)
-    _, found = recognise(state).describe(state)
+    _, found = describe(state, recognise(state))
     if (
         scale is None
         and "scale" not in found
@@ -108,6 +108,18 @@ def recognise(state: State) -> Dialect:
     raise ValueError(
         f"unknown checkpoint with {len(state)} arrays ({some} …); known are: {', '.join(DIALECTS)}"
     )
+
+
+def describe(state: State, dialect: Dialect) -> tuple[str, dict[str, Any]]:
+    """The network's name and what the state tells of its options.
+
+    Raises:
+      ValueError: arrays that tell them are missing or have another rank.
+    """
+    try:
+        return dialect.describe(state)
+    except (KeyError, IndexError, ZeroDivisionError) as error:
+        raise ValueError(f"incomplete checkpoint ({type(error).__name__}: {error})") from None
 
 
 def rename(state: State, dialect: Dialect) -> dict[str, np.ndarray]:
@@ -275,6 +287,7 @@ def _swinir(state: State) -> tuple[str, dict[str, Any]]:
         "window": (round(table.shape[0] ** 0.5) + 1) // 2,  # (2·window − 1)² offsets
     }
     if "conv_before_upsample.0.weight" in state:
+        options["head_features"] = state["conv_before_upsample.0.weight"].shape[0]
         return "swinir", options | {"scale": _stages_scale(state, "upsample.#")}
     if "upsample.0.weight" in state:
         return "swinir_light", options | {"scale": _shuffle_scale(state["upsample.0.weight"])}
@@ -292,7 +305,6 @@ def _hat(state: State) -> tuple[str, dict[str, Any]]:
         "overlap": extra / window,
         "compress": features // state[f"{block}.0.weight"].shape[0],
         "squeeze": features // state[f"{block}.3.attention.1.weight"].shape[0],
-        "scale": _stages_scale(state, "upsample.#"),
     }
 
 

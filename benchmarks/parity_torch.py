@@ -1,0 +1,243 @@
+"""The PyTorch side of benchmarks/parity.py: small networks with random weights, and what they answer.
+
+Run by the Python of an environment with torch and spandrel, with the folder to write to; needs
+nothing of jaxsr. SwinIR, HAT, SPAN and RCAN are spandrel's copies of the official code; EDSR, PAN and
+RLFN, which spandrel lacks, are written here as their papers and the names in their checkpoints say.
+
+For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w 3, in
+[0, 1], whole multiples of 1/255) and ``output`` (sh sw 3).
+"""
+
+# ruff: noqa: E402
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+# torchvision's compiled operators do not load beside a CPU torch; spandrel does not need them
+sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._meta_registrations")
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from spandrel.architectures.HAT import HAT
+from spandrel.architectures.RCAN import RCAN
+from spandrel.architectures.SPAN import SPAN
+from spandrel.architectures.SwinIR import SwinIR
+from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
+from torch import nn
+
+
+class EDSR(nn.Module):
+    """Lim et al. 2017, in the authors' names; values 0..255 inside, centred by a fixed convolution."""
+
+    def __init__(self, scale: int, features: int, blocks: int):
+        super().__init__()
+        self.sub_mean, self.add_mean = shift(-1), shift(1)
+        self.head = nn.Sequential(conv3(3, features))
+        body = [Residual(features) for _ in range(blocks)]
+        self.body = nn.Sequential(*body, conv3(features, features))
+        self.tail = nn.Sequential(Upsample(scale, features), conv3(features, 3))
+
+    def forward(self, x):
+        f = self.head(self.sub_mean(255 * x))
+        return self.add_mean(self.tail(f + self.body(f))) / 255
+
+
+class Residual(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.body = nn.Sequential(conv3(features, features), nn.ReLU(), conv3(features, features))
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+def shift(sign: int) -> nn.Conv2d:
+    layer = nn.Conv2d(3, 3, 1)
+    layer.weight.data = torch.eye(3).view(3, 3, 1, 1)
+    layer.bias.data = sign * 255 * torch.tensor([0.4488, 0.4371, 0.4040])
+    return layer
+
+
+class PAN(nn.Module):
+    """Zhao et al. 2020, ×4."""
+
+    def __init__(self, features: int, head: int, blocks: int):
+        super().__init__()
+        self.conv_first = conv3(3, features)
+        self.SCPA_trunk = nn.Sequential(*[SCPA(features) for _ in range(blocks)])
+        self.trunk_conv = conv3(features, features)
+        self.upconv1, self.att1, self.HRconv1 = conv3(features, head), PA(head), conv3(head, head)
+        self.upconv2, self.att2, self.HRconv2 = conv3(head, head), PA(head), conv3(head, head)
+        self.conv_last = conv3(head, 3)
+
+    def forward(self, x):
+        f = self.conv_first(x)
+        f = f + self.trunk_conv(self.SCPA_trunk(f))
+        for enlarge, attention, conv in (
+            (self.upconv1, self.att1, self.HRconv1),
+            (self.upconv2, self.att2, self.HRconv2),
+        ):
+            f = enlarge(F.interpolate(f, scale_factor=2, mode="nearest"))
+            f = F.leaky_relu(conv(F.leaky_relu(attention(f), 0.2)), 0.2)
+        skip = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+        return self.conv_last(f) + skip
+
+
+class PA(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.conv = nn.Conv2d(features, features, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.conv(x))
+
+
+class SCPA(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        half = features // 2
+        self.conv1_a = nn.Conv2d(features, half, 1, bias=False)
+        self.conv1_b = nn.Conv2d(features, half, 1, bias=False)
+        self.k1 = nn.Sequential(nn.Conv2d(half, half, 3, padding=1, bias=False))
+        self.PAConv = nn.Module()
+        self.PAConv.k2 = nn.Conv2d(half, half, 1)
+        self.PAConv.k3 = nn.Conv2d(half, half, 3, padding=1, bias=False)
+        self.PAConv.k4 = nn.Conv2d(half, half, 3, padding=1, bias=False)
+        self.conv3 = nn.Conv2d(features, features, 1, bias=False)
+
+    def forward(self, x):
+        plain = F.leaky_relu(self.k1(F.leaky_relu(self.conv1_a(x), 0.2)), 0.2)
+        gated = F.leaky_relu(self.conv1_b(x), 0.2)
+        gated = self.PAConv.k3(gated) * torch.sigmoid(self.PAConv.k2(gated))
+        gated = F.leaky_relu(self.PAConv.k4(gated), 0.2)
+        return x + self.conv3(torch.cat([plain, gated], dim=1))
+
+
+class RLFN(nn.Module):
+    """Kong et al. 2022; values 0..255 inside."""
+
+    def __init__(self, scale: int, features: int, attention: int, blocks: int = 6):
+        super().__init__()
+        self.blocks = blocks
+        self.conv_1 = conv3(3, features)
+        for i in range(1, blocks + 1):
+            setattr(self, f"block_{i}", RLFB(features, attention))
+        self.conv_2 = conv3(features, features)
+        self.upsampler = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
+
+    def forward(self, x):
+        first = f = self.conv_1(255 * x)
+        for i in range(1, self.blocks + 1):
+            f = getattr(self, f"block_{i}")(f)
+        return self.upsampler(first + self.conv_2(f)) / 255
+
+
+class RLFB(nn.Module):
+    def __init__(self, features: int, attention: int):
+        super().__init__()
+        self.c1_r, self.c2_r, self.c3_r = (conv3(features, features) for _ in range(3))
+        self.c5 = nn.Conv2d(features, features, 1)
+        self.esa = ESA(features, attention)
+
+    def forward(self, x):
+        f = x
+        for conv in (self.c1_r, self.c2_r, self.c3_r):
+            f = F.leaky_relu(conv(f), 0.05)
+        return self.esa(self.c5(x + f))
+
+
+class ESA(nn.Module):
+    """Liu et al. 2020, as RLFN uses it."""
+
+    def __init__(self, features: int, inner: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, inner, 1)
+        self.conv_f = nn.Conv2d(inner, inner, 1)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride=2)
+        self.conv3 = conv3(inner, inner)
+        self.conv4 = nn.Conv2d(inner, features, 1)
+
+    def forward(self, x):
+        reduced = self.conv1(x)
+        far = self.conv3(F.max_pool2d(self.conv2(reduced), kernel_size=7, stride=3))
+        far = F.interpolate(far, x.shape[2:], mode="bilinear", align_corners=False)
+        return x * torch.sigmoid(self.conv4(far + self.conv_f(reduced)))
+
+
+def conv3(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+def windowed(network: Callable[..., nn.Module], scale: int, window: int, **options) -> nn.Module:
+    """SwinIR or HAT of 2 groups of 2 layers; ``img_size`` only keeps them from shrinking windows."""
+    common = {"depths": (2, 2), "num_heads": (2, 2), "mlp_ratio": 2, "img_size": 2 * window}
+    return network(upscale=scale, window_size=window, **common, **options)
+
+
+def swinir() -> nn.Module:
+    network = windowed(SwinIR, 4, 4, embed_dim=12, upsampler="pixelshuffle")
+    # 64 channels are fixed in its code; as many as here would make the golden file large
+    network.conv_before_upsample[0] = conv3(12, 8)
+    network.upsample, network.conv_last = Upsample(4, 8), conv3(8, 3)
+    return network
+
+
+# name → (network, height and width of its image: odd, so that padding is compared as well)
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
+    "swinir_light_x2": (
+        lambda: windowed(SwinIR, 2, 8, embed_dim=12, upsampler="pixelshuffledirect"),
+        (13, 21),
+    ),
+    "swinir_x4": (swinir, (9, 14)),
+    "hat_x3": (
+        lambda: windowed(HAT, 3, 4, embed_dim=12, num_feat=8, squeeze_factor=4),
+        (11, 13),
+    ),
+    "span_x4": (lambda: SPAN(num_in_ch=3, num_out_ch=3, feature_channels=4, upscale=4), (9, 11)),
+    "rcan_x3": (
+        lambda: RCAN(scale=3, n_resgroups=2, n_resblocks=2, n_feats=8, reduction=4),
+        (9, 11),
+    ),
+    "edsr_x4": (lambda: EDSR(4, features=8, blocks=2), (9, 11)),
+    "pan_x4": (lambda: PAN(features=8, head=6, blocks=2), (9, 11)),
+    "rlfn_x2": (lambda: RLFN(2, features=8, attention=4), (21, 25)),
+}
+
+
+def randomise(network: nn.Module) -> None:
+    """Weights under which every parameter shows; half-precision values, to be stored in 16 bits."""
+    for name, parameter in network.named_parameters():
+        if name.startswith(("sub_mean", "add_mean")):
+            continue
+        noise = torch.randn_like(parameter)
+        if "norm" in name and name.endswith("weight"):
+            value = 1 + 0.2 * noise
+        elif "position_bias" in name:
+            value = noise
+        elif parameter.ndim == 1:
+            value = 0.1 * noise
+        else:
+            value = noise / parameter[0].numel() ** 0.5
+        parameter.data = value.half().float()
+
+
+def main(folder: Path) -> None:
+    for seed, (name, (make, size)) in enumerate(NETWORKS.items()):
+        torch.manual_seed(seed)
+        network = make().eval()
+        randomise(network)
+        image = torch.randint(0, 256, (1, 3, *size)) / 255
+        with torch.no_grad():
+            output = network(image.clone())  # RCAN's works in place
+        torch.save(network.state_dict(), folder / f"{name}.pth")
+        arrays = {"input": image, "output": output}
+        np.savez(
+            folder / f"{name}.npz",
+            **{key: value[0].permute(1, 2, 0).numpy() for key, value in arrays.items()},
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

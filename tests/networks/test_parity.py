@@ -1,0 +1,35 @@
+"""Our networks against what PyTorch's answered, written down by benchmarks/parity.py."""
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxsr import networks
+from jaxsr.zoo.convert import convert
+
+GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.npz"))
+
+
+def test_there_is_a_golden_file_for_every_family():
+    assert {path.stem.rpartition("_x")[0] for path in GOLDEN} == {
+        *("edsr", "hat", "pan", "rcan", "rlfn", "span", "swinir", "swinir_light")
+    }
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_converted_weights_answer_as_they_did_in_pytorch(path):
+    golden = np.load(path)
+    state = {
+        name.removeprefix("state/"): golden[name].astype(np.float32)
+        for name in golden.files
+        if name.startswith("state/")
+    }
+    weights = convert(state, scale=int(path.stem.rpartition("_x")[2]))
+    network = networks.create(weights.network, **weights.options)
+    image = golden["input"][None] / np.float32(255)
+    with jax.default_matmul_precision("highest"):
+        output = jax.jit(network.apply)({"params": weights.params}, image)[0]
+    tolerance = 1e-4 * max(1, np.abs(golden["output"]).max())
+    np.testing.assert_allclose(output, golden["output"], rtol=0, atol=tolerance)
