@@ -7,6 +7,7 @@ from pathlib import Path
 import grain
 import jax
 import ml_collections
+import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import LatestN
 
@@ -24,7 +25,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             preservation_policy=LatestN(keep), cleanup_tmp_directories=True
         )
-        self._manager = ocp.CheckpointManager(path, options=options)
+        self._manager = _manager(path, options)
 
     def latest_step(self) -> int | None:
         """Step of the newest complete checkpoint, or None."""
@@ -41,7 +42,7 @@ class Checkpoints:
         items = ocp.args.Composite(
             state=ocp.args.PyTreeSave(state),
             data=grain.checkpoint.CheckpointSave(data),
-            meta=ocp.args.JsonSave(json.loads(config.to_json_best_effort())),
+            meta=ocp.args.JsonSave(plain(config)),
         )
         self._manager.save(step, args=items)
 
@@ -54,12 +55,10 @@ class Checkpoints:
         )
         return self._manager.restore(self._manager.latest_step(), args=items).state
 
-    def config(self) -> ml_collections.ConfigDict:
-        """The config that the newest checkpoint was trained with."""
+    def config(self) -> dict:
+        """The config that the newest checkpoint was trained with, as :func:`plain` made it."""
         items = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        return ml_collections.ConfigDict(
-            self._manager.restore(self._manager.latest_step(), args=items).meta
-        )
+        return self._manager.restore(self._manager.latest_step(), args=items).meta
 
     def reached_preemption(self, step: int) -> bool:
         """Whether the cluster announced the end of this machine, agreed on between all hosts."""
@@ -71,24 +70,37 @@ class Checkpoints:
         self._manager.close()
 
 
+def _manager(path: Path, options: ocp.CheckpointManagerOptions | None = None):
+    handlers = {
+        "state": ocp.PyTreeCheckpointHandler(),
+        "data": grain.checkpoint.CheckpointHandler(),
+        "meta": ocp.JsonCheckpointHandler(),
+    }
+    return ocp.CheckpointManager(path, item_handlers=handlers, options=options)
+
+
+def plain(config: ml_collections.ConfigDict) -> dict:
+    """A config as JSON gives it back: tuples are lists."""
+    return json.loads(config.to_json_best_effort())
+
+
 def load_weights(workdir: str | os.PathLike) -> Weights:
     """The averaged (EMA) parameters of a run's newest checkpoint, and how to build their network.
+
+    They are read onto the host as NumPy arrays, whatever devices the run had.
 
     Raises:
       ValueError: the directory holds no checkpoint.
     """
     path = Path(workdir).absolute() / FOLDER
-    if not path.is_dir() or (step := ocp.CheckpointManager(path).latest_step()) is None:
+    manager = _manager(path) if path.is_dir() else None
+    step = manager.latest_step() if manager else None
+    if step is None:
         raise ValueError(f"{workdir}: no checkpoint here; give the --workdir of a training run")
-    manager = ocp.CheckpointManager(path)
     meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
-    # read onto this machine's first device, whatever devices the run had
-    tree = manager.item_metadata(step).state.tree["ema"]
-    item = {"ema": jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)}
-    import numpy as np
-
-    args = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), item)
-    restored = ocp.args.PyTreeRestore(item, restore_args=args, partial_restore=True)
-    params = manager.restore(step, args=ocp.args.Composite(state=restored)).state["ema"]
-    options = dict(meta["model"]["options"]) | {"scale": meta["scale"]}
+    ema = {"ema": manager.item_metadata(step).state.tree["ema"]}
+    host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), ema)
+    args = ocp.args.PyTreeRestore(ema, restore_args=host, partial_restore=True)
+    params = manager.restore(step, args=ocp.args.Composite(state=args)).state["ema"]
+    options = meta["model"]["options"] | {"scale": meta["scale"]}
     return Weights(meta["model"]["name"], options, params, {"step": str(step)})

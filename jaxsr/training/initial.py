@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import flax.traverse_util
+
 from jaxsr import zoo
 from jaxsr.training.checkpoints import FOLDER, load_weights
 from jaxsr.zoo import weights

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import signal
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import jax
 import ml_collections
 
 from jaxsr.training import parallel
-from jaxsr.training.checkpoints import Checkpoints
+from jaxsr.training.checkpoints import Checkpoints, plain
 from jaxsr.training.initial import start_from
 from jaxsr.training.logs import Logs
 from jaxsr.training.optimizer import make_optimizer
@@ -22,7 +23,7 @@ from jaxsr.training.task import Task
 TASKS = {"super_resolution": super_resolution}
 
 
-def fit(config: ml_collections.ConfigDict, workdir: str) -> TrainState:
+def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainState:
     """Trains as ``config`` says, from ``workdir``'s newest checkpoint where there is one.
 
     Killed at any step and called again, it ends with the same bits. SIGTERM and SIGINT save a
@@ -76,10 +77,10 @@ def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> Trai
     state = parallel.replicate(new_state(params, optimizer), mesh)
     if resumed is None:
         return state
-    trained = checkpoints.config()
-    if (trained.model, trained.scale) != (config.model, config.scale):
+    trained, given = checkpoints.config(), plain(config)
+    if any(trained[key] != given[key] for key in ("task", "model", "scale")):
         raise ValueError(
-            f"the working directory holds a run of {trained.model.to_dict()} at ×{trained.scale}; "
+            f"the working directory holds a run of {trained['model']} at ×{trained['scale']}; "
             "give another --workdir, or that model"
         )
     _say(f"resuming after step {resumed}")

@@ -16,7 +16,7 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``)."""
     options = config.model.options.to_dict() | {"scale": config.scale}
     network = networks.create(config.model.name, **options, dtype=jnp.dtype(config.dtype))
-    reconstruction = weighted(config.loss)
+    reconstruction = weighted(config.loss.to_dict())
     dataset = pipeline.super_resolution(
         config.data,
         scale=config.scale,
@@ -34,9 +34,15 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
         return reconstruction(network.apply({"params": params}, low), high)
 
     def report(params):
+        pictures = {}
+
+        def keep(name, picture):
+            if len(pictures) < config.eval_pictures:
+                pictures[name] = picture
+
         upscale = TiledUpscaler(network, params)
-        result = evaluate(upscale, config.eval_data, config.scale)
-        return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, {}
+        result = evaluate(upscale, config.eval_data, config.scale, picture=keep)
+        return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, pictures
 
     names = dataset.names
     return Task(

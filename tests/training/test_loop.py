@@ -91,10 +91,10 @@ def assert_same_bits(a, b):
 def test_a_killed_or_terminated_run_ends_with_the_same_bits(config, tmp_path):
     finish(start(config, tmp_path / "whole"))
     expected = final(tmp_path / "whole")
-    assert expected[0] == "120"
+    assert expected[0] == "160"
 
     killed = start(config, tmp_path / "run")
-    output = stop_at(killed, 50, signal.SIGKILL)
+    output = stop_at(killed, 90, signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL, output
     assert Checkpoints(tmp_path / "run").latest_step() in (30, 60, 90)
 
@@ -107,7 +107,7 @@ def test_a_killed_or_terminated_run_ends_with_the_same_bits(config, tmp_path):
     finish(start(config, tmp_path / "run"))
     assert_same_bits(final(tmp_path / "run"), expected)
     steps = [json.loads(line)["step"] for line in (tmp_path / "run/metrics.jsonl").open()]
-    assert steps == sorted(set(steps)) and steps[-1] == 120
+    assert steps == sorted(set(steps)) and steps[-1] == 160
 
 
 def test_two_processes_train_and_checkpoint_together(config, tmp_path):
@@ -133,7 +133,9 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_images(config, tmp_p
     assert Checkpoints(tmp_path).latest_step() is None
 
 
-def test_fine_tuning_takes_what_fits_and_evaluation_writes_pictures(config, photos, tmp_path, capsys):
+def test_fine_tuning_takes_what_fits_and_evaluation_writes_pictures(
+    config, photos, tmp_path, capsys
+):
     config.update(steps=2, eval_every=2, eval_data=str(photos))
     first = loop.fit(config, tmp_path / "x2")
     config.update(scale=3, steps=1, init_from=str(tmp_path / "x2"), eval_data="")

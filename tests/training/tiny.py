@@ -9,6 +9,6 @@ def get_config():
     config.model.update(name="span_compact", options={"features": 8, "blocks": 1})
     config.data.low_crop = 8
     config.update(
-        batch_size=4, steps=120, log_every=10, checkpoint_every=30, eval_every=60, eval_pictures=1
+        batch_size=4, steps=160, log_every=10, checkpoint_every=30, eval_every=60, eval_pictures=1
     )
     return config
