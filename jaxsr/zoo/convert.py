@@ -81,12 +81,9 @@ def convert_file(
     source = Path(source)
     state = read_checkpoint(source)
     _, found = describe(state, recognise(state))
-    if (
-        scale is None
-        and "scale" not in found
-        and (named := re.search(r"[xX]([2348])", source.stem))
-    ):
-        scale = int(named[1])
+    if scale is None and "scale" not in found:
+        named = re.search(r"[xX]([23])", source.stem)
+        scale = named and int(named[1])
     if scale is not None:
         options["scale"] = scale
     converted = convert(state, **options)

@@ -12,9 +12,9 @@ import os
 import pickletools
 import struct
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -143,6 +143,8 @@ def _open_zip(content: bytes) -> tuple[Any, Load]:
     archive = zipfile.ZipFile(io.BytesIO(content))
     if sum(entry.file_size for entry in archive.infolist()) > len(content):
         raise ValueError("damaged checkpoint (its entries claim more bytes than the file has)")
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise ValueError("a zip file, but not a PyTorch checkpoint (they are not compressed)")
     pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
     if len(pickles) != 1:
         raise ValueError("a zip file, but not a PyTorch checkpoint (it has no single data.pkl)")
@@ -201,7 +203,7 @@ def _array(tensor: Tensor, load: Load) -> np.ndarray:
 # The pickle -------------------------------------------------------------------------------------
 
 
-def _rebuild_tensor(storage: Storage, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
+def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     if not isinstance(storage, Storage):
         raise ValueError("damaged checkpoint (a tensor without a storage)")
     return Tensor(storage, offset, tuple(size), tuple(stride))
@@ -234,7 +236,15 @@ def _storage(reference: tuple, storages: dict[str, Storage]) -> Storage:
     return storages.setdefault(key, Storage(key, STORAGES[dtype.name], count))
 
 
-def interpret(stream: BinaryIO) -> tuple[Any, dict[str, Storage]]:
+def _opcodes(stream: io.BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]:
+    try:
+        for opcode, argument, _ in pickletools.genops(stream):
+            yield opcode, argument
+    except ValueError as error:
+        raise ValueError(f"damaged checkpoint ({error})") from None
+
+
+def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
     """Follows one pickle's opcodes up to its STOP, leaving ``stream`` right after it.
 
     Returns:
@@ -248,7 +258,7 @@ def interpret(stream: BinaryIO) -> tuple[Any, dict[str, Storage]]:
     marks: list[list] = []  # the stacks put aside by MARK
     memo: dict[int, Any] = {}
     storages: dict[str, Storage] = {}
-    for opcode, argument, _ in pickletools.genops(stream):
+    for opcode, argument in _opcodes(stream):
         match opcode.name:
             case "PROTO" | "FRAME":
                 pass
@@ -256,7 +266,9 @@ def interpret(stream: BinaryIO) -> tuple[Any, dict[str, Storage]]:
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
             case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
                 stack.append(argument)
-            case "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING":
+            case (
+                "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING"
+            ):
                 stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})

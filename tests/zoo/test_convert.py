@@ -1,0 +1,202 @@
+"""Published names → ours: what is recognised, what is refused, and that nothing is mixed up.
+
+That converted networks also compute the same is checked in tests/networks/test_parity.py.
+"""
+
+import flax.traverse_util
+import jax
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from jaxsr.networks import create
+from jaxsr.networks.span import fold
+from jaxsr.zoo import weights
+from jaxsr.zoo.convert import DIALECTS, convert, convert_file, translate_leaf
+
+
+def state_of(shapes):
+    """Every array filled with numbers of its own."""
+    rng = np.random.default_rng(0)
+    return {name: rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def with_bias(name, *shape):
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+def pan_state(scale):
+    shapes = with_bias("conv_first", 4, 3, 3, 3)
+    for k in range(2):
+        block = f"SCPA_trunk.{k}"
+        shapes |= {f"{block}.conv1_{half}.weight": (2, 4, 1, 1) for half in "ab"}
+        shapes |= {f"{block}.{c}.weight": (2, 2, 3, 3) for c in ("k1.0", "PAConv.k3", "PAConv.k4")}
+        shapes |= with_bias(f"{block}.PAConv.k2", 2, 2, 1, 1)
+        shapes |= {f"{block}.conv3.weight": (4, 4, 1, 1)}
+    shapes |= with_bias("trunk_conv", 4, 4, 3, 3)
+    for k, inputs in ((1, 4), (2, 3)) if scale == 4 else ((1, 4),):
+        shapes |= with_bias(f"upconv{k}", 3, inputs, 3, 3) | with_bias(f"att{k}.conv", 3, 3, 1, 1)
+        shapes |= with_bias(f"HRconv{k}", 3, 3, 3, 3)
+    return state_of(shapes | with_bias("conv_last", 3, 3, 3, 3))
+
+
+def span_state(eval_conv=True, branches=True):
+    def conv3xc(name, c_in, c_out):
+        shapes = {}
+        if branches:
+            shapes |= with_bias(f"{name}.sk", c_out, c_in, 1, 1)
+            shapes |= with_bias(f"{name}.conv.0", 2 * c_in, c_in, 1, 1)
+            shapes |= with_bias(f"{name}.conv.1", 2 * c_out, 2 * c_in, 3, 3)
+            shapes |= with_bias(f"{name}.conv.2", c_out, 2 * c_out, 1, 1)
+        return shapes | (with_bias(f"{name}.eval_conv", c_out, c_in, 3, 3) if eval_conv else {})
+
+    shapes = conv3xc("conv_1", 3, 2) | conv3xc("conv_2", 2, 2)
+    for k in range(1, 7):
+        for i in (1, 2, 3):
+            shapes |= conv3xc(f"block_{k}.c{i}_r", 2, 2)
+    return state_of(
+        shapes | with_bias("conv_cat", 2, 8, 1, 1) | with_bias("upsampler.0", 27, 2, 3, 3)
+    )
+
+
+def edsr_official_state(blocks=2):
+    shapes = with_bias("head.0", 4, 3, 3, 3) | with_bias(f"body.{blocks}", 4, 4, 3, 3)
+    for k in range(blocks):
+        shapes |= with_bias(f"body.{k}.body.0", 4, 4, 3, 3)
+        shapes |= with_bias(f"body.{k}.body.2", 4, 4, 3, 3)
+    shapes |= with_bias("tail.0.0", 36, 4, 3, 3) | with_bias("tail.1", 3, 4, 3, 3)
+    state = state_of(shapes)
+    mean = np.float32([114.444, 111.4605, 103.02])
+    for name, sign in (("sub_mean", -1), ("add_mean", 1)):
+        state |= {f"{name}.weight": np.eye(3)[..., None, None], f"{name}.bias": sign * mean}
+    return state
+
+
+def edsr_basicsr_state(blocks=2):
+    """The same network in the other code's words."""
+    words = {"head.0": "conv_first", "tail.0.0": "upsample.0", "tail.1": "conv_last"}
+    words |= {f"body.{blocks}": "conv_after_body"}
+    for k in range(blocks):
+        words |= {f"body.{k}.body.0": f"body.{k}.conv1", f"body.{k}.body.2": f"body.{k}.conv2"}
+    renamed = {}
+    for key, value in edsr_official_state(blocks).items():
+        name, _, leaf = key.rpartition(".")
+        if name in words:
+            renamed[f"{words[name]}.{leaf}"] = value
+    return renamed
+
+
+def rcan_basicsr_state():
+    shapes = with_bias("conv_first", 4, 3, 3, 3) | with_bias("conv_after_body", 4, 4, 3, 3)
+    for g in range(2):
+        for b in range(3):
+            block = f"body.{g}.residual_group.{b}.rcab"
+            shapes |= with_bias(f"{block}.0", 4, 4, 3, 3) | with_bias(f"{block}.2", 4, 4, 3, 3)
+            shapes |= with_bias(f"{block}.3.attention.1", 2, 4, 1, 1)
+            shapes |= with_bias(f"{block}.3.attention.3", 4, 2, 1, 1)
+        shapes |= with_bias(f"body.{g}.conv", 4, 4, 3, 3)
+    for k in (0, 2):
+        shapes |= with_bias(f"upsample.{k}", 16, 4, 3, 3)
+    return state_of(shapes | with_bias("conv_last", 3, 4, 3, 3))
+
+
+def flat(tree):
+    return flax.traverse_util.flatten_dict(tree, sep="/")
+
+
+def test_convolutions_dense_layers_and_norms_get_our_axes_and_names():
+    leaf, kernel = translate_leaf("weight", np.arange(2 * 3 * 5 * 7).reshape(2, 3, 5, 7))
+    assert (leaf, kernel.shape) == ("kernel", (5, 7, 3, 2))
+    assert kernel[4, 6, 2, 1] == kernel.size - 1 and kernel[0, 1, 0, 0] == 1
+    assert translate_leaf("weight", np.zeros((2, 3)))[1].shape == (3, 2)
+    assert translate_leaf("weight", np.zeros(2))[0] == "scale"
+
+
+def test_pan_is_recognised_with_its_size_and_every_number_kept():
+    state = pan_state(4)
+    converted = convert(state)
+    assert converted.network == "pan"
+    assert converted.options == {"scale": 4, "features": 4, "head_features": 3, "blocks": 2}
+    theirs = state["SCPA_trunk.1.PAConv.k3.weight"]
+    ours = converted.params["enhance"]["block_1"]["conv_gated"]["kernel"]
+    np.testing.assert_array_equal(ours, theirs.transpose(2, 3, 1, 0))
+    total = sum(np.abs(a, dtype=np.float64).sum() for a in state.values())
+    np.testing.assert_allclose(
+        sum(np.abs(a, dtype=np.float64).sum() for a in flat(converted.params).values()), total
+    )
+
+
+def test_pan_needs_to_be_told_apart_where_its_parameters_do_not_tell():
+    with pytest.raises(ValueError, match="say which: scale=2 or scale=3"):
+        convert(pan_state(3))
+    assert convert(pan_state(3), scale=3).options["scale"] == 3
+
+
+def test_a_file_name_may_tell_the_scale_and_the_written_file_builds_the_network(tmp_path):
+    source, target = tmp_path / "PANx3_small.safetensors", tmp_path / "pan.safetensors"
+    source.write_bytes(safetensors.numpy.save(pan_state(3)))
+    written = convert_file(source, target)
+    read = weights.load(target)
+    assert read.options == written.options and read.options["scale"] == 3
+    assert read.notes == {"converted_from": "PANx3_small.safetensors"}
+    network = create(read.network, **read.options)
+    shape = jax.eval_shape(network.apply, {"params": read.params}, np.zeros((1, 4, 5, 3), "f4"))
+    assert shape.shape == (1, 12, 15, 3)
+
+
+def test_span_comes_as_trained_and_its_stale_folded_copy_is_left():
+    converted = convert(span_state())
+    assert converted.options == {"scale": 3, "features": 2, "folded": False}
+    assert "skip_kernel" in converted.params["enhance"]["block_5"]["conv_2"]
+    folded = convert(span_state(branches=False))
+    assert folded.options["folded"]
+    assert flat(fold(converted.params)).keys() == flat(folded.params).keys()
+
+
+def test_two_code_bases_of_edsr_give_the_same_network():
+    official, basicsr = convert(edsr_official_state()), convert(edsr_basicsr_state())
+    assert official.network == basicsr.network == "edsr_baseline"
+    assert official.options == basicsr.options == {"scale": 3, "features": 4, "blocks": 2}
+    assert flat(official.params).keys() == flat(basicsr.params).keys()
+    for name, value in flat(official.params).items():
+        np.testing.assert_array_equal(value, flat(basicsr.params)[name])
+
+
+def test_an_image_centred_elsewhere_is_refused():
+    state = edsr_official_state()
+    state["sub_mean.bias"] = state["sub_mean.bias"] / 255
+    with pytest.raises(ValueError, match="centres images by"):
+        convert(state)
+
+
+def test_rcan_of_basicsr_is_recognised_and_its_1x1_convolutions_become_dense():
+    converted = convert(rcan_basicsr_state())
+    assert converted.options == {
+        "scale": 4,
+        "features": 4,
+        "groups": 2,
+        "blocks": 3,
+        "reduction": 2,
+    }
+    attention = converted.params["enhance"]["group_1"]["block_2"]["attention"]
+    assert attention["down"]["kernel"].shape == (4, 2)
+
+
+def test_an_unknown_checkpoint_is_told_what_is_known():
+    with pytest.raises(ValueError, match="unknown checkpoint with 1 arrays") as caught:
+        convert({"conv.weight": np.zeros((1, 1, 3, 3))})
+    assert all(name in str(caught.value) for name in DIALECTS)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda s: s | {"extra.weight": np.zeros(1)}, "has 'extra.weight', which"),
+        (lambda s: {k: v for k, v in s.items() if k != "HRconv2.bias"}, "lacks 'fuse/conv_1/bias'"),
+        (lambda s: s | {"conv_last.bias": np.zeros(4)}, r"'fuse/conv_last/bias' has shape \(4,\)"),
+        (lambda s: {k: v for k, v in s.items() if "conv_first" not in k}, "incomplete checkpoint"),
+    ],
+)
+def test_checkpoints_that_do_not_fit_are_refused_with_the_name(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        convert(change(pan_state(4)))
