@@ -15,6 +15,8 @@ from jaxtyping import Array, Bool, Float, Shaped
 # The initialisation of SwinIR and HAT, for projections and position tables alike.
 INIT = nn.initializers.truncated_normal(0.02)
 
+LOGITS = 2**26  # attention computes at most so many at once: 256 MB in float32
+
 
 def window_partition(
     x: Shaped[Array | np.ndarray, "b h w c"], window: int
@@ -133,18 +135,30 @@ def window_attention(
 ) -> Float[Array, "b n tq heads d"]:
     """``softmax(q kᵀ / √d + bias) v`` within every window, the softmax in float32.
 
-    Source: Liu et al., "Swin Transformer" (2021), eq. 4.
+    Where the logits of all windows are more than ``LOGITS``, windows take turns: memory stays bounded
+    on large images. Source: Liu et al., "Swin Transformer" (2021), eq. 4.
 
     Args:
       bias: from :func:`relative_position_bias`.
       mask: True where a query may see a key; every query must see one.
     """
-    logits = jnp.einsum("bnqhd,bnkhd->bnhqk", q, k, preferred_element_type=jnp.float32)
+    batch, windows, queries, heads, _ = q.shape
+    turn = max(1, LOGITS // (batch * heads * queries * k.shape[2]))
+    if windows <= turn:
+        return _attend(q, k, v, bias, mask)
+    by_window = (q.swapaxes(0, 1), k.swapaxes(0, 1), v.swapaxes(0, 1), mask)
+    y = jax.lax.map(lambda a: _attend(*a[:3], bias, a[3]), by_window, batch_size=turn)
+    return y.swapaxes(0, 1)
+
+
+def _attend(q: Array, k: Array, v: Array, bias: Array, mask: Array | None) -> Array:
+    """:func:`window_attention` at once, over any leading axes."""
+    logits = jnp.einsum("...qhd,...khd->...hqk", q, k, preferred_element_type=jnp.float32)
     logits = logits * q.shape[-1] ** -0.5 + bias.astype(jnp.float32)
     if mask is not None:
-        logits = jnp.where(mask[:, None], logits, -jnp.inf)
+        logits = jnp.where(mask[..., None, :, :], logits, -jnp.inf)
     weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
-    return jnp.einsum("bnhqk,bnkhd->bnqhd", weights, v)
+    return jnp.einsum("...hqk,...khd->...qhd", weights, v)
 
 
 def _heads(x: Array, heads: int) -> Array:

@@ -125,6 +125,16 @@ def test_overlapping_windows_are_slices_of_the_padded_image(x, overlap):
         np.testing.assert_array_equal(windows[:, n], expected.reshape(2, -1, 4))
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_windows_that_take_turns_answer_as_all_at_once(monkeypatch, masked):
+    q, k, v = jax.random.normal(jax.random.key(3), (3, 2, 6, 16, 2, 4))
+    bias = jax.random.normal(jax.random.key(4), (2, 16, 16))
+    mask = w.shifted_window_mask(8, 12, 4, 2) if masked else None
+    at_once = w.window_attention(q, k, v, bias, mask)
+    monkeypatch.setattr(w, "LOGITS", 4 * 2 * 2 * 16 * 16 + 1)  # four windows, then two
+    np.testing.assert_allclose(w.window_attention(q, k, v, bias, mask), at_once, atol=1e-6)
+
+
 def test_bfloat16_attention_keeps_its_softmax_in_float32():
     q = (3 * jax.random.normal(jax.random.key(2), (1, 1, 256, 1, 2))).astype(jnp.bfloat16)
     bias = jnp.zeros((1, 256, 256))
