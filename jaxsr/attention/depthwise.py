@@ -12,8 +12,8 @@ def depthwise_conv(
 ) -> Float[Array, "*b h w c"]:
     """Correlates every channel with its own kernel (odd sizes, zero padding, same size out).
 
-    Written as one shifted multiply-add per tap, which XLA fuses into a single pass over the image;
-    on a CPU that is some thirty times faster than a grouped ``lax.conv``, and so are its gradients.
+    Written as one shifted multiply-add per tap, which XLA fuses into a single pass over the image:
+    on a CPU that takes a twentieth of a grouped ``lax.conv``'s time, and no longer in the gradient.
     """
     height, width = x.shape[-3:-1]
     rows, columns = kernel.shape[:2]
