@@ -1,5 +1,6 @@
 """Released weights: files ``NAME-xSCALE.safetensors`` in this folder, found by name or by path."""
 
+import dataclasses
 import inspect
 import os
 import re
@@ -85,16 +86,16 @@ def load(
     return folded(loaded)
 
 
+def has_folded_form(network: str) -> bool:
+    """Whether ``network`` trains in another form than it runs in (the option ``folded``)."""
+    factory = networks.UPSCALERS.get(network)
+    return factory is not None and "folded" in inspect.signature(factory).parameters
+
+
 def folded(loaded: Weights) -> Weights:
-    """The inference form of re-parameterised weights (SPAN's ``folded=True``); others as they are."""
-    factory = networks.UPSCALERS.get(loaded.network)
-    if factory is None or "folded" not in inspect.signature(factory).parameters:
+    """The form to run of re-parameterised weights (SPAN's ``folded=True``); others as they are."""
+    if loaded.options.get("folded") or not has_folded_form(loaded.network):
         return loaded
-    if loaded.options.get("folded"):
-        return loaded
-    return Weights(
-        loaded.network,
-        {**loaded.options, "folded": True},
-        span.fold(loaded.params),
-        loaded.notes,
+    return dataclasses.replace(
+        loaded, options={**loaded.options, "folded": True}, params=span.fold(loaded.params)
     )

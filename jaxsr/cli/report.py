@@ -1,0 +1,28 @@
+"""How the command line says things: errors in one line, numbers short."""
+
+import sys
+
+# What a user can cause. Anything else is a mistake of ours and comes with its traceback.
+USER_ERRORS = (ValueError, OSError, MemoryError)
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, without line breaks: ``FILE: what — what to do``."""
+    if isinstance(error, OSError) and error.strerror:
+        where = error.filename2 or error.filename
+        return f"{where}: {error.strerror}" if where else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def short(number: float) -> str:
+    """Three digits and a unit: 425923 → ``426K``, 24.5e9 → ``24.5G``."""
+    for unit in ("", "K", "M", "G"):
+        if number < 999.5:
+            return f"{number:.3g}{unit}"
+        number /= 1000
+    return f"{number:.3g}T"
+
+
+def complain(message: str) -> None:
+    """One line on stderr."""
+    print(f"jaxsr: {message}", file=sys.stderr)
