@@ -13,7 +13,9 @@ from ml_collections import config_flags
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "the experiment, a file of configs/")
 _WORKDIR = flags.DEFINE_string("workdir", None, "where checkpoints, logs and pictures go")
-_DISTRIBUTED = flags.DEFINE_bool("distributed", False, "several hosts: jax.distributed.initialize()")
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "several hosts: jax.distributed.initialize()"
+)
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0")
 _PROCESSES = flags.DEFINE_integer("processes", None, "how many processes there are")
 _PROCESS = flags.DEFINE_integer("process", None, "which of them this one is, from 0")
