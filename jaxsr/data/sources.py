@@ -13,7 +13,6 @@ import hashlib
 import mmap
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -314,13 +313,6 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
 
 def _write(path: str, array: np.ndarray) -> None:
     """Whole or not at all; of several writers the last wins, with the same contents."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-        try:
-            np.save(file, np.ascontiguousarray(array))
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with io.replacing(path) as file:
+        np.save(file, np.ascontiguousarray(array))

@@ -15,6 +15,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -330,21 +331,33 @@ def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file whole or not at all: under a temporary name in the same folder, then renamed.
+    """Writes a file whole or not at all.
 
     Raises:
       ValueError: the folder or file cannot be written.
+    """
+    try:
+        with replacing(path) as file:
+            file.write(data)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """A file to write that becomes ``path`` when the block ends well, and vanishes when it does not.
+
+    It lies in the same folder under a temporary name until then, so that a reader, or another
+    writer, only ever meets whole files.
     """
     path = Path(path)
     temporary = None
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
             temporary = Path(file.name)
-            file.write(data)
+            yield file
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -3,14 +3,14 @@
 import dataclasses
 import json
 import os
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import flax.traverse_util
 import numpy as np
 import safetensors
 import safetensors.numpy
+
+from jaxsr.image import io
 
 FORMAT = "jaxsr-1"
 
@@ -42,12 +42,7 @@ def save(path: str | os.PathLike, weights: Weights) -> None:
         "options": json.dumps(weights.options),
     }
     metadata |= {f"note:{key}": str(value) for key, value in weights.notes.items()}
-    data = safetensors.numpy.save(flat, metadata)
-    path = Path(path)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
+    io.write_bytes(path, safetensors.numpy.save(flat, metadata))
 
 
 def load(path: str | os.PathLike) -> Weights:
