@@ -1,0 +1,280 @@
+"""Our PAN and RLFN against PyTorch's: same weights, same machine, same minutes.
+
+    python benchmarks/upscalers.py --torch=PYTHON --peers=../shared/peers
+
+`PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). Each side runs in a process of its own, pinned to as many
+CPUs as it may have threads before it loads anything (XLA sizes its pool by them). The sides take
+turns, one image a turn, so that whatever else the machine does hits both alike.
+"""
+
+import argparse
+import copy
+import ctypes
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+SCALE = 4
+CHECKPOINTS = {"pan": "pan/PANx4_DF2K.pth", "rlfn": "rlfn/rlfn_x4.pth"}
+TILE = 256  # side of our tiles, timed against the whole image where that is larger
+TOLERANCE = 1e-4  # between the outputs of the two sides
+PAUSE = 0.02  # seconds between turns: idle OpenMP threads go on spinning for a while
+
+COLUMNS = (  # heading, width, what it shows
+    ("network", 7, f"at ×{SCALE}, published weights"),
+    ("input", 6, "side of the square low-resolution image, pixels"),
+    ("threads", 7, "CPUs and threads of each side"),
+    ("ours", 8, "ms an image, median of the rounds: XLA, the image whole"),
+    ("tiles", 8, f"ms: ours in tiles of {TILE}"),
+    ("nchw", 8, "ms: PyTorch, contiguous"),
+    ("nhwc", 8, "ms: PyTorch, channels last"),
+    ("speed", 6, "the better PyTorch / ours, median over the rounds: above 1 we are faster"),
+    ("MP/s", 6, "ours: megapixels of output a second"),
+    ("compile", 7, "s: XLA, no cache"),
+    ("MiB", 6, "growth of resident memory during an image: ours"),
+    ("tiles", 6, "MiB: ours in tiles"),
+    ("torch", 6, "MiB: the faster PyTorch"),
+    ("differ", 7, "largest difference between our output and PyTorch's, in [0, 1]"),
+)
+
+
+# --- a side: one process, one framework -----------------------------------------------------------
+
+
+def serve(framework: str, threads: int) -> None:
+    """Answers the requests of :class:`Side`, one line of JSON each, until the input ends."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import numpy as np
+
+    prepare = {"jax": prepare_jax, "torch": prepare_torch}[framework]
+    runs = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        match request.pop("do"):
+            case "prepare":
+                image, output = waves(request.pop("size")), request.pop("output")
+                runs, answer = prepare(image, threads=threads, **request)
+                answer["names"] = list(runs)
+                for name, run in runs.items():
+                    np.save(f"{output}/{name}.npy", run())
+            case "time":
+                start = time.perf_counter()
+                runs[request["name"]]()
+                answer = time.perf_counter() - start
+            case "memory":
+                answer = memory_growth(runs[request["name"]])
+        print(json.dumps(answer), flush=True)
+
+
+def waves(side: int):
+    """A smooth RGB image in [0, 1]: white noise makes PAN, which never saw any, overflow."""
+    import numpy as np
+
+    y, x, c = np.ogrid[:side, :side, :3]
+    return (0.5 + 0.4 * np.sin(x / 5 + c) * np.cos(y / 7 - c)).astype(np.float32)
+
+
+def memory_growth(run) -> float:
+    """Peak resident memory while ``run`` runs, over that before, in MiB (Linux and glibc)."""
+
+    def resident(field):
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
+
+    ctypes.CDLL(None).malloc_trim(0)  # memory kept for reuse goes back, or it would hide the growth
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts anew from here
+    before = resident("VmRSS")
+    run()
+    return resident("VmHWM") - before
+
+
+def prepare_jax(image, *, network, checkpoint, threads):
+    """Our runs: the image whole and, if it is larger than one, in tiles."""
+    import jax
+    import numpy as np
+
+    from jaxsr import networks
+    from jaxsr.tiled import TiledUpscaler
+    from jaxsr.zoo.convert import convert
+    from jaxsr.zoo.pytorch import read_checkpoint
+
+    jax.config.update("jax_enable_compilation_cache", False)
+    weights = convert(read_checkpoint(checkpoint))
+    model = networks.create(weights.network, **weights.options)
+    variables = {"params": jax.device_put(weights.params)}
+    start = time.perf_counter()
+    compiled = jax.jit(model.apply).lower(variables, image[None]).compile()
+    seconds = time.perf_counter() - start
+    runs = {"ours": lambda: np.asarray(compiled(variables, image[None]))[0]}
+    if max(image.shape) > TILE:
+        tiled = TiledUpscaler(model, weights.params)
+        runs["tiles"] = lambda: tiled([image], tile=TILE)[0]
+    return runs, {"compile": seconds}
+
+
+def prepare_torch(image, *, network, checkpoint, threads):
+    """PyTorch's runs: contiguous and channels-last memory."""
+    import parity_torch
+    import torch
+
+    torch.set_num_threads(threads)
+    model = {
+        "pan": lambda: parity_torch.PAN(features=40, head=24, blocks=16),
+        "rlfn": lambda: parity_torch.RLFN(SCALE, features=52, attention=16),
+    }[network]()
+    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    model.eval()
+    runs = {}
+    for name, layout in [("nchw", torch.contiguous_format), ("nhwc", torch.channels_last)]:
+        there = copy.deepcopy(model).to(memory_format=layout)
+        x = torch.from_numpy(image).permute(2, 0, 1)[None].contiguous(memory_format=layout)
+
+        def run(model=there, x=x):
+            with torch.inference_mode():
+                return model(x)[0].permute(1, 2, 0).numpy()
+
+        runs[name] = run
+    return runs, {}
+
+
+# --- the driver: prepares, takes turns, prints ----------------------------------------------------
+
+
+class Side:
+    """A framework's process: requests go in, answers come out."""
+
+    def __init__(self, python: str, framework: str, threads: int):
+        self._process = subprocess.Popen(
+            [python, __file__, f"--serve={framework}", f"--threads={threads}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"},
+        )
+
+    def ask(self, do: str, **request):
+        print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
+    """One network at one size: prepared on both sides, compared, timed turn by turn, weighed."""
+    with tempfile.TemporaryDirectory() as folder:
+        prepared = {side: side.ask("prepare", output=folder, **case) for side in (ours, theirs)}
+        difference = largest_difference(Path(folder))
+    turns = [(side, name) for side, answer in prepared.items() for name in answer["names"]]
+    seconds = {name: [] for _, name in turns}
+    for _ in range(rounds):
+        for side, name in turns:
+            time.sleep(PAUSE)
+            seconds[name].append(side.ask("time", name=name))
+    return {
+        "seconds": seconds,
+        "memory": {name: side.ask("memory", name=name) for side, name in turns},
+        "compile": prepared[ours]["compile"],
+        "difference": difference,
+    }
+
+
+def largest_difference(folder: Path) -> float:
+    """Between PyTorch's output and ours of the whole image.
+
+    Raises:
+      SystemExit: they are not the same network.
+    """
+    import numpy as np
+
+    ours, theirs = (np.load(folder / f"{name}.npy") for name in ("ours", "nchw"))
+    difference = float(np.abs(ours - theirs).max())
+    if difference > TOLERANCE:
+        raise SystemExit(f"the outputs differ by {difference:.1e}: not the same network")
+    return difference
+
+
+def row(case: dict, measured: dict) -> list[str]:
+    """The cells under ``COLUMNS``."""
+    seconds, memory = measured["seconds"], measured["memory"]
+    median = {name: statistics.median(values) for name, values in seconds.items()}
+    best = min(("nchw", "nhwc"), key=median.get)
+    speed = statistics.median(
+        theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)
+    )
+    megapixels = (case["size"] * SCALE) ** 2 / 1e6
+
+    def cell(values, name, factor):
+        return f"{values[name] * factor:.1f}" if name in values else "-"
+
+    return [
+        case["network"],
+        f"{case['size']}²",
+        str(case["threads"]),
+        *(cell(median, name, 1e3) for name in ("ours", "tiles", "nchw", "nhwc")),
+        f"{speed:.2f}",
+        f"{megapixels / median['ours']:.2f}",
+        f"{measured['compile']:.1f}",
+        *(cell(memory, name, 1) for name in ("ours", "tiles", best)),
+        f"{measured['difference']:.0e}",
+    ]
+
+
+def line(cells: list[str]) -> str:
+    return " ".join(
+        f"{cell:>{width}}" for cell, (_, width, _) in zip(cells, COLUMNS, strict=True)
+    ).rstrip()
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.serve:
+        return serve(arguments.serve, int(arguments.threads))
+    for heading, _, meaning in COLUMNS:
+        print(f"  {heading:<8} {meaning}")
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs\n")
+    print(line([heading for heading, _, _ in COLUMNS]), flush=True)
+    for threads in numbers(arguments.threads):
+        ours = Side(sys.executable, "jax", threads)
+        theirs = Side(arguments.torch, "torch", threads)
+        for network in arguments.networks.split(","):
+            checkpoint = os.path.join(arguments.peers, CHECKPOINTS[network])
+            for size in numbers(arguments.sizes):
+                case = {"network": network, "size": size, "checkpoint": checkpoint}
+                measured = measure(ours, theirs, arguments.rounds, **case)
+                print(line(row({**case, "threads": threads}, measured)), flush=True)
+        ours.close()
+        theirs.close()
+
+
+def numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has PyTorch")
+    parser.add_argument("--peers", metavar="DIR", help="the folder with the published weights")
+    parser.add_argument("--networks", default="pan,rlfn", metavar="NAMES")
+    parser.add_argument("--sizes", default="64,128,256,512", metavar="PIXELS")
+    parser.add_argument("--threads", default="1,2", metavar="NUMBERS")
+    parser.add_argument("--rounds", default=7, type=int, metavar="NUMBER")
+    parser.add_argument("--serve", choices=("jax", "torch"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if not arguments.serve and not (arguments.torch and arguments.peers):
+        parser.error("--torch and --peers are needed")
+    return arguments
+
+
+if __name__ == "__main__":
+    main()
