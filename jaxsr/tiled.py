@@ -11,6 +11,7 @@ which is close but not equal.
 """
 
 import contextlib
+import copy
 import dataclasses
 import functools
 import itertools
@@ -77,6 +78,12 @@ class TiledUpscaler:
         self._spread = NamedSharding(mesh, PartitionSpec("tiles"))
         self._params = jax.device_put(params, self._everywhere)
         self._compiled: dict[tuple[int, ...], jax.stages.Compiled] = {}
+
+    def with_params(self, params: dict) -> "TiledUpscaler":
+        """The same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other._params = jax.device_put(params, self._everywhere)
+        return other
 
     def __call__(
         self,

@@ -159,6 +159,8 @@ class _Run:
         self.logs.scalars(number, values)
 
     def _evaluate(self, number: int, state: TrainState, meter: "_Meter") -> None:
+        if jax.process_index() > 0:  # one host measures, the others wait for its next step
+            return
         with meter.paused():
             scalars, pictures = self.task.evaluate(jax.device_get(state.ema))
             self.logs.scalars(number, scalars)

@@ -33,6 +33,8 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
         low, high = (batch[name].astype(jnp.float32) / 255 for name in ("low", "high"))
         return reconstruction(network.apply({"params": params}, low), high)
 
+    upscaler = TiledUpscaler(network, params={})  # kept, so that evaluations compile once
+
     def report(params):
         pictures = {}
 
@@ -40,7 +42,7 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
             if len(pictures) < config.eval_pictures:
                 pictures[name] = picture
 
-        upscale = TiledUpscaler(network, params)
+        upscale = upscaler.with_params(params)
         result = evaluate(upscale, config.eval_data, config.scale, picture=keep)
         return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, pictures
 
