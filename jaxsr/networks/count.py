@@ -62,8 +62,13 @@ def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:
         else:
             times = equation.params["length"] if name == "scan" else 1
             inner = [sum(_multiply_adds(p)) for p in _programs_within(equation.params)]
-            # of a cond's branches one runs: the dearest is counted
-            yield times * (max(inner, default=0) if name == "cond" else sum(inner))
+            yield times * (_of_branches(equation, inner) if name == "cond" else sum(inner))
+
+
+def _of_branches(equation: core.JaxprEqn, branches: list[int]) -> int:
+    """One runs: the dearest; but of one each platform, the cheapest, for the others only pad."""
+    by_platform = equation.params.get("branches_platforms") is not None
+    return (min if by_platform else max)(branches)
 
 
 def _programs_within(params: dict) -> Iterator[core.Jaxpr]:

@@ -1,11 +1,14 @@
 """The layers every network shares, against their definitions."""
 
+import functools
+
 import jax
 import numpy as np
 import pytest
 from skimage.transform import resize
 
 from jaxsr.networks.layers import (
+    padded_on_cpu,
     pixel_shuffle,
     pixel_unshuffle,
     upsample_bilinear,
@@ -35,3 +38,19 @@ def test_upsampling_equals_scikit_image(scale):
     for ours, order in [(upsample_nearest, 0), (upsample_bilinear, 1)]:
         expected = resize(x[0], shape, order=order, mode="edge", anti_aliasing=False)
         np.testing.assert_allclose(ours(jax.numpy.asarray(x), scale)[0], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("features", [52, 64, 180])
+def test_channels_padded_for_the_cpu_change_no_number(features):
+    x = jax.random.normal(jax.random.key(0), (1, 6, 7, 5))
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 5, features))
+
+    def loss(conv, x, kernel):
+        y = conv(x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return (y**2).sum(), y
+
+    ours, plain = (
+        jax.jit(jax.value_and_grad(functools.partial(loss, conv), (0, 1), has_aux=True))(x, kernel)
+        for conv in (padded_on_cpu, jax.lax.conv_general_dilated)
+    )
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), ours, plain)
