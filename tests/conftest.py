@@ -10,6 +10,7 @@ os.environ["XLA_FLAGS"] = (
 
 import jax
 import jaxtyping
+import numpy as np
 import pytest
 
 REPO = Path(__file__).resolve().parent.parent
@@ -27,3 +28,19 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not here: the conformance data is not part of the project")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def random_params():
+    """``random_params(module, *inputs)``: a tree of its parameters' shapes, drawn by NumPy.
+
+    JAX compiles an initialisation for seconds; these tests only need some numbers.
+    """
+
+    def draw(module, *inputs, seed=0):
+        rng = np.random.default_rng(seed)
+        inputs = inputs or (jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32),)
+        shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
+        return jax.tree.map(lambda a: rng.normal(0, 0.1, a.shape).astype(np.float32), shapes)
+
+    return draw

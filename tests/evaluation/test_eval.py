@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
-import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
@@ -43,12 +41,11 @@ def photos(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def tiny_span(tmp_path_factory):
+def tiny_span(random_params, tmp_path_factory):
     options = {"scale": 2, "features": 4}
     network = networks.create("span", **options)
-    params = jax.jit(network.init)(jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))["params"]
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    weights.save(path, weights.Weights("span", options, jax.tree.map(np.asarray, params)))
+    weights.save(path, weights.Weights("span", options, random_params(network)))
     return path
 
 

@@ -22,34 +22,28 @@ def branches_one_by_one(params, x):
     return y + conv(x, "skip", "VALID")
 
 
-def random_like(params, seed=0):
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(seed), len(leaves))
-    return jax.tree.unflatten(
-        tree, [0.2 * jax.random.normal(k, a.shape) for k, a in zip(keys, leaves, strict=True)]
-    )
-
-
-def test_the_training_form_equals_its_branches_up_to_the_border():
+def test_the_training_form_equals_its_branches_up_to_the_border(random_params):
     x = jax.random.normal(jax.random.key(1), (2, 5, 7, 3))
     conv = RepConv(4)
-    params = random_like(conv.init(jax.random.key(0), x)["params"])
-    np.testing.assert_allclose(
-        conv.apply({"params": params}, x), branches_one_by_one(params, x), atol=1e-5
+    params = random_params(conv, x)
+    got, expected = (
+        jax.jit(conv.apply)({"params": params}, x),
+        jax.jit(branches_one_by_one)(params, x),
     )
+    np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_folding_does_not_change_the_network():
+def test_folding_does_not_change_the_network(random_params):
     x = jax.random.uniform(jax.random.key(1), (1, 8, 6, 3))
     train, folded = (
         create("span", scale=2, features=8),
         create("span", scale=2, features=8, folded=True),
     )
-    params = train.init(jax.random.key(0), x)["params"]
-    expected = train.apply({"params": params}, x)
+    params = random_params(train, x)
+    expected = jax.jit(train.apply)({"params": params}, x)
     assert expected.shape == (1, 16, 12, 3)
     np.testing.assert_allclose(
-        folded.apply({"params": fold(params)}, x), expected, rtol=1e-4, atol=1e-4
+        jax.jit(folded.apply)({"params": fold(params)}, x), expected, rtol=1e-4, atol=1e-4
     )
 
 
