@@ -1,15 +1,17 @@
-"""``jaxsr convert``: a PyTorch checkpoint becomes weights of this package."""
+"""``jaxsr convert``: a PyTorch checkpoint, or a training run, becomes a weights file."""
 
 import argparse
+import os
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "convert",
-        help="turn a PyTorch checkpoint into weights",
-        description="Reads a PyTorch checkpoint, without PyTorch, and recognises its network.",
+        help="turn a PyTorch checkpoint or a training run into weights",
+        description="Reads a PyTorch checkpoint, without PyTorch, and recognises its network; or "
+        "takes the averaged parameters of a training run's newest checkpoint.",
     )
-    parser.add_argument("source", metavar="IN.pth")
+    parser.add_argument("source", metavar="IN.pth|WORKDIR")
     parser.add_argument("target", metavar="OUT.safetensors")
     parser.add_argument(
         "--scale", type=int, choices=(2, 3, 4), help="needed where the weights do not tell it"
@@ -17,10 +19,21 @@ def add(commands) -> argparse.ArgumentParser:
     return parser
 
 
-def run(arguments: argparse.Namespace) -> int:
+def convert(source: str, target: str, scale: int | None):
+    """Writes ``target`` and returns what is in it."""
+    from jaxsr import zoo
+    from jaxsr.training import checkpoints
     from jaxsr.zoo.convert import convert_file
 
-    loaded = convert_file(arguments.source, arguments.target, arguments.scale)
+    if not os.path.isdir(source):
+        return convert_file(source, target, scale)
+    loaded = zoo.folded(checkpoints.load_weights(source))
+    zoo.weights.save(target, loaded)
+    return loaded
+
+
+def run(arguments: argparse.Namespace) -> int:
+    loaded = convert(arguments.source, arguments.target, arguments.scale)
     print(f"{arguments.target}: {loaded.network} ×{loaded.options['scale']}")
     print(f"use it with: jaxsr upscale … --model {arguments.target}")
     return 0

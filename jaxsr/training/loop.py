@@ -1,10 +1,12 @@
 """The training loop: the same for every task, from a laptop to a pod."""
 
+import contextlib
 import dataclasses
 import math
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -118,6 +120,9 @@ class _Run:
                 state, metrics = self.step(state, parallel.shard_batch(batch, self.mesh))
                 self._check_finite(unchecked)
                 unchecked = (number, metrics, index)
+                if number == first + 1:
+                    jax.block_until_ready(metrics)
+                    meter.start(number)  # what follows is not slowed by compiling
                 self.logs.advance()
                 stopping = self._stopping(stop, number)
                 last = number == config.steps or stopping
@@ -173,27 +178,21 @@ class _Meter:
 
     def __init__(self, batch_size: int):
         self._batch_size = batch_size
-        self._since = time.perf_counter()
-        self._number = None
+        self.start(0)
+
+    def start(self, number: int) -> None:
+        self._since, self._number = time.perf_counter(), number
 
     def read(self, number: int) -> float:
-        now = time.perf_counter()
-        steps = number - self._number if self._number is not None else 0
-        rate = steps * self._batch_size / (now - self._since)
-        self._since, self._number = now, number
-        return rate
+        seconds, steps = time.perf_counter() - self._since, number - self._number
+        self.start(number)
+        return steps * self._batch_size / seconds
 
-    def paused(self):
-        meter = self
-
-        class Pause:
-            def __enter__(self):
-                self.start = time.perf_counter()
-
-            def __exit__(self, *_):
-                meter._since += time.perf_counter() - self.start
-
-        return Pause()
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self._since += time.perf_counter() - start
 
 
 class _StopSignals:
@@ -201,7 +200,9 @@ class _StopSignals:
 
     def __enter__(self):
         self.seen = False
-        self._before = {s: signal.signal(s, self._note) for s in (signal.SIGTERM, signal.SIGINT)}
+        # with several processes SIGTERM is JAX's: its preemption service tells all of them
+        ours = (signal.SIGINT, signal.SIGTERM) if jax.process_count() == 1 else ()
+        self._before = {number: signal.signal(number, self._note) for number in ours}
         return self
 
     def _note(self, number, _frame):
