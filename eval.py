@@ -84,6 +84,8 @@ def upscaler(model: str, workdir: str, scale: int):
         raise ValueError("say what to evaluate, by either --config.model or --workdir")
     if model == "bicubic":
         return super_resolution.bicubic(scale)
+    # published figures are of float32; GPUs would take TF32, TPUs bf16
+    jax.config.update("jax_default_matmul_precision", "highest")
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", os.path.expanduser("~/.cache/jaxsr/xla"))
     if model:
