@@ -26,7 +26,7 @@ $(VENV)/.%: setup.cfg
 		|| { echo 'jaxsr needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[$*]'
+	PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --editable '.[$*]'
 	@touch $@
 
 clean:
