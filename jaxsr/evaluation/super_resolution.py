@@ -12,11 +12,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
-from jaxtyping import Array, Float, Shaped, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from jaxsr.image import io, metrics
 from jaxsr.image.colour import rgb_to_y
 from jaxsr.image.resize import imresize_uint8, modcrop
+from jaxsr.image.symmetry import turn, turn_back
 
 Images = Sequence[Float[np.ndarray, "_ _ 3"]]
 Upscale = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
@@ -202,14 +203,3 @@ def ensemble(upscale: Upscale) -> Upscale:
             yield sum(turn_back(np.asarray(y), i) for i, y in enumerate(outputs)) / np.float32(8)
 
     return averaged
-
-
-def turn(x: Shaped[np.ndarray, "_ _ c"], i: int) -> Shaped[np.ndarray, "_ _ c"]:
-    """The ``i``-th of the eight symmetries of a square: ``i // 4`` flips, ``i % 4`` quarter turns."""
-    return np.ascontiguousarray(np.rot90(x[:, ::-1] if i >= 4 else x, i % 4))
-
-
-def turn_back(x: Shaped[np.ndarray, "_ _ c"], i: int) -> Shaped[np.ndarray, "_ _ c"]:
-    """The inverse of :func:`turn`."""
-    x = np.rot90(x, -(i % 4))
-    return x[:, ::-1] if i >= 4 else x

@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from jaxsr.evaluation.super_resolution import bicubic, ensemble, evaluate, turn, turn_back
+from jaxsr.evaluation.super_resolution import bicubic, ensemble, evaluate
 from jaxsr.image.resize import imresize_uint8
 
 
@@ -82,13 +82,6 @@ def test_the_ensemble_is_the_mean_of_the_eight_turned_and_turned_back():
     assert averaged.dtype == np.float32
     np.testing.assert_allclose(averaged, np.mean(outputs, 0), rtol=1e-6)
     assert not np.allclose(averaged, upscale([image])[0])
-
-
-def test_the_eight_turns_differ_and_are_undone():
-    image = np.arange(2 * 3 * 3, dtype=np.float32).reshape(2, 3, 3)
-    assert len({turn(image, i).tobytes() for i in range(8)}) == 8
-    for i in range(8):
-        np.testing.assert_array_equal(turn_back(turn(image, i), i), image)
 
 
 def test_an_identical_image_scores_infinite_decibels():
