@@ -14,7 +14,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def short(number: float) -> str:
+def short(number: int | float) -> str:
     """Three digits and a unit: 425923 → ``426K``, 24.5e9 → ``24.5G``."""
     for unit in ("", "K", "M", "G"):
         if number < 999.5:

@@ -379,7 +379,8 @@ def format_of(path: str | os.PathLike) -> Format:
 
 
 def _able(ability: str) -> str:
-    return " and ".join(kind.name for kind in FORMATS if getattr(kind, ability))
+    *names, last = (kind.name for kind in FORMATS if getattr(kind, ability))
+    return f"{', '.join(names)} and {last}"
 
 
 def _encode(path: Path, kind: Format, picture: Picture, quality: int) -> bytes:

@@ -300,7 +300,7 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("a.jpg", {"alpha": True}, "transparency; PNG and WEBP and TIFF can"),
+        ("a.jpg", {"alpha": True}, "transparency; PNG, WEBP and TIFF can"),
         ("a.jpg", {"dtype": np.uint16}, "16-bit pixels; PNG and TIFF can"),
         ("a.webp", {"dtype": np.uint16}, "16-bit pixels; PNG and TIFF can"),
         ("a.gif", {}, "use .png"),

@@ -1,0 +1,146 @@
+"""The command line with the released weights, on the images people have."""
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+import jaxsr
+from jaxsr.cli import main
+from jaxsr.image import io
+
+CAT = skimage.data.chelsea()[100:124, 100:132]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(path, pixels, alpha=None):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    io.write(path, io.Picture(pixels, alpha))
+
+
+def run(capsys, *arguments):
+    """Exit code, stdout and stderr of ``jaxsr ARGUMENTS``."""
+    try:
+        code = main(list(arguments))
+    except SystemExit as stop:  # argparse
+        code = stop.code
+    return code, *capsys.readouterr()
+
+
+def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, capsys):
+    save(folder / "photo.jpg", CAT)
+    save(folder / "one.png", CAT[:1, :1])
+    save(folder / "gray.png", CAT[..., :1].astype(np.uint16) * 257)
+    save(folder / "alpha.webp", CAT, np.full(CAT.shape[:2], 128, np.uint8))
+    save(folder / "many/deep/leaf.tif", CAT)
+    (folder / "text.png").write_text("hello")
+    (folder / "empty.jpg").touch()
+    (folder / "half.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:900])
+    good = ["photo.jpg", "one.png", "gray.png", "alpha.webp", "many"]
+    bad = ["text.png", "empty.jpg", "half.jpg", "nothere.png"]
+
+    code, out, err = run(capsys, "upscale", *good, *bad, "-o", "big")
+
+    assert code == 2
+    assert out == "5 upscaled to big, 4 failed\n"
+    assert [line.split(": ")[:2] for line in err.splitlines()] == [["jaxsr", name] for name in bad]
+    assert io.read(folder / "big/photo.jpg").pixels.shape == (96, 128, 3)
+    assert io.read(folder / "big/one.png").pixels.shape == (4, 4, 3)
+    assert io.read(folder / "big/deep/leaf.tif").pixels.shape == (96, 128, 3)
+    gray = io.read(folder / "big/gray.png").pixels
+    assert gray.shape == (96, 128, 1) and gray.dtype == np.uint16
+    assert np.unique(gray % 257).size > 1  # more than 8 bits stretched
+    np.testing.assert_array_equal(io.read(folder / "big/alpha.webp").alpha, 128)
+    assert len(list((folder / "big").rglob("*.*"))) == 5
+
+
+def test_what_exists_is_kept_unless_overwritten(folder, capsys):
+    save(folder / "a.png", CAT)
+    (folder / "big").mkdir()
+    (folder / "big/a.png").write_text("mine")
+    code, out, _ = run(capsys, "upscale", "a.png", "-o", "big")
+    assert code == 0 and "1 skipped" in out
+    assert (folder / "big/a.png").read_text() == "mine"
+    code, out, _ = run(capsys, "upscale", "a.png", "-o", "big", "--overwrite")
+    assert code == 0 and out == "1 upscaled to big\n"
+    assert io.read(folder / "big/a.png").pixels.shape == (96, 128, 3)
+
+
+def test_names_that_would_meet_are_kept_apart(folder, capsys):
+    save(folder / "a.png", CAT)
+    save(folder / "a.jpg", CAT)
+    code, out, _ = run(capsys, "upscale", "a.*", "-o", "big", "--format", "png")
+    assert code == 0 and out.startswith("2 upscaled")
+    assert sorted(path.name for path in (folder / "big").iterdir()) == ["a-2.png", "a.png"]
+
+
+def test_an_input_is_never_overwritten(folder, capsys):
+    save(folder / "a.png", CAT)
+    before = (folder / "a.png").read_bytes()
+    code, _, err = run(capsys, "upscale", "a.png", "-o", "a.png", "--overwrite")
+    assert code == 2 and "would overwrite" in err
+    assert (folder / "a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.png", "-o", "b.gif"], ".gif is no image format"),
+        (["a.png", "a.png", "-o", "b.png"], "give a folder"),
+        (["a.png", "-o", "b.png", "--scale", "5"], "choose from 2, 3, 4"),
+        (["a.png", "-o", "b.png", "--tile", "9"], "at least"),
+        (["a.png", "-o", "b.png", "--model", "nonet"], "released: span-compact"),
+        (["a.png", "-o", "b.png", "--model", "no.safetensors"], "no such weights file"),
+        (["a.png", "-o", "b.png", "--model", "net.pth"], "jaxsr convert"),
+        (["a.png", "-o", "a.png/b.png"], "a.png"),
+        (["alpha.png", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
+    save(folder / "a.png", CAT)
+    save(folder / "alpha.png", CAT, np.full(CAT.shape[:2], 128, np.uint8))
+    code, _, err = run(capsys, "upscale", *arguments)
+    assert code == 2
+    assert err.count("\n") == 1 and err.startswith("jaxsr: ") and message in err
+    assert sorted(path.name for path in folder.iterdir()) == ["a.png", "alpha.png"]
+
+
+def test_the_demo_prints_both_figures_and_writes_the_sheet(folder, capsys):
+    code, out, _ = run(capsys, "demo", "--output", "sheets")
+    assert code == 0
+    bicubic, ours = (float(line.split(": ")[1].split(" dB")[0]) for line in out.splitlines()[:2])
+    assert ours > bicubic + 2
+    with Image.open(folder / out.splitlines()[-1].removeprefix("side by side: ")) as sheet:
+        assert sheet.size[0] > 3 * 512
+
+
+def test_models_lists_networks_with_their_cost_and_released_weights(capsys):
+    code, out, _ = run(capsys, "models", "span_compact", "pan")
+    lines = {line.split()[0]: line for line in out.splitlines() if line}
+    assert code == 0
+    assert "span-compact ×2 ×3 ×4" in lines["span_compact"] and "195K" in lines["span_compact"]
+    assert "272K" in lines["pan"] and "28.2G" in lines["pan"]
+
+
+def test_info_tells_of_images_and_of_weights(folder, capsys):
+    save(folder / "deep.tif", CAT[..., :1].astype(np.uint16), CAT[..., 1].astype(np.uint16))
+    code, out, _ = run(capsys, "info", "deep.tif")
+    assert code == 0 and "32×24" in out and "gray and alpha" in out and "16 a channel" in out
+    released = jaxsr.zoo.find("span-compact", 4)
+    code, out, _ = run(capsys, "info", str(released))
+    assert code == 0 and "span_compact" in out and "194608" in out
+    (folder / "text.png").write_text("hello")
+    code, _, err = run(capsys, "info", "text.png")
+    assert code == 2 and err.count("\n") == 1
+
+
+def test_version_and_no_command(capsys):
+    assert run(capsys, "--version")[:2] == (0, f"jaxsr {jaxsr.__version__}\n")
+    code, _, err = run(capsys)
+    assert code == 2 and "COMMAND" in err
