@@ -32,15 +32,20 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def random_params():
-    """``random_params(module, *inputs)``: a tree of its parameters' shapes, drawn by NumPy.
+    """``random_params(module, *inputs, gain=1.0)``: its parameters, drawn by NumPy.
 
-    JAX compiles an initialisation for seconds; these tests only need some numbers.
+    Compiling a network's ``init`` takes longer than most of what is tested with the result.
     """
 
-    def draw(module, *inputs, seed=0):
-        rng = np.random.default_rng(seed)
+    def draw(module, *inputs, gain=1.0):
+        rng = np.random.default_rng(0)
         inputs = inputs or (jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32),)
         shapes = jax.eval_shape(module.init, jax.random.key(0), *inputs)["params"]
-        return jax.tree.map(lambda a: rng.normal(0, 0.1, a.shape).astype(np.float32), shapes)
+
+        def leaf(a):
+            fan_in = max(1, np.prod(a.shape[:-1]))
+            return (rng.standard_normal(a.shape) * gain / np.sqrt(fan_in)).astype(np.float32)
+
+        return jax.tree.map(leaf, shapes)
 
     return draw

@@ -10,21 +10,8 @@ from jaxsr.image.resize import imresize
 from jaxsr.zoo import weights
 
 
-def random_params(network, gain=1.0):
-    """Made in NumPy: compiling a network's ``init`` takes longer than all that is tested here."""
-    image = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
-    shapes = jax.eval_shape(network.init, jax.random.key(0), image)["params"]
-    rng = np.random.default_rng(0)
-
-    def draw(leaf):
-        fan_in = max(1, np.prod(leaf.shape[:-1]))
-        return (rng.standard_normal(leaf.shape) * gain / np.sqrt(fan_in)).astype(np.float32)
-
-    return jax.tree.map(draw, shapes)
-
-
 @pytest.fixture(scope="module")
-def upscale():
+def upscale(random_params):
     """SPAN with few features, for inputs in [0, 1] so that random weights keep it in range."""
     network = networks.create("span", scale=2, features=4, folded=True).clone(value_range=1.0)
     return pipeline.Upscale(network, random_params(network))
@@ -77,9 +64,9 @@ def test_no_memory_at_all_is_an_error_in_one_line(upscale, monkeypatch):
         limited(noise(97, 80, 3))
 
 
-def test_blended_tiles_of_a_network_that_looks_everywhere_are_close_to_the_whole():
+def test_blended_tiles_of_a_network_that_looks_everywhere_are_close_to_the_whole(random_params):
     network = networks.create("swinir_light", scale=2, features=8, groups=1, depth=2, heads=2)
-    upscale = pipeline.Upscale(network, random_params(network, 0.5))
+    upscale = pipeline.Upscale(network, random_params(network, gain=0.5))
     assert upscale.network.receptive_field is None
     image = noise(101, 83, 3)
     whole, blended = upscale(image), upscale(image, 88)
@@ -145,7 +132,7 @@ def test_what_is_no_image_is_refused_with_what_is(upscale):
         upscale(noise(97, 80, 3), tile=20)
 
 
-def test_loaded_weights_upscale_by_their_scale_and_others_are_refused(tmp_path):
+def test_loaded_weights_upscale_by_their_scale_and_others_are_refused(random_params, tmp_path):
     options = {"scale": 2, "features": 4}
     params = random_params(networks.create("span", **options))
     weights.save(tmp_path / "two.safetensors", weights.Weights("span", options, params))
