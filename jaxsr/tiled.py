@@ -149,8 +149,7 @@ class TiledUpscaler:
                 f"not enough memory for tiles of even {side} pixels; close other programs or take "
                 "a smaller network"
             )
-        differ = "" if self.exact else "; blended tiles differ slightly from the whole image"
-        log.warning("%d-pixel tiles exceed the memory, trying %d%s", side, smaller, differ)
+        log.warning("%d-pixel tiles exceed the memory, trying %d", side, smaller)
         return smaller
 
     def _run(
@@ -158,6 +157,12 @@ class TiledUpscaler:
     ) -> list[Image]:
         plans = [self._plan(image, side) for image in images]
         total, done = sum(map(len, plans)), itertools.count(1)
+        if total > len(plans) and not self.exact:
+            log.warning(
+                "this network looks at the whole image: %d-pixel tiles are blended into each other, "
+                "which differs slightly",
+                side,
+            )
         outputs: list[Image | None] = [None] * len(images)
 
         def of_one_image(results) -> Iterator[tuple[tiles.Tile, Array]]:

@@ -58,13 +58,12 @@ def plan(
 def sources(inputs: Sequence[str], output: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
     """(file, name to keep below the output folder) of every image, each once; and the problems.
 
-    A folder's own name is kept where there are several. What lies in ``output`` is no input, even
-    if that is within an input folder: it is the result of an earlier run.
+    A folder's own name is kept where there are several. Where ``output`` lies within an input
+    folder, what is in it are results of an earlier run and no input.
     """
     found: dict[str, tuple[Path, Path]] = {}
     problems = []
     several = sum(Path(text).is_dir() for text in inputs) > 1
-    written = Path(os.path.realpath(output))
     for text in inputs:
         path = Path(text)
         if path.is_dir():
@@ -72,7 +71,7 @@ def sources(inputs: Sequence[str], output: Path) -> tuple[list[tuple[Path, Path]
             images = [
                 (image, image.absolute().relative_to(base) if several else image.relative_to(base))
                 for image in io.find_images(path)
-                if written not in Path(os.path.realpath(image)).parents
+                if not is_within(image, output) or is_within(path, output)
             ]
         elif not path.exists() and glob.has_magic(text):
             matches = map(Path, sorted(glob.glob(text, recursive=True)))
@@ -84,6 +83,11 @@ def sources(inputs: Sequence[str], output: Path) -> tuple[list[tuple[Path, Path]
         for image, name in images:
             found.setdefault(os.path.realpath(image), (image, name))
     return list(found.values()), problems
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether ``path`` is ``folder`` or lies in it, links followed."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def names_a_file(output: str) -> bool:
