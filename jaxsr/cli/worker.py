@@ -33,6 +33,7 @@ class Worker:
         for job in jobs:
             try:
                 picture = io.read(job.source)
+                io.check_holds(job.target, picture)  # before the work, not after it
             except USER_ERRORS as error:
                 self.fail(job, error)
                 continue

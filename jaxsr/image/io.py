@@ -317,17 +317,25 @@ def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
       ValueError: the suffix is none of ``SUFFIXES``, the format can't hold 16 bits or alpha that
         the picture has, the quality is out of range, or the file cannot be written.
     """
-    path = Path(path)
-    kind = format_of(path)
     if not 1 <= quality <= 100:
         raise ValueError(f"quality must be 1 to 100, got {quality}")
+    check_holds(path, picture)
+    path = Path(path)
+    write_bytes(path, _encode(path, format_of(path), picture, quality))
+
+
+def check_holds(path: str | os.PathLike, picture: Picture) -> None:
+    """Whether the format that ``path`` names can hold a picture of this kind.
+
+    Raises:
+      ValueError: the suffix is none of ``SUFFIXES``, or the format can't hold 16 bits or alpha that
+        the picture has.
+    """
+    kind = format_of(path)
     if picture.pixels.dtype == np.uint16 and not kind.deep:
-        able = _able("deep")
-        raise ValueError(f"{path}: {kind.name} cannot hold 16-bit pixels; {able} can")
+        raise ValueError(f"{path}: {kind.name} cannot hold 16-bit pixels; {_able('deep')} can")
     if picture.alpha is not None and not kind.alpha:
-        able = _able("alpha")
-        raise ValueError(f"{path}: {kind.name} cannot hold transparency; {able} can")
-    write_bytes(path, _encode(path, kind, picture, quality))
+        raise ValueError(f"{path}: {kind.name} cannot hold transparency; {_able('alpha')} can")
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
