@@ -5,29 +5,21 @@ config's file tells the rest. ``--workdir=DIR`` takes a training run's newest av
 """
 
 import os
-import sys
 from pathlib import Path
 
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
 
+from jaxsr.cli import scripts
+
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", "configs/eval/sr.py", "what to evaluate, on what"
+    "config", str(Path(__file__).parent / "configs/eval/sr.py"), "what to evaluate, on what"
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --config.model")
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
-    try:
-        run(_CONFIG.value, _WORKDIR.value)
-    except ValueError as error:
-        if os.environ.get("JAXSR_DEBUG"):
-            raise
-        print(f"eval.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+def main() -> None:
+    run(_CONFIG.value, _WORKDIR.value)
 
 
 def run(config, workdir: str = "") -> None:
@@ -40,10 +32,13 @@ def run(config, workdir: str = "") -> None:
 
     folders = folders_of(config.data)
     make_folder(Path(config.out).parent)
+    if config.out and Path(config.out).is_dir():
+        raise ValueError(f"{config.out}: a folder; give --config.out=FILE.json")
+    if config.limit < 0:
+        raise ValueError(f"config.limit is {config.limit}; give 0 for all images, or a number")
     upscale = upscaler(config.model, workdir, config.scale)
     results = {}
-    for folder in folders:
-        name = report.name_of(folder)
+    for folder, name in report.names_of(folders).items():
         results[folder] = super_resolution.evaluate(
             upscale,
             folder,
@@ -60,16 +55,13 @@ def run(config, workdir: str = "") -> None:
 
 def folders_of(data: str) -> list[str]:
     """The folders named, each known to hold images before any work is done."""
-    from jaxsr.image import io
+    from jaxsr.evaluation.super_resolution import check_originals
 
     folders = [folder for folder in data.split(",") if folder]
     if not folders:
         raise ValueError("no originals to evaluate on; give --config.data=DIR[,DIR…]")
     for folder in folders:
-        if not io.find_images(folder):
-            raise ValueError(
-                f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read"
-            )
+        check_originals(folder)
     return folders
 
 
@@ -119,5 +111,4 @@ def make_folder(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    logging.set_verbosity(logging.WARNING)
-    app.run(main)
+    scripts.run(main)

@@ -5,11 +5,10 @@ same command and ``--distributed``; on a cluster that JAX does not know, also ``
 ``--processes`` and ``--process``.
 """
 
-import os
-import sys
-
-from absl import app, flags, logging
+from absl import flags
 from ml_collections import config_flags
+
+from jaxsr.cli import scripts
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "the experiment, a file of configs/")
 _WORKDIR = flags.DEFINE_string("workdir", None, "where checkpoints, logs and pictures go")
@@ -22,25 +21,18 @@ _PROCESS = flags.DEFINE_integer("process", None, "which of them this one is, fro
 flags.mark_flags_as_required(["config", "workdir"])
 
 
-def main(argv: list[str]) -> int:
-    if len(argv) > 1:
-        raise app.UsageError(f"unknown arguments: {' '.join(argv[1:])}")
+def main() -> None:
     import jax  # after the flags are read: --help stays quick
 
     from jaxsr.training import loop
 
-    logging.set_verbosity(logging.WARNING)  # orbax logs every file it touches
+    cluster = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
     if _DISTRIBUTED.value:
-        jax.distributed.initialize(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-    try:
-        loop.fit(_CONFIG.value, _WORKDIR.value)
-    except (ValueError, FloatingPointError) as error:
-        if os.environ.get("JAXSR_DEBUG"):
-            raise
-        print(f"train.py: {error}", file=sys.stderr)
-        return 2
-    return 0
+        jax.distributed.initialize(*cluster)
+    elif cluster != (None, None, None):
+        raise ValueError("--coordinator, --processes and --process go with --distributed")
+    loop.fit(_CONFIG.value, _WORKDIR.value)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    scripts.run(main)

@@ -25,9 +25,13 @@ def convert(source: str, target: str, scale: int | None):
     from jaxsr.training import checkpoints
     from jaxsr.zoo.convert import convert_file
 
+    if not target.endswith(".safetensors"):
+        raise ValueError(f"{target}: weights are written as .safetensors; give such a name")
     if not os.path.isdir(source):
         return convert_file(source, target, scale)
     loaded = zoo.folded(checkpoints.load_weights(source))
+    if scale not in (None, loaded.options["scale"]):
+        raise ValueError(f"{source}: a run at ×{loaded.options['scale']}, not ×{scale}")
     zoo.weights.save(target, loaded)
     return loaded
 

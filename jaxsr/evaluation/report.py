@@ -1,11 +1,12 @@
 """Evaluations as people read them (a table) and as programs do (JSON)."""
 
+import collections
 import importlib.metadata
 import json
 import math
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, 
       sets: results by the folder they were measured on.
       config: how the evaluation was called, kept as it is.
     """
+    names = names_of(sets)
     return {
         "protocol": PROTOCOL,
         "config": dict(config),
@@ -72,18 +74,23 @@ def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, 
             "kind": jax.devices()[0].device_kind,
             "count": jax.device_count(),
         },
-        "sets": [_set_as_json(folder, result) for folder, result in sets.items()],
+        "sets": [_set_as_json(names[folder], folder, sets[folder]) for folder in sets],
     }
 
 
-def name_of(folder: str | os.PathLike) -> str:
-    """What to call the images of a folder: its own name."""
-    return Path(folder).resolve().name
-
-
-def _set_as_json(folder: str, result: Result) -> dict[str, Any]:
+def names_of(folders: Iterable[str]) -> dict[str, str]:
+    """What to call each folder's images: its own name, or its path where two share a name."""
+    paths = {folder: Path(folder).resolve() for folder in folders}
+    taken = collections.Counter(path.name for path in paths.values())
     return {
-        "name": name_of(folder),
+        folder: path.name if taken[path.name] == 1 else "-".join(path.parts[1:])
+        for folder, path in paths.items()
+    }
+
+
+def _set_as_json(name: str, folder: str, result: Result) -> dict[str, Any]:
+    return {
+        "name": name,
         "path": folder,
         "scale": result.scale,
         "mean": _score_as_json(result.mean),

@@ -4,12 +4,14 @@ One image's way through the protocol is :func:`degrade` → the upscaler → rou
 :func:`score`; :func:`evaluate` takes a folder that way.
 """
 
+import collections
 import dataclasses
 import itertools
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Float, UInt8
@@ -130,6 +132,21 @@ def evaluate(
     return Result(scale, tuple(rows), seconds)
 
 
+def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None:
+    """Whether a folder can be evaluated on, before any work is done.
+
+    Args:
+      scale: given, every image is read and its size checked.
+
+    Raises:
+      ValueError: there are no images in it, or one cannot be read or is too small.
+    """
+    if not io.find_images(folder):
+        raise ValueError(f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read")
+    for name, original in _originals(folder) if scale else ():
+        degrade(name, original, scale)
+
+
 def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
     """The output rounded to 8 bits, if it has the size it must have."""
     if output.shape != original.shape:
@@ -149,9 +166,13 @@ def _originals(images) -> Iterator[tuple[str, np.ndarray]]:
     if not isinstance(images, str | os.PathLike):
         yield from images
         return
-    for path in io.find_images(images):
-        name = path.relative_to(images).with_suffix("").as_posix()
-        pixels = io.read(path).pixels
+    images = Path(images)
+    paths = [path.relative_to(images) for path in io.find_images(images)]
+    stems = collections.Counter(path.with_suffix("") for path in paths)
+    for path in paths:
+        stem = path.with_suffix("")
+        name = (path if stems[stem] > 1 else stem).as_posix()  # a.jpg beside a.png keeps its suffix
+        pixels = io.read(images / path).pixels
         yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
 
 

@@ -20,14 +20,19 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
 }
 
 
+SCALES = (2, 3, 4)
+
+
 def create(name: str, **options) -> Upscaler:
     """Builds the network ``name`` with its factory's options (``scale=4, dtype=…``).
 
     Raises:
-      ValueError: there is no such network, or its factory has no such option.
+      ValueError: there is no such network, its scale is not 2, 3 or 4, or its factory has no such option.
     """
     if name not in UPSCALERS:
         raise ValueError(f"unknown network {name!r}; there are: {', '.join(sorted(UPSCALERS))}")
+    if options.get("scale", 4) not in SCALES:
+        raise ValueError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
     try:
         return UPSCALERS[name](**options)
     except TypeError as error:

@@ -22,16 +22,22 @@ def start_from(params: dict, source: str, scale: int) -> dict:
     Raises:
       ValueError: the source is none of these, or has nothing in common with the network.
     """
-    if (Path(source) / FOLDER).is_dir():
-        given = load_weights(source).params
-    else:
-        given = weights.load(zoo.find(source, scale)).params
-    given = flax.traverse_util.flatten_dict(given, sep="/")
+    given = flax.traverse_util.flatten_dict(_params_of(source, scale), sep="/")
     fresh = flax.traverse_util.flatten_dict(params, sep="/")
     taken = {k for k in fresh if k in given and given[k].shape == fresh[k].shape}
     if not taken:
         raise ValueError(f"config.init_from={source!r} shares no parameter with this network")
-    for name in sorted(set(fresh) - taken):
-        print(f"init_from: {name} is not in {source} and starts anew")
+    anew = ", ".join(sorted(set(fresh) - taken)[:4])
+    print(f"init_from: {len(taken)} of {len(fresh)} arrays are taken from {source}", end="")
+    print(f"; the rest starts anew: {anew} …" if anew else "", flush=True)
     merged = {k: given[k] if k in taken else v for k, v in fresh.items()}
     return flax.traverse_util.unflatten_dict(merged, sep="/")
+
+
+def _params_of(source: str, scale: int) -> dict:
+    if (Path(source) / FOLDER).is_dir():
+        return load_weights(source).params
+    try:
+        return weights.load(zoo.find(source, scale)).params
+    except ValueError as error:
+        raise ValueError(f"config.init_from: {error}; or give a run's --workdir") from None

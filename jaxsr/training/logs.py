@@ -8,6 +8,8 @@ import numpy as np
 import tensorboardX
 import tqdm
 
+from jaxsr.image import io
+
 
 class Logs:
     """Writers of one working directory; on hosts other than the first, nothing is written."""
@@ -17,7 +19,9 @@ class Logs:
         if not write:
             return
         self._jsonl = _open_after(workdir / "metrics.jsonl", first_step)
-        self._board = tensorboardX.SummaryWriter(str(workdir / "tensorboard"))
+        self._board = tensorboardX.SummaryWriter(
+            str(workdir / "tensorboard"), purge_step=first_step + 1
+        )
         self._bar = tqdm.tqdm(
             total=total_steps,
             initial=first_step,
@@ -61,7 +65,7 @@ def _open_after(path: Path, first_step: int):
     """Opens a JSON-lines log to go on after ``first_step``: later lines are of steps lost in a kill."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if _step_of(line) <= first_step]
-    path.write_text("".join(line + "\n" for line in kept))
+    io.write_bytes(path, "".join(line + "\n" for line in kept).encode())
     return path.open("a")
 
 

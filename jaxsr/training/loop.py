@@ -23,6 +23,7 @@ from jaxsr.training.super_resolution import super_resolution
 from jaxsr.training.task import Task
 
 TASKS = {"super_resolution": super_resolution}
+POSITIVE = ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every", "eval_every")
 
 
 def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainState:
@@ -62,12 +63,24 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
 def _check(config: ml_collections.ConfigDict) -> None:
     if config.task not in TASKS:
         raise ValueError(f"config.task is {config.task!r}; there are: {', '.join(TASKS)}")
+    for name in POSITIVE:
+        if config[name] < 1:
+            raise ValueError(f"config.{name} is {config[name]}; it must be at least 1")
+    if config.dtype not in ("float32", "bfloat16"):
+        raise ValueError(f"config.dtype is {config.dtype!r}; float32 and bfloat16 are known")
+    if config.data.workers < 0:
+        raise ValueError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
+    _profiled_steps(config.profile)
     pieces = jax.device_count() * config.accumulate
     if config.batch_size % pieces:
         raise ValueError(
             f"config.batch_size is {config.batch_size}; make it a multiple of {pieces} "
             f"({jax.device_count()} devices × config.accumulate {config.accumulate})"
         )
+
+
+# what the shape of the optimiser's state depends on
+OPTIMIZER_KINDS = (lambda options: options["name"], lambda options: bool(options["clip_norm"]))
 
 
 def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> TrainState:
@@ -85,7 +98,17 @@ def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> Trai
             f"the working directory holds a run of {trained['model']} at ×{trained['scale']}; "
             "give another --workdir, or that model"
         )
-    _say(f"resuming after step {resumed}")
+    if any(kind(trained["optimizer"]) != kind(given["optimizer"]) for kind in OPTIMIZER_KINDS):
+        raise ValueError(
+            "the working directory holds a run with another optimizer.name, or with clip_norm on "
+            "where it is off now; give another --workdir, or these options as they were"
+        )
+    if resumed >= config.steps:
+        _say(f"the run has its {resumed} steps already; raise config.steps to go on")
+    elif config.init_from:
+        _say(f"resuming after step {resumed}; config.init_from was for the start")
+    else:
+        _say(f"resuming after step {resumed}")
     return checkpoints.restore(state, data)
 
 
@@ -149,12 +172,14 @@ class _Run:
         if unchecked is None:
             return
         number, metrics, index = unchecked
-        loss = float(metrics["loss"])
-        if not math.isfinite(loss):
+        broken = {k: float(v) for k, v in metrics.items() if not math.isfinite(v)}
+        if broken:
+            what, value = next(iter(broken.items()))
             names = ", ".join(self.task.names(index.tolist()))
             raise FloatingPointError(
-                f"the loss is {loss} at step {number}; this host's batch was: {names}. "
-                "Lower config.optimizer.learning_rate or set config.optimizer.clip_norm"
+                f"{what} is {value} at step {number}; this host's batch was: {names}. Lower "
+                "config.optimizer.learning_rate or set config.optimizer.clip_norm; the same command "
+                "then goes on from the last checkpoint, which is from before"
             )
 
     def _log(self, number: int, metrics: dict, meter: "_Meter") -> None:
@@ -215,16 +240,20 @@ class _StopSignals:
             signal.signal(number, handler)
 
 
+def _profiled_steps(steps: str) -> tuple[int, int]:
+    """First and last step of "FIRST:LAST"; (0, 0) for an empty text."""
+    try:
+        first, last = map(int, steps.split(":")) if steps else (0, 0)
+    except ValueError:
+        raise ValueError(f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110") from None
+    return first, last
+
+
 class _Profile:
     """Traces the steps "FIRST:LAST" into ``workdir/profile``, for TensorBoard or Perfetto."""
 
     def __init__(self, steps: str, workdir: Path):
-        try:
-            self._first, self._last = map(int, steps.split(":")) if steps else (0, 0)
-        except ValueError:
-            raise ValueError(
-                f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110"
-            ) from None
+        self._first, self._last = _profiled_steps(steps)
         self._path = workdir / "profile"
         self._on = False
 

@@ -14,7 +14,12 @@ def default_config() -> ml_collections.ConfigDict:
             "schedule": "cosine",  # or "multistep", "constant"
             "warmup_steps": 0,
             "final_fraction": 0.01,  # cosine: last learning rate / first
-            "milestones": (0.5, 0.8, 0.9, 0.95),  # multistep: fractions of all steps …
+            "milestones": (
+                0.5,
+                0.8,
+                0.9,
+                0.95,
+            ),  # multistep: fractions of the steps after warm-up …
             "factor": 0.5,  # … at which the rate is multiplied by this
             "b1": 0.9,
             "b2": 0.99,

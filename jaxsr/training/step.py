@@ -38,7 +38,11 @@ def make_step(
         # the decay grows from 0.18 to its final value: an average over what there is so far
         decay = jnp.minimum(ema_decay, (1.0 + count) / (10.0 + count))
         ema = jax.tree.map(lambda e, p: e + (1 - decay) * (p - e), state.ema, params)
-        metrics = {"loss": loss, "grad_norm": optax.tree.norm(grads)}
+        metrics = {
+            "loss": loss,
+            "grad_norm": optax.tree.norm(grads),
+            "update_norm": optax.tree.norm(updates),  # not finite: neither are the parameters now
+        }
         return TrainState(count, params, ema, opt_state), metrics
 
     return step

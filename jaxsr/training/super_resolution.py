@@ -6,7 +6,7 @@ import ml_collections
 
 from jaxsr import networks
 from jaxsr.data import pipeline
-from jaxsr.evaluation.super_resolution import evaluate
+from jaxsr.evaluation.super_resolution import check_originals, evaluate
 from jaxsr.tiled import TiledUpscaler
 from jaxsr.training.losses import weighted
 from jaxsr.training.task import Task
@@ -16,6 +16,8 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``)."""
     options = config.model.options.to_dict() | {"scale": config.scale}
     network = networks.create(config.model.name, **options, dtype=jnp.dtype(config.dtype))
+    if config.eval_data:  # now rather than after a thousand steps
+        check_originals(config.eval_data, config.scale)
     reconstruction = weighted(config.loss.to_dict())
     dataset = pipeline.super_resolution(
         config.data,
@@ -33,7 +35,8 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
         low, high = (batch[name].astype(jnp.float32) / 255 for name in ("low", "high"))
         return reconstruction(network.apply({"params": params}, low), high)
 
-    upscaler = TiledUpscaler(network, params={})  # kept, so that evaluations compile once
+    # measured as eval.py does, in float32; kept, so that evaluations compile once
+    upscaler = TiledUpscaler(networks.create(config.model.name, **options), params={})
 
     def report(params):
         pictures = {}
@@ -43,7 +46,8 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
                 pictures[name] = picture
 
         upscale = upscaler.with_params(params)
-        result = evaluate(upscale, config.eval_data, config.scale, picture=keep)
+        with jax.default_matmul_precision("highest"):
+            result = evaluate(upscale, config.eval_data, config.scale, picture=keep)
         return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, pictures
 
     names = dataset.names

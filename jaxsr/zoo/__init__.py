@@ -7,13 +7,12 @@ import re
 from pathlib import Path
 
 from jaxsr import networks
-from jaxsr.networks import span
+from jaxsr.networks import SCALES, span
 from jaxsr.zoo import weights
 from jaxsr.zoo.weights import Weights
 
 DEFAULT = "span-compact"
 FOLDER = Path(__file__).parent
-SCALES = (2, 3, 4)
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")  # PyTorch's; `jaxsr convert` reads them
 
 
@@ -44,6 +43,11 @@ def find(
             f"{text}: a PyTorch checkpoint; turn it into weights first: "
             f"jaxsr convert {text} {path.stem}.safetensors"
         )
+    if path.is_dir():
+        raise ValueError(
+            f"{text}: a folder; if it is a training run, turn it into weights first: "
+            f"jaxsr convert {text} {path.name}.safetensors"
+        )
     if path.suffix == ".safetensors" or os.sep in text or "/" in text:
         if not path.is_file():
             raise ValueError(f"{text}: no such weights file")
@@ -53,8 +57,10 @@ def find(
         raise ValueError(f"unsupported scale {scale}; there are: 2, 3, 4")
     released = available(folder)
     if text not in released:
+        similar = text.replace("_", "-")
+        meant = f", did you mean {similar}?" if similar in released else ""
         raise ValueError(
-            f"unknown model {text!r}; released: {_listing(released)} (or give a .safetensors file)"
+            f"unknown model {text!r}{meant}; released: {_listing(released)} (or give a .safetensors file)"
         )
     if scale not in released[text]:
         raise ValueError(f"model {text!r} is not released at ×{scale}; {_listing(released)}")
