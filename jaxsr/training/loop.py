@@ -41,15 +41,15 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
     """
     _check(config)
     task = TASKS[config.task](config)
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
     optimizer, schedule = make_optimizer(config.optimizer, config.steps)
     mesh = parallel.make_mesh()
+    step = make_step(task.loss, optimizer, ema_decay=config.ema_decay, accumulate=config.accumulate)
+    step = parallel.map_step(step, mesh, config.mapper)
+    workdir = Path(workdir)  # nothing is written before all options are known to be possible
+    workdir.mkdir(parents=True, exist_ok=True)
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
     data = iter(task.dataset)
     state = _first_state(config, task, optimizer, checkpoints, data, mesh)
-    step = make_step(task.loss, optimizer, ema_decay=config.ema_decay, accumulate=config.accumulate)
-    step = parallel.map_step(step, mesh, config.mapper)
     first = int(state.step)
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
     run = _Run(config, task, data, mesh, step, schedule, checkpoints, logs, workdir)
@@ -79,10 +79,6 @@ def _check(config: ml_collections.ConfigDict) -> None:
         )
 
 
-# what the shape of the optimiser's state depends on
-OPTIMIZER_KINDS = (lambda options: options["name"], lambda options: bool(options["clip_norm"]))
-
-
 def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> TrainState:
     """The newest checkpoint's state (``data`` moved to its place), or a new one."""
     params = jax.jit(task.init)(jax.random.key(config.seed))
@@ -92,24 +88,28 @@ def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> Trai
     state = parallel.replicate(new_state(params, optimizer), mesh)
     if resumed is None:
         return state
-    trained, given = checkpoints.config(), plain(config)
+    _check_same_run(checkpoints.config(), plain(config))
+    if resumed >= config.steps:
+        _say(f"the run has its {resumed} steps already; raise config.steps to go on")
+    else:
+        start = "; config.init_from was for the start" if config.init_from else ""
+        _say(f"resuming after step {resumed}{start}")
+    return checkpoints.restore(state, data)
+
+
+def _check_same_run(trained: dict, given: dict) -> None:
+    """Whether a checkpoint's config has the state that this config's run would have."""
     if any(trained[key] != given[key] for key in ("task", "model", "scale")):
         raise ValueError(
             f"the working directory holds a run of {trained['model']} at ×{trained['scale']}; "
             "give another --workdir, or that model"
         )
-    if any(kind(trained["optimizer"]) != kind(given["optimizer"]) for kind in OPTIMIZER_KINDS):
+    names = [options["optimizer"]["name"] for options in (trained, given)]
+    if names[0] != names[1]:
         raise ValueError(
-            "the working directory holds a run with another optimizer.name, or with clip_norm on "
-            "where it is off now; give another --workdir, or these options as they were"
+            f"the working directory holds a run of {names[0]}, not {names[1]}; give another --workdir, "
+            f"or config.optimizer.name={names[0]}"
         )
-    if resumed >= config.steps:
-        _say(f"the run has its {resumed} steps already; raise config.steps to go on")
-    elif config.init_from:
-        _say(f"resuming after step {resumed}; config.init_from was for the start")
-    else:
-        _say(f"resuming after step {resumed}")
-    return checkpoints.restore(state, data)
 
 
 def _say(text: str) -> None:

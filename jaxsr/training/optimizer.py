@@ -67,9 +67,9 @@ def make_optimizer(
         )
     else:
         raise ValueError(f"config.optimizer.name is {config.name!r}; adam and adamw are known")
-    if config.clip_norm:
-        update = optax.chain(optax.clip_by_global_norm(config.clip_norm), update)
-    return update, schedule
+    # with or without clipping the state has one shape: it may be switched on in a run's middle
+    clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
+    return optax.chain(clip, update), schedule
 
 
 def _kernels(params):

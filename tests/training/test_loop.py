@@ -179,6 +179,22 @@ def test_options_that_cannot_be_are_refused(config, tmp_path, change, message):
 def test_a_directory_with_another_model_is_refused(config, tmp_path):
     config.steps = 1
     loop.fit(config, tmp_path)
+    config.optimizer.name = "adamw"
+    with pytest.raises(ValueError, match="a run of adam, not adamw"):
+        loop.fit(config, tmp_path)
+    config.optimizer.name = "adam"
     config.model.options.blocks = 2
     with pytest.raises(ValueError, match="another --workdir"):
         loop.fit(config, tmp_path)
+
+
+def test_clipping_may_be_switched_on_in_the_middle_and_a_finished_run_says_so(
+    config, tmp_path, capsys
+):
+    config.steps = 1
+    loop.fit(config, tmp_path)
+    config.update(steps=2)
+    config.optimizer.clip_norm = 0.1
+    assert int(loop.fit(config, tmp_path).step) == 2
+    assert int(loop.fit(config, tmp_path).step) == 2
+    assert "the run has its 2 steps already" in capsys.readouterr().out
