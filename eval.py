@@ -10,7 +10,7 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from jaxsr.cli import scripts
+from jaxsr.cli import scripts, use_every_core
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", str(Path(__file__).parent / "configs/eval/sr.py"), "what to evaluate, on what"
@@ -19,6 +19,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --con
 
 
 def main() -> None:
+    use_every_core()
     run(_CONFIG.value, _WORKDIR.value)
 
 

@@ -10,6 +10,7 @@ whole image is run on the whole image if memory permits, else on tiles blended i
 which is close but not equal.
 """
 
+import collections
 import contextlib
 import copy
 import dataclasses
@@ -83,7 +84,13 @@ class TiledUpscaler:
         """The same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other._params = jax.device_put(params, self._everywhere)
+        other.__dict__.pop("_alone", None)  # it holds the old ones
         return other
+
+    @functools.cached_property
+    def _alone(self) -> "TiledUpscaler":
+        """The same on one device, for a single tile: the others would only compute padding."""
+        return TiledUpscaler(self.network, self._params, self.devices[:1])
 
     def __call__(
         self,
@@ -126,18 +133,17 @@ class TiledUpscaler:
         return min(tile // self.unit * self.unit or largest, largest)
 
     def _quickest_side(self, images: Sequence[Image]) -> int:
-        """The side with the fewest pixels to compute, a new shape counting as so many more."""
+        """The side with the fewest pixels for a device to compute; a shape counts as so many."""
         platform = self.devices[0].platform
         compilation = COMPILATION.get(platform, COMPILATION_ELSEWHERE)
-        known = {shape[1:3] for shape in self._compiled}
 
         def cost(side: int) -> int:
-            plans = [self._plan(image, side) for image in images]
-            shapes = [tile_shape(plan[0]) for plan in plans]
-            pixels = sum(
-                len(plan) * math.prod(shape) for plan, shape in zip(plans, shapes, strict=True)
-            )
-            return pixels + compilation * len(set(shapes) - known)
+            counts = collections.Counter()
+            for plan in (self._plan(image, side) for image in images):
+                counts[tile_shape(plan[0])] += len(plan)
+            rounds = {shape: -(-count // len(self.devices)) for shape, count in counts.items()}
+            pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
+            return pixels + compilation * len(counts)
 
         longest = max(LONGEST, 2 * self.smallest)
         return min(range(longest, self.smallest - 1, -STEP), key=cost)
@@ -200,13 +206,14 @@ class TiledUpscaler:
             waiting.setdefault(tile_shape(plan[0]), []).extend((index, tile) for tile in plan)
         for (height, width), jobs in waiting.items():
             shape = height * self.unit, width * self.unit
+            runner = self._alone if len(jobs) == 1 < len(self.devices) else self
             most = max(1, at_once // math.prod(shape))
             while jobs:
-                batch = np.zeros((self._batch_size(most, len(jobs)), *shape, 3), np.float32)
+                batch = np.zeros((runner._batch_size(most, len(jobs)), *shape, 3), np.float32)
                 now, jobs = jobs[: len(batch)], jobs[len(batch) :]
                 for row, (index, tile) in zip(batch, now, strict=False):
                     row[:] = cut(images[index], tile, self.unit)
-                yield now, self._launch(batch)
+                yield now, runner._launch(batch)
 
     def _batch_size(self, most: int, waiting: int) -> int:
         """A power of two a device, no more than wait: few shapes to compile, little padding."""

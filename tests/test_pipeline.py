@@ -51,8 +51,8 @@ def test_one_device_gives_what_four_do(upscale):
 def test_too_little_memory_means_smaller_tiles_and_the_same_result(upscale, monkeypatch, caplog):
     image = noise(97, 150, 3)
     expected = upscale(image)
-    monkeypatch.setattr(tiled, "free_memory", lambda device: 4 * 70**2 * 300)
-    limited = pipeline.Upscale(upscale.network, upscale.params)
+    monkeypatch.setattr(tiled, "free_memory", lambda device: 80**2 * 300)
+    limited = pipeline.Upscale(upscale.network, upscale.params, jax.local_devices()[:1])
     np.testing.assert_array_equal(limited(image, 0), expected)
     assert "150-pixel tiles exceed the memory, trying 75" in caplog.text
 

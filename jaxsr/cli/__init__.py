@@ -71,4 +71,17 @@ def prepare_jax() -> None:
     logging.getLogger("jax").setLevel(logging.ERROR)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxsr" / "xla"
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+    use_every_core()
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+
+def use_every_core() -> None:
+    """Makes every CPU core a JAX device, unless the environment says how many there are.
+
+    XLA runs a convolution of few channels on one core; tiles are spread over devices. To be called
+    before JAX is imported; GPUs and TPUs are not concerned.
+    """
+    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
+        affinity = getattr(os, "sched_getaffinity", None)  # not on every system
+        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cores))
