@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxsr.networks import create
+from jaxsr.networks import UPSCALERS, create
 from jaxsr.networks.count import parameters
 
 SMALL = {"scale": 2, "features": 12, "groups": 1, "depth": 2, "heads": 2, "window": 4}
@@ -61,6 +61,6 @@ def test_bfloat16_computes_nearly_the_same_and_returns_float32():
 
 
 def test_a_scale_without_a_head_is_refused():
-    network = create("swinir", **SMALL | {"scale": 5})
+    network = UPSCALERS["swinir"](**SMALL | {"scale": 5})
     with pytest.raises(ValueError, match="scale 5"):
         jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
