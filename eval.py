@@ -4,13 +4,12 @@
 config's file tells the rest. ``--workdir=DIR`` takes a training run's newest averaged parameters.
 """
 
-import os
 from pathlib import Path
 
 from absl import flags
 from ml_collections import config_flags
 
-from jaxsr.cli import scripts, use_every_core
+from jaxsr.cli import prepare_jax, scripts
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", str(Path(__file__).parent / "configs/eval/sr.py"), "what to evaluate, on what"
@@ -19,7 +18,7 @@ _WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --con
 
 
 def main() -> None:
-    use_every_core()
+    prepare_jax()
     run(_CONFIG.value, _WORKDIR.value)
 
 
@@ -79,8 +78,6 @@ def upscaler(model: str, workdir: str, scale: int):
         return super_resolution.bicubic(scale)
     # published figures are of float32; GPUs would take TF32, TPUs bf16
     jax.config.update("jax_default_matmul_precision", "highest")
-    if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", os.path.expanduser("~/.cache/jaxsr/xla"))
     if model:
         return pipeline.load(model, scale).upscale_many
     from jaxsr.training import checkpoints

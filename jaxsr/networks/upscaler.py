@@ -118,9 +118,7 @@ class PixelShuffleStages(nn.Module):
     def __call__(self, x: Array, f: Array) -> Array:
         if self.features is not None:
             f = nn.leaky_relu(Conv(self.features, dtype=self.dtype, name="conv_before")(f), 0.01)
-        if self.scale not in SHUFFLE_STAGES:
-            raise ValueError(f"scale {self.scale}: pixel shuffle stages make 2, 3 or 4")
-        for i, step in enumerate(SHUFFLE_STAGES[self.scale]):
+        for i, step in enumerate(stages(self.scale)):
             stage = Conv(f.shape[-1] * step**2, dtype=self.dtype, name=f"stage_{i}")
             f = pixel_shuffle(stage(f), step)
         return Conv(3, dtype=self.dtype, name="conv_last")(f)
@@ -138,9 +136,7 @@ class NearestAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, f: Array) -> Array:
-        if self.scale not in SHUFFLE_STAGES:
-            raise ValueError(f"scale {self.scale}: the upsampling stages make 2, 3 or 4")
-        for i, step in enumerate(SHUFFLE_STAGES[self.scale]):
+        for i, step in enumerate(stages(self.scale)):
             f = Conv(self.features, dtype=self.dtype, name=f"enlarge_{i}")(
                 upsample_nearest(f, step)
             )
@@ -149,6 +145,17 @@ class NearestAttention(nn.Module):
             f = nn.leaky_relu(f, 0.2)
         y = Conv(3, dtype=self.dtype, name="conv_last")(f)
         return add_skip(y, x, self.scale, "bilinear")
+
+
+def stages(scale: int) -> tuple[int, ...]:
+    """The factors by which heads that enlarge in stages do it.
+
+    Raises:
+      ValueError: there are none for this scale.
+    """
+    if scale not in SHUFFLE_STAGES:
+        raise ValueError(f"scale {scale}: the upsampling stages make 2, 3 or 4")
+    return SHUFFLE_STAGES[scale]
 
 
 def add_skip(y: Array, x: Array, scale: int, skip: str | None) -> Array:

@@ -57,8 +57,7 @@ class Checkpoints:
 
     def config(self) -> dict:
         """The config that the newest checkpoint was trained with, as :func:`plain` made it."""
-        items = ocp.args.Composite(meta=ocp.args.JsonRestore())
-        return self._manager.restore(self._manager.latest_step(), args=items).meta
+        return _config(self._manager)
 
     def reached_preemption(self, step: int) -> bool:
         """Whether the cluster announced the end of this machine, agreed on between all hosts."""
@@ -79,6 +78,11 @@ def _manager(path: Path, options: ocp.CheckpointManagerOptions | None = None):
     return ocp.CheckpointManager(path, item_handlers=handlers, options=options)
 
 
+def _config(manager: ocp.CheckpointManager) -> dict:
+    items = ocp.args.Composite(meta=ocp.args.JsonRestore())
+    return manager.restore(manager.latest_step(), args=items).meta
+
+
 def plain(config: ml_collections.ConfigDict) -> dict:
     """A config as JSON gives it back: tuples are lists."""
     return json.loads(config.to_json_best_effort())
@@ -97,10 +101,10 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     step = manager.latest_step() if manager else None
     if step is None:
         raise ValueError(f"{workdir}: no checkpoint here; give the --workdir of a training run")
-    meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    config = _config(manager)
     ema = {"ema": manager.item_metadata(step).state.tree["ema"]}
     host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), ema)
     args = ocp.args.PyTreeRestore(ema, restore_args=host, partial_restore=True)
     params = manager.restore(step, args=ocp.args.Composite(state=args)).state["ema"]
-    options = meta["model"]["options"] | {"scale": meta["scale"]}
-    return Weights(meta["model"]["name"], options, params, {"step": str(step)})
+    options = config["model"]["options"] | {"scale": config["scale"]}
+    return Weights(config["model"]["name"], options, params, {"step": str(step)})
