@@ -20,17 +20,10 @@ SMALL = {
 }
 
 
-def random_params(network):
-    """Parameters of the right shapes without compiling ``init``."""
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
-    rng = np.random.default_rng(0)
-    return jax.tree.map(lambda a: rng.normal(0, 0.2, a.shape).astype(np.float32), shapes)
-
-
 @pytest.fixture(scope="module")
-def hat():
+def hat(random_params):
     network = create("hat", **SMALL)
-    return network, random_params(network)
+    return network, {"params": random_params(network)}
 
 
 def test_published_parameter_count():

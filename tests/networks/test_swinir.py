@@ -11,13 +11,6 @@ from jaxsr.networks.count import parameters
 SMALL = {"scale": 2, "features": 12, "groups": 1, "depth": 2, "heads": 2, "window": 4}
 
 
-def random_params(network):
-    """Parameters of the right shapes without compiling ``init``."""
-    shapes = jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
-    rng = np.random.default_rng(0)
-    return jax.tree.map(lambda a: rng.normal(0, 0.2, a.shape).astype(np.float32), shapes)
-
-
 @pytest.mark.parametrize(
     ("name", "scale", "expected"),
     [
@@ -32,26 +25,26 @@ def test_published_parameter_counts(name, scale, expected):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 9)])
-def test_any_size_works(size):
+def test_any_size_works(size, random_params):
     network = create("swinir_light", **SMALL)
-    params = random_params(network)
+    params = {"params": random_params(network)}
     y = jax.jit(network.apply)(params, jnp.full((1, *size, 3), 0.5))
     assert y.shape == (1, 2 * size[0], 2 * size[1], 3)
     assert np.isfinite(y).all()
 
 
-def test_every_parameter_of_the_classical_network_receives_a_gradient():
+def test_every_parameter_of_the_classical_network_receives_a_gradient(random_params):
     network = create("swinir", **SMALL, head_features=4)
-    params = random_params(network)
+    params = {"params": random_params(network)}
     x = jax.random.uniform(jax.random.key(1), (1, 8, 8, 3))
     grads = jax.jit(jax.grad(lambda p: jnp.square(network.apply(p, x)).mean()))(params)
     for path, grad in jax.tree_util.tree_leaves_with_path(grads):
         assert np.isfinite(grad).all() and np.abs(grad).max() > 0, jax.tree_util.keystr(path)
 
 
-def test_bfloat16_computes_nearly_the_same_and_returns_float32():
+def test_bfloat16_computes_nearly_the_same_and_returns_float32(random_params):
     x = jax.random.uniform(jax.random.key(1), (1, 8, 8, 3))
-    params = random_params(create("swinir_light", **SMALL))
+    params = {"params": random_params(create("swinir_light", **SMALL))}
     exact, rounded = (
         jax.jit(create("swinir_light", **SMALL, dtype=dtype).apply)(params, x)
         for dtype in (None, jnp.bfloat16)
