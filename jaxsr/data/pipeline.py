@@ -20,12 +20,13 @@ from jaxsr.image.symmetry import turn
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """Options of :func:`super_resolution`."""
+    """Options of :func:`super_resolution` and :func:`compression`."""
     return ml_collections.ConfigDict(
         {
             "source": "",  # folder:PATH[,PATH…] or tfds:NAME[:SPLIT]
             "data_dir": "",  # of prepared tfds datasets; "": ~/tensorflow_datasets
-            "low_crop": 48,  # side of the low-resolution crops in pixels
+            "low_crop": 48,  # super-resolution: side of the low-resolution crops in pixels
+            "crop": 256,  # compression: side of the crops in pixels
             "augment": True,  # each crop in one of its eight flips and rotations
             "weight_by_area": True,  # an image is met as often as it has crops; or all equally often
             # What makes the low-resolution image: MATLAB's "bicubic"; "real": blur, resize, noise,
@@ -67,6 +68,38 @@ def super_resolution(
     source = sources.open_source(config.source, config.cache, config.data_dir)
     side = config.low_crop * scale
     indices = source.at_least(side)
+    make = _pairs(config, source, indices, scale)
+    shard = slice(shard_index, None, shard_count)
+    return _batches(config, source, indices, side, make, batch_size, seed, shard)
+
+
+def compression(
+    config: ml_collections.ConfigDict,
+    *,
+    batch_size: int,
+    seed: int,
+    shard_index: int = 0,
+    shard_count: int = 1,
+) -> "Batches":
+    """Endless batches ``{"image": (b, crop, crop, 3), "seed": (b,), "index": (b,)}``.
+
+    ``seed`` (uint32) is a random number for whatever training draws for the example: its rate, its
+    noise. The rest is as in :func:`super_resolution`.
+
+    Raises:
+      ValueError: there is no such source, or no image is large enough.
+    """
+    if config.crop < 1:
+        raise ValueError(f"crop is a number of pixels, got {config.crop}")
+    source = sources.open_source(config.source, config.cache, config.data_dir)
+    indices = source.at_least(config.crop)
+    make = RandomCrop(source.high, indices, config.crop, config.augment)
+    shard = slice(shard_index, None, shard_count)
+    return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
+
+
+def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> "Batches":
+    """Batches of what ``make`` draws of each image, as often as it has crops of ``side`` pixels."""
     area = np.prod(source.sizes[indices], axis=1) / side**2
     times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
     batches = (
@@ -74,8 +107,8 @@ def super_resolution(
         .seed(seed)
         .shuffle()
         .repeat()
-        .random_map(_pairs(config, source, indices, scale))
-        .slice(slice(shard_index, None, shard_count))
+        .random_map(make)
+        .slice(shard)
         .batch(batch_size)
     )
     return Batches(batches, source, config.workers)
@@ -148,12 +181,39 @@ class RandomPair:
         return {"low": low, "high": high, "index": np.int32(index)}
 
     def _images(self, position: int) -> tuple:
-        count = len(self.indices)
-        for i in range(position, position + count):
-            index = int(self.indices[i % count])
-            with contextlib.suppress(sources.Unreadable):
-                return index, self.high(index), self.low(index) if self.low else None
-        raise ValueError(f"none of the {count} images can be read; the log names each")
+        def both(index):
+            return self.high(index), self.low(index) if self.low else None
+
+        index, (high, low) = first_readable(both, self.indices, position)
+        return index, high, low
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomCrop:
+    """Position in ``indices`` → a random crop of that image, and a seed; see :class:`RandomPair`."""
+
+    high: Callable
+    indices: Int[np.ndarray, "n"]
+    side: int
+    augment: bool
+
+    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
+        index, image = first_readable(self.high, self.indices, int(position))
+        y, x = (int(rng.integers(n - self.side + 1)) for n in image.shape[:2])
+        which = int(rng.integers(8)) if self.augment else 0
+        image = turn(crop(image, y, x, self.side), which)
+        seed = rng.integers(2**32, dtype=np.uint32)
+        return {"image": image, "seed": seed, "index": np.int32(index)}
+
+
+def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:
+    """Index and ``load(index)`` of the first image from ``position`` on that can be read."""
+    count = len(indices)
+    for i in range(position, position + count):
+        index = int(indices[i % count])
+        with contextlib.suppress(sources.Unreadable):
+            return index, load(index)
+    raise ValueError(f"none of the {count} images can be read; the log names each")
 
 
 def crop(

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from jaxsr.networks import edsr, hat, pan, rcan, rlfn, span, swinir
+from jaxsr.networks import edsr, hat, pan, patch_hyperprior, rcan, rlfn, span, swinir
+from jaxsr.networks.compressor import Compressor
 from jaxsr.networks.upscaler import Upscaler
 
 # A network is added with one file, one line here, one config and one test.
@@ -19,6 +20,9 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "swinir_light": swinir.swinir_light,
 }
 
+COMPRESSORS: dict[str, Callable[..., Compressor]] = {
+    "patch_hyperprior": patch_hyperprior.patch_hyperprior,
+}
 
 SCALES = (2, 3, 4)
 
@@ -29,11 +33,24 @@ def create(name: str, **options) -> Upscaler:
     Raises:
       ValueError: there is no such network, its scale is not 2, 3 or 4, or its factory has no such option.
     """
-    if name not in UPSCALERS:
-        raise ValueError(f"unknown network {name!r}; there are: {', '.join(sorted(UPSCALERS))}")
     if options.get("scale", 4) not in SCALES:
         raise ValueError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
+    return _build(UPSCALERS, name, options)
+
+
+def create_compressor(name: str, **options) -> Compressor:
+    """Builds the codec ``name`` with its factory's options (``latents=320, …``).
+
+    Raises:
+      ValueError: there is no such codec, or its factory has no such option.
+    """
+    return _build(COMPRESSORS, name, options)
+
+
+def _build(factories: dict[str, Callable], name: str, options: dict):
+    if name not in factories:
+        raise ValueError(f"unknown network {name!r}; there are: {', '.join(sorted(factories))}")
     try:
-        return UPSCALERS[name](**options)
+        return factories[name](**options)
     except TypeError as error:
         raise ValueError(f"network {name!r}: {error}") from None

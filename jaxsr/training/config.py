@@ -10,8 +10,8 @@ def default_config() -> ml_collections.ConfigDict:
     """Every option with its default. Steps are optimiser steps; sizes are in pixels."""
     return ml_collections.ConfigDict(
         {
-            "task": "super_resolution",
-            "scale": 4,
+            "task": "super_resolution",  # or "compression"
+            "scale": 4,  # super-resolution only
             "model": {
                 "name": "span",
                 "options": {},

@@ -14,6 +14,7 @@ import ml_collections
 
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints, plain
+from jaxsr.training.compression import compression
 from jaxsr.training.initial import start_from
 from jaxsr.training.logs import Logs
 from jaxsr.training.optimizer import make_optimizer
@@ -22,7 +23,7 @@ from jaxsr.training.step import make_step
 from jaxsr.training.super_resolution import super_resolution
 from jaxsr.training.task import Task
 
-TASKS = {"super_resolution": super_resolution}
+TASKS = {"super_resolution": super_resolution, "compression": compression}
 POSITIVE = ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every", "eval_every")
 
 

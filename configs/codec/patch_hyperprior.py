@@ -1,0 +1,21 @@
+"""patch_hyperprior, the codec of the released weights, on a CPU.
+
+python train.py --config=configs/codec/patch_hyperprior.py --workdir=runs/patch_hyperprior \\
+    --config.data.source=folder:DIR[,DIR]
+"""
+
+from jaxsr.training.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.task = "compression"
+    config.model.name = "patch_hyperprior"
+    config.data.crop = 256
+    config.batch_size = 8
+    config.steps = 16_000
+    config.log_every = 100
+    config.optimizer.update(
+        learning_rate=1e-3, schedule="cosine", warmup_steps=200, final_fraction=0.01, clip_norm=1.0
+    )
+    return config

@@ -1,0 +1,108 @@
+"""A convolutional network of integers: the same numbers on every backend, by construction.
+
+int8 activations times int8 weights are summed in int32 by ``lax.dot_general`` over shifted copies
+(integer ``lax.conv`` is missing or wrong on GPUs), then shifted right and clamped. No sum reaches the
+accumulator's bound, which :func:`export` asserts, so the order of summation cannot matter.
+
+The scheme is that of Ballé et al., "Integer Networks for Data Compression with Latent-Variable Models"
+(ICLR 2019): a decoder whose probabilities are integers parses a stream the same way everywhere.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int8, Int32
+
+WEIGHT_BITS = 6  # a weight w is stored as round(w · 2^6)
+ACTIVATION_BITS = 4  # an activation a ≥ 0 is stored as round(a · 2^4), at most 127
+INPUT_BITS = 2  # an input z is fed in as z · 2^2, clamped to int8
+INDEX_SCALE = 8  # σ index steps that 1.0 of the last layer stands for
+EXACT_FLOAT = 2**24  # below it float32, in which the network is trained, is exact as well
+
+
+class Layer(NamedTuple):
+    """One convolution: int8 kernel ``(k, k, in, out)`` and int32 bias, in units of the accumulator."""
+
+    kernel: Int8[np.ndarray | Array, "k k i o"]
+    bias: Int32[np.ndarray | Array, "o"]
+
+
+def export(
+    kernel: Float[np.ndarray | Array, "k k i o"], bias: Float[np.ndarray | Array, "o"]
+) -> Layer:
+    """The integers of a layer trained with :func:`rounded_kernel` and :func:`rounded_bias`.
+
+    Raises:
+      ValueError: some input could bring the accumulator to 2²⁴, where sums are no longer exact in the
+        float32 of training.
+    """
+    kernel = np.asarray(jnp.round(rounded_kernel(kernel) * 2**WEIGHT_BITS), np.int8)
+    unit = 2 ** (WEIGHT_BITS + ACTIVATION_BITS)
+    bias = np.asarray(jnp.round(rounded_bias(bias) * unit), np.int32)
+    most = np.abs(kernel.astype(np.int64)).sum((0, 1, 2)) * 128 + np.abs(bias.astype(np.int64))
+    if most.max() >= EXACT_FLOAT:
+        raise ValueError(f"an accumulator could reach {most.max()}; below {EXACT_FLOAT} is exact")
+    return Layer(kernel, bias)
+
+
+def rounded_kernel(kernel: Float[np.ndarray | Array, "..."]) -> Float[Array, "..."]:
+    """The multiples of 2⁻⁶ within ±127/64 that the int8 kernel stands for."""
+    return jnp.clip(jnp.round(kernel * 2**WEIGHT_BITS), -127, 127) / 2**WEIGHT_BITS
+
+
+def rounded_bias(bias: Float[np.ndarray | Array, "..."]) -> Float[Array, "..."]:
+    """The multiples of 2⁻¹⁰ that the int32 bias stands for."""
+    unit = 2 ** (WEIGHT_BITS + ACTIVATION_BITS)
+    return jnp.round(bias * unit) / unit
+
+
+def first_activation(z: Int[Array, "..."]) -> Int8[Array, "..."]:
+    """Integers of any size as the network's input."""
+    return jnp.clip(z, -32, 31).astype(jnp.int8) * jnp.int8(2**INPUT_BITS)
+
+
+def convolve(x: Int8[Array, "*b h w i"], layer: Layer) -> Int32[Array, "*b h w o"]:
+    """The accumulator ``Σ x·kernel + bias`` of a convolution with zero padding, stride 1."""
+    side = layer.kernel.shape[0]
+    height, width = x.shape[-3:-1]
+    pad = [(0, 0)] * (x.ndim - 3) + [(side // 2, side // 2)] * 2 + [(0, 0)]
+    x = jnp.pad(x, pad)
+    copies = [x[..., i : i + height, j : j + width, :] for i in range(side) for j in range(side)]
+    columns = jnp.concatenate(copies, axis=-1)
+    kernel = jnp.asarray(layer.kernel).reshape(-1, layer.kernel.shape[-1])
+    contract = (((columns.ndim - 1,), (0,)), ((), ()))
+    return jax.lax.dot_general(columns, kernel, contract, preferred_element_type=jnp.int32) + (
+        jnp.asarray(layer.bias)
+    )
+
+
+def activation(accumulator: Int32[Array, "..."]) -> Int8[Array, "..."]:
+    """ReLU back to int8: ``clamp((acc + 2⁵) >> 6, 0, 127)``."""
+    return jnp.clip(shifted(accumulator, WEIGHT_BITS), 0, 127).astype(jnp.int8)
+
+
+def shifted(x: Int32[Array, "..."], bits: int) -> Int32[Array, "..."]:
+    """``x / 2^bits`` rounded to the nearest integer, halves up, by an arithmetic shift."""
+    return (x + (1 << (bits - 1))) >> bits
+
+
+def run(layers: Sequence[Layer], z: Int[Array, "*b h w i"]) -> Int32[Array, "*b h4 w4 o"]:
+    """The accumulator of the last layer; between layers ReLU and a pixel shuffle by 2.
+
+    Every layer but the last therefore doubles height and width.
+    """
+    x = first_activation(z)
+    for layer in layers[:-1]:
+        x = shuffled(activation(convolve(x, layer)))
+    return convolve(x, layers[-1])
+
+
+def shuffled(x: Array) -> Array:
+    """Pixel shuffle by 2, channels in torch's order."""
+    *batch, height, width, channels = x.shape
+    x = x.reshape(*batch, height, width, channels // 4, 2, 2)
+    x = jnp.moveaxis(x, (-2, -1), (-4, -2))
+    return x.reshape(*batch, 2 * height, 2 * width, channels // 4)

@@ -1,0 +1,203 @@
+"""The skeleton of a learned codec: transforms, hyperprior, and one model for all rates.
+
+``y = analysis(x)``, gained by the rate; ``z = hyper_analysis(y)``; from z the σ index (exact integers)
+and the mean (floats); ``ŷ = round(y − mean) + mean``; ``x̂ = synthesis(ŷ)``. Every codec of this package
+is a choice of these parts.
+
+A rate is a number of 0..1: the trade-off is ``λ = LAMBDA_MIN · (LAMBDA_MAX / LAMBDA_MIN)^rate``. It
+enters as one gain for every latent channel (Cui et al., "Asymmetric Gained Deep Image Compression
+With Continuous Rate Adaptation", 2021) and as an offset of every channel's σ index. A region of
+interest enters the same way, by a number of index steps at every latent position.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxsr.entropy import integer
+from jaxsr.networks.density import (
+    SCALES,
+    STEP,
+    FactorizedDensity,
+    between_anchors,
+    bounded,
+    gaussian_bits,
+    noisy,
+    rounded,
+    scale_of,
+)
+from jaxsr.networks.layers import fan_in, pixel_shuffle
+
+LAMBDA_MIN, LAMBDA_MAX = 0.0008, 0.30
+ANCHORS = 9  # rates that have gains and offsets of their own; others are interpolated
+DOWN = 16  # pixels of a latent
+HYPER_DOWN = 4  # latents of a hyper-latent
+INDEX_UNIT = 8.0  # σ index steps in one unit of the offsets' parameter, which Adam moves slowly
+
+Latents = Float[Array, "b h w m"]
+Rate = Float[Array, "b"]
+Region = Float[Array, "b h w"]
+
+
+class Coded(NamedTuple):
+    """What a codec made of images, with the bits it would take by its own estimate."""
+
+    output: Float[Array, "b hh ww 3"]
+    latent_bits: Float[Array, "b"]
+    hyper_bits: Float[Array, "b"]
+
+
+def lambda_of(rate: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """The weight of the squared error (in steps of 255) against bits per pixel."""
+    return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** rate
+
+
+class RateControl(nn.Module):
+    """Gains and index offsets of every latent channel, interpolated between ``ANCHORS`` rates.
+
+    Attributes:
+      log_step: initial logarithm of the quantiser's step, relative to the latents, at rate → (m,).
+      log_scale: initial logarithm of the latents' standard deviations, (m,).
+    """
+
+    log_step: Any
+    log_scale: Any
+
+    def setup(self):
+        rates = [i / (ANCHORS - 1) for i in range(ANCHORS)]
+        gains = -jnp.stack([jnp.asarray(self.log_step(rate)) for rate in rates])
+        index = (gains + jnp.asarray(self.log_scale) - math.log(0.11)) / STEP
+        self.log_gains = self.param("log_gain", lambda _: gains)
+        self.offsets = self.param("offset", lambda _: index / INDEX_UNIT)
+
+    def log_gain(self, rate: Rate) -> Float[Array, "b m"]:
+        return between_anchors(self.log_gains, rate)
+
+    def offset(self, rate: Rate) -> Float[Array, "b m"]:
+        """In index steps, not rounded."""
+        return between_anchors(self.offsets, rate) * INDEX_UNIT
+
+
+class IntegerScales(nn.Module):
+    """z → σ index: ``jaxsr.entropy.integer``'s network as it is trained, in floats that are exact."""
+
+    hidden: int
+    latents: int
+
+    @nn.compact
+    def __call__(self, z: Float[Array, "b h w n"]) -> Float[Array, "b h4 w4 m"]:
+        x = bounded(z, -32.0, 31.0) / 2 ** (integer.ACTIVATION_BITS - integer.INPUT_BITS)
+        for i, (features, side) in enumerate([(4 * self.hidden, 3), (4 * self.hidden, 3)]):
+            x = self._convolve(i, x, features, side)
+            unit = 2**integer.ACTIVATION_BITS
+            x = bounded(rounded(nn.relu(x) * unit), 0.0, 127.0) / unit
+            x = pixel_shuffle(x, 2)
+        return self._convolve(2, x, self.latents, 1) * integer.INDEX_SCALE
+
+    def _convolve(self, i: int, x: Array, features: int, side: int) -> Array:
+        shape = (side, side, x.shape[-1], features)
+        kernel = self.param(f"kernel{i}", fan_in(0.01 if i == 2 else 2.0), shape)
+        bias = self.param(f"bias{i}", nn.initializers.zeros, (features,))
+        kernel = _through(kernel, integer.rounded_kernel(kernel))
+        bias = _through(bias, integer.rounded_bias(bias))
+        with jax.default_matmul_precision("highest"):
+            pad = ((side // 2, side // 2),) * 2
+            x = jax.lax.conv_general_dilated(
+                x, kernel, (1, 1), pad, dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+        return x + bias
+
+
+def _through(x: Array, replaced: Array) -> Array:
+    """``replaced``, with the gradient of ``x``."""
+    return x + jax.lax.stop_gradient(replaced - x)
+
+
+class Compressor(nn.Module):
+    """A codec of images whose sides are multiples of 64; see the module's docstring.
+
+    Attributes:
+      analysis: (b, 16h, 16w, 3) in [0, 1] → latents (b, h, w, m).
+      synthesis: latents, level (b, h, w, 1) → (b, 16h, 16w, 3).
+      hyper_analysis: gained latents → (b, h/4, w/4, n).
+      hyper_synthesis: ẑ, level → features (b, h, w, f) for the means.
+      means: features, decoded anchors (b, h, w, m) or None → means, both before the gain.
+      scales: ẑ → σ index before its offsets.
+      rates: gains and offsets.
+      density: of z.
+    """
+
+    analysis: nn.Module
+    synthesis: nn.Module
+    hyper_analysis: nn.Module
+    hyper_synthesis: nn.Module
+    means: nn.Module
+    scales: IntegerScales
+    rates: RateControl
+    density: FactorizedDensity
+
+    def __call__(
+        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
+    ) -> Coded:
+        """Codes images as in training: noise stands for rounding where bits are counted.
+
+        Args:
+          rate: 0..1 for each image.
+          region: σ index steps at every latent position, 0 for none.
+        """
+        latent_key, hyper_key = jax.random.split(key)
+        y = self.analysis(x)
+        log_gain = self.log_gain(rate, region)
+        y = y * jnp.exp(log_gain)
+        z = self.hyper_analysis(y)
+        hyper_bits = self.density(noisy(z, hyper_key), rate)
+        z = rounded(bounded(z, -127.0, 127.0))
+        index = self.index(z, rate, region)
+        means = self.context_means(z, log_gain)
+        decoded, residual = means(y, index)
+        bits = gaussian_bits(noisy(residual, latent_key), scale_of(index))
+        output = self.synthesis(decoded * jnp.exp(-log_gain), level(log_gain))
+        return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
+
+    def log_gain(self, rate: Rate, region: Region) -> Latents:
+        return self.rates.log_gain(rate)[:, None, None] + STEP * region[..., None]
+
+    def index(self, z: Array, rate: Rate, region: Region) -> Latents:
+        """The σ index of every latent, a whole number of 0..63; 0: not coded, the residual is 0."""
+        offset = self.rates.offset(rate)[:, None, None] + region[..., None]
+        return rounded(bounded(self.scales(z) + offset, 0.0, SCALES - 1.0))
+
+    def context_means(self, z: Array, log_gain: Latents):
+        """The two passes over the checkerboard, as a function (y, index) → (ŷ, y − mean), gained.
+
+        He et al., "Checkerboard Context Model for Efficient Learned Image Compression" (2021), for the
+        means alone: the anchors' means come of z, the others' of z and the decoded anchors.
+        """
+        gain = jnp.exp(log_gain)
+        features = self.hyper_synthesis(z, level(log_gain))
+        anchor = checkerboard(*log_gain.shape[1:3])[..., None]
+
+        def passes(y, index):
+            coded = index > 0
+            first = self.means(features, None) * gain
+            decoded = (rounded(y - first) * coded + first) * anchor
+            second = self.means(features, decoded / gain) * gain
+            mean = jnp.where(anchor > 0, first, second)
+            residual = y - mean
+            return rounded(residual) * coded + mean, residual
+
+        return passes
+
+
+def level(log_gain: Latents) -> Float[Array, "b h w 1"]:
+    """How finely a position is coded, as a feature for networks: the mean log-gain, about −1..1."""
+    return log_gain.mean(-1, keepdims=True) / 4
+
+
+def checkerboard(height: int, width: int) -> Float[Array, "h w"]:
+    """1 where row + column is even: the positions decoded first."""
+    return 1.0 - (jnp.arange(height)[:, None] + jnp.arange(width)[None, :]) % 2

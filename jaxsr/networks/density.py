@@ -1,0 +1,128 @@
+"""Likelihoods of quantised values, and rounding that gradients pass: what learned compression shares."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+# 64 standard deviations from 0.11 to 256 in equal steps of their logarithm
+SCALES = 64
+SCALE_MIN, SCALE_MAX = 0.11, 256.0
+STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
+LEAST = 1e-9  # likelihoods are at least this: 30 bits at most
+
+
+def rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Rounds; the gradient passes as if it did not (straight-through)."""
+    return x + jax.lax.stop_gradient(jnp.round(x) - x)
+
+
+def noisy(x: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, "..."]:
+    """Adds uniform noise of [−½, ½): quantisation as the rate term sees it (Ballé et al., 2017)."""
+    return x + jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5)
+
+
+@jax.custom_vjp
+def bounded(x: Float[Array, "..."], low: float, high: float) -> Float[Array, "..."]:
+    """Clips to [low, high]; outside, gradients that would lead back inside still pass."""
+    return jnp.clip(x, low, high)
+
+
+def _bounded_forward(x, low, high):
+    return jnp.clip(x, low, high), (x, low, high)
+
+
+def _bounded_backward(residuals, gradient):
+    x, low, high = residuals
+    # a descent step moves against the gradient
+    passes = ((x >= low) | (gradient < 0)) & ((x <= high) | (gradient > 0))
+    return gradient * passes, None, None
+
+
+bounded.defvjp(_bounded_forward, _bounded_backward)
+
+
+def scale_of(index: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The standard deviation that a σ index of 0..63 (fractions too) stands for."""
+    return SCALE_MIN * jnp.exp(STEP * index)
+
+
+def gaussian_bits(x: Float[Array, "..."], scale: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Bits of each value: ``−log₂ P(x − ½ < X < x + ½)`` of a zero-mean Gaussian."""
+    x = jnp.abs(x)
+    root = math.sqrt(0.5)
+    upper = jax.scipy.special.erfc((x - 0.5) / scale * root)
+    lower = jax.scipy.special.erfc((x + 0.5) / scale * root)
+    return -jnp.log2(jnp.maximum(0.5 * (upper - lower), LEAST))
+
+
+def between_anchors(anchors: Float[Array, "a c"], rate: Float[Array, "b"]) -> Float[Array, "b c"]:
+    """Rows of a table of anchors at rates of 0..1, linear between neighbouring rows."""
+    position = jnp.clip(rate, 0, 1) * (anchors.shape[0] - 1)
+    whole = jnp.minimum(position.astype(jnp.int32), max(0, anchors.shape[0] - 2))
+    following = jnp.minimum(whole + 1, anchors.shape[0] - 1)
+    part = (position - whole)[:, None]
+    return anchors[whole] * (1 - part) + anchors[following] * part
+
+
+class FactorizedDensity(nn.Module):
+    """A learned density for every channel, stretched and shifted by the rate.
+
+    The cumulative is the small monotone network of Ballé et al., "Variational image compression with a
+    scale hyperprior" (2018), appendix 6.1. One model of several rates sees its values spread out as the
+    rate grows: anchors of a scale and a shift for every channel follow that.
+
+    Attributes:
+      anchors: rates with a scale and shift of their own; 1: the density is the published one.
+    """
+
+    channels: int
+    anchors: int = 1
+    filters: tuple[int, ...] = (3, 3, 3)
+    spread: float = 10.0
+
+    def setup(self):
+        widths = (1, *self.filters, 1)
+        spread = self.spread ** (1 / (len(self.filters) + 1))
+        layers = []
+        for i, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            first = math.log(math.expm1(1 / spread / outputs))
+            shape = (self.channels, outputs)
+            matrix = self.param(f"matrix{i}", nn.initializers.constant(first), (*shape, inputs))
+            bias = self.param(f"bias{i}", _uniform_half, shape)
+            last = i == len(self.filters)
+            factor = None if last else self.param(f"factor{i}", nn.initializers.zeros, shape)
+            layers.append((matrix, bias, factor))
+        self.layers = layers
+        if self.anchors > 1:
+            shape = (self.anchors, self.channels)
+            self.log_scale = self.param("log_scale", nn.initializers.zeros, shape)
+            self.shift = self.param("shift", nn.initializers.zeros, shape)
+
+    def bits(self, z: Float[Array, "b h w c"], rate: Float[Array, "b"]) -> Float[Array, "b h w c"]:
+        """Bits of each value at rates of 0..1."""
+        upper, lower = self.logits(z + 0.5, rate), self.logits(z - 0.5, rate)
+        # in the tail where both are near 0, so that the difference keeps its digits
+        sign = -jnp.sign(jax.lax.stop_gradient(upper + lower))
+        mass = jnp.abs(jax.nn.sigmoid(sign * upper) - jax.nn.sigmoid(sign * lower))
+        return -jnp.log2(jnp.maximum(mass, LEAST))
+
+    __call__ = bits
+
+    def logits(self, z: Float[Array, "b h w c"], rate: Float[Array, "b"]) -> Array:
+        """The cumulative's logit, rising in ``z``."""
+        if self.anchors > 1:
+            stretch = jnp.exp(between_anchors(self.log_scale, rate))
+            z = z * stretch[:, None, None] + between_anchors(self.shift, rate)[:, None, None]
+        x = z[..., None]
+        for matrix, bias, factor in self.layers:
+            x = jnp.einsum("bhwci,coi->bhwco", x, jax.nn.softplus(matrix)) + bias
+            if factor is not None:
+                x = x + jnp.tanh(factor) * jnp.tanh(x)
+        return x[..., 0]
+
+
+def _uniform_half(key, shape, dtype=jnp.float32):
+    return jax.random.uniform(key, shape, dtype, -0.5, 0.5)

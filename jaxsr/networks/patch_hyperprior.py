@@ -1,0 +1,257 @@
+"""The codec of the released weights: 8×8 patches, residual blocks at 1/8, attention at 1/16.
+
+It starts as a block transform: the linear path through all residual blocks is an orthonormal DCT of
+16×16 pixels in a decorrelated colour space, analysis and synthesis inverse to each other; training
+begins about where JPEG ends. No transposed convolution and no recurrence: on a CPU nearly all time is
+in dense 1×1 and 3×3 convolutions (after Jia et al., "Towards Practical Real-Time Neural Video
+Compression", DCVC-RT, 2025, which works on patches of 8 as well).
+"""
+
+import functools
+import math
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from jaxsr.attention.window import WindowAttention
+from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
+from jaxsr.networks.density import FactorizedDensity
+from jaxsr.networks.layers import Conv, pixel_shuffle
+
+COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
+    [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
+)
+WINDOW = 8
+
+
+def activation(x: Array) -> Array:
+    return nn.leaky_relu(x, 0.1)
+
+
+def patches(x: Float[Array, "*b h w c"], side: int) -> Float[Array, "*b hs ws sc"]:
+    """Moves squares of ``side`` pixels into channels: the inverse of ``pixel_shuffle``."""
+    *batch, height, width, channels = x.shape
+    x = x.reshape(*batch, height // side, side, width // side, side, channels)
+    x = jnp.moveaxis(x, (-4, -2), (-2, -1))
+    return x.reshape(*batch, height // side, width // side, channels * side**2)
+
+
+class Basis:
+    """Two steps of an orthonormal 16×16 DCT: of 8×8 patches, then of 2×2 neighbours.
+
+    Channels are kept by the spread expected of natural images, and scaled by its square root: features
+    of comparable size, without blowing up the finest ones to noise.
+    """
+
+    def __init__(self, features: int, latents: int):
+        self.features, self.latents = features, latents
+
+    @functools.cached_property
+    def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Kernels of the first and second step, and each one's kept spread."""
+        pixel = np.einsum("kc,ui,vj->kuvcij", COLOURS, _dct(8), _dct(8)).reshape(192, 192)
+        colour, u, v = (axis.ravel() for axis in np.indices((3, 8, 8)))
+        spread = _spread(colour, 2 * u, 2 * v)
+        kept = np.argsort(-spread, kind="stable")[: self.features]
+        first, spread1 = pixel[kept], spread[kept]
+        # a channel and its place in the 2×2 square: (features, 2, 2) in the order of `patches`
+        four = np.einsum("fg,ui,vj->fuvgij", np.eye(self.features), _dct(2), _dct(2))
+        four = four.reshape(4 * self.features, 4 * self.features)
+        f, a, b = (axis.ravel() for axis in np.indices((self.features, 2, 2)))
+        f = kept[f]
+        spread = _spread(colour[f], 2 * u[f] + a, 2 * v[f] + b)
+        kept = np.argsort(-spread, kind="stable")[: self.latents]
+        return first, four[kept], spread1**0.5, spread[kept] ** 0.5
+
+    def analysis(self, step: int):
+        """Initialiser of the dense kernel of step 1 or 2."""
+        first, second, root1, root2 = self.steps
+        if step == 1:
+            return _constant(first.T / root1)
+        return _constant(np.repeat(root1, 4)[:, None] * second.T / root2)
+
+    def synthesis(self, step: int):
+        """Initialiser of the inverse, with 3×3 kernels for step 1: it may learn to overlap."""
+        first, second, root1, root2 = self.steps
+        if step == 2:
+            return _constant(root2[:, None] * second / np.repeat(root1, 4))
+        kernel = np.zeros((3, 3, *first.shape))
+        kernel[1, 1] = root1[:, None] * first
+        return _constant(kernel)
+
+    def log_scale(self) -> np.ndarray:
+        """Of the latents: their expected spread."""
+        return np.log(self.steps[3])
+
+    def log_step(self, rate: float) -> np.ndarray:
+        """Of the quantiser, best for a Laplacian at high rates, in the latents' own units."""
+        return 0.5 * math.log(1.2e-4 / lambda_of(rate)) - np.log(self.steps[3])
+
+
+def _dct(size: int) -> np.ndarray:
+    """The orthonormal DCT-II, one basis function a row."""
+    k, n = np.indices((size, size))
+    rows = np.cos(np.pi * (n + 0.5) * k / size) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    return rows
+
+
+def _spread(colour: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """Standard deviation of 16×16 DCT coefficients of images in [0, 1]: about 1/f."""
+    strength = np.array([1.0, 0.3, 0.2])[colour]
+    return strength * 2 / (0.3 + np.hypot(u, v)) ** 1.3
+
+
+def _constant(value: np.ndarray):
+    return lambda key, shape, dtype=jnp.float32: jnp.asarray(value, dtype).reshape(shape)
+
+
+SMALL = nn.initializers.zeros
+
+
+class Bottleneck(nn.Module):
+    """``x + 1×1(3×3(1×1(x)))``, narrow inside."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = activation(nn.Dense(self.width)(x))
+        y = activation(Conv(self.width, 3)(y))
+        return x + nn.Dense(x.shape[-1], kernel_init=SMALL)(y)
+
+
+class AttentionBlock(nn.Module):
+    """``x +`` attention in windows of 8×8 positions, ``x +`` a dense layer of two, both narrow inside."""
+
+    width: int
+    heads: int = 4
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        channels = x.shape[-1]
+        y = nn.Dense(self.width)(nn.LayerNorm()(x))
+        y = WindowAttention(self.heads, WINDOW)(y)
+        x = x + nn.Dense(channels, kernel_init=SMALL)(y)
+        y = activation(nn.Dense(2 * self.width)(nn.LayerNorm()(x)))
+        return x + nn.Dense(channels, kernel_init=SMALL)(y)
+
+
+class Analysis(nn.Module):
+    basis: Basis
+    blocks: int
+    width: int
+    attention: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        basis = self.basis
+        x = patches(x - 0.5, 8)
+        x = nn.Dense(basis.features, kernel_init=basis.analysis(1))(x)
+        for _ in range(self.blocks):
+            x = Bottleneck(self.width)(x)
+        x = nn.Dense(basis.latents, kernel_init=basis.analysis(2))(patches(x, 2))
+        return AttentionBlock(self.attention)(x)
+
+
+class Synthesis(nn.Module):
+    basis: Basis
+    blocks: int
+    width: int
+    attention: int
+
+    @nn.compact
+    def __call__(self, y: Array, level: Array) -> Array:
+        basis = self.basis
+        # the level reaches every block through the features; it starts without effect
+        y = y + nn.Dense(basis.latents, kernel_init=nn.initializers.zeros)(level)
+        y = AttentionBlock(self.attention)(y)
+        y = nn.Dense(4 * basis.features, kernel_init=basis.synthesis(2))(y)
+        y = pixel_shuffle(y, 2)
+        for _ in range(self.blocks):
+            y = Bottleneck(self.width)(y)
+        y = Conv(192, 3, kernel_init=basis.synthesis(1))(y)
+        return pixel_shuffle(y, 8) + 0.5
+
+
+class HyperAnalysis(nn.Module):
+    """Latents → hyper-latents at a quarter of their size; magnitudes as logarithms, signs beside."""
+
+    width: int
+    hyper: int
+
+    @nn.compact
+    def __call__(self, y: Array) -> Array:
+        y = jnp.arcsinh(y)
+        y = activation(nn.Dense(self.width)(jnp.concatenate([y, jnp.abs(y)], axis=-1)))
+        y = activation(Conv(self.width, 3)(y))
+        y = activation(nn.Dense(self.width)(patches(y, 2)))
+        y = activation(Conv(self.width, 3)(y))
+        return nn.Dense(self.hyper)(patches(y, 2))
+
+
+class HyperSynthesis(nn.Module):
+    """Hyper-latents and the level → features for the means."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, z: Array, level: Array) -> Array:
+        x = pixel_shuffle(activation(Conv(4 * self.width, 3)(z)), 2)
+        x = pixel_shuffle(activation(Conv(4 * self.width, 3)(x)), 2)
+        return jnp.concatenate([x, level], axis=-1)
+
+
+class Means(nn.Module):
+    """Features and, in the second pass, the decoded anchors around each position → means."""
+
+    width: int
+    latents: int
+
+    @nn.compact
+    def __call__(self, features: Array, anchors: Array | None) -> Array:
+        if anchors is None:
+            anchors = jnp.zeros((*features.shape[:-1], self.latents), features.dtype)
+        around = nn.Dense(self.width, name="narrow", use_bias=False)(anchors)
+        around = Conv(self.width, 3, name="around", use_bias=False)(around)
+        x = jnp.concatenate([features, around], axis=-1)
+        x = activation(nn.Dense(2 * self.width, name="mix")(x))
+        x = jnp.concatenate([x, around], axis=-1)  # a linear way past the activation as well
+        return nn.Dense(self.latents, kernel_init=SMALL, name="out")(x)
+
+
+def patch_hyperprior(
+    features: int = 128,
+    latents: int = 320,
+    hyper: int = 96,
+    analysis_blocks: int = 3,
+    synthesis_blocks: int = 4,
+    width: int = 64,
+    attention: int = 128,
+    context: int = 96,
+    anchors: int = 9,
+) -> Compressor:
+    """Builds the codec of the released weights.
+
+    Args:
+      features: channels at 1/8, at most 192.
+      latents: channels at 1/16.
+      hyper: channels of the hyper-latents at 1/64.
+      width: inside a bottleneck block.
+      attention: inside an attention block.
+      context: of the networks that tell the means.
+      anchors: rates at which the hyper-latents' density is learnt.
+    """
+    basis = Basis(features, latents)
+    return Compressor(
+        analysis=Analysis(basis, analysis_blocks, width, attention),
+        synthesis=Synthesis(basis, synthesis_blocks, width, attention),
+        hyper_analysis=HyperAnalysis(128, hyper),
+        hyper_synthesis=HyperSynthesis(64),
+        means=Means(context, latents),
+        scales=IntegerScales(64, latents),
+        rates=RateControl(basis.log_step, basis.log_scale()),
+        density=FactorizedDensity(hyper, anchors),
+    )

@@ -1,0 +1,77 @@
+"""The compression task: one codec trained for all rates at once, and for regions of interest."""
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from jaxsr import networks
+from jaxsr.data import pipeline
+from jaxsr.networks.compressor import DOWN, lambda_of
+from jaxsr.networks.density import STEP
+from jaxsr.training.task import Task
+
+REGION_CHANCE = 0.25  # of an example to have a region coded finer or coarser
+REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
+
+
+def compression(config: ml_collections.ConfigDict) -> Task:
+    """Builds the task from a run's config (``jaxsr.training.config``)."""
+    network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
+    dataset = pipeline.compression(
+        config.data,
+        batch_size=config.batch_size // jax.process_count(),
+        seed=config.seed,
+        shard_index=jax.process_index(),
+        shard_count=jax.process_count(),
+    )
+
+    def init(key):
+        x, rate = jnp.zeros((1, 128, 128, 3)), jnp.zeros(1)
+        return network.init(key, x, rate, jnp.zeros((1, 8, 8)), key)["params"]
+
+    def loss(params, batch):
+        image = batch["image"].astype(jnp.float32) / 255
+        key = jax.random.key(batch["seed"][0])
+        rate, region = draw_rates(key, *image.shape[:3])
+        coded = network.apply({"params": params}, image, rate, region, key)
+        return rate_distortion_loss(image, coded, rate, region)
+
+    names = dataset.names
+    return Task(init, loss, dataset, names=lambda indices: [names[i] for i in indices])
+
+
+def draw_rates(
+    key: PRNGKeyArray, count: int, height: int, width: int
+) -> tuple[Float[Array, "b"], Float[Array, "b h16 w16"]]:
+    """A rate of 0..1 for each image, and now and then a rectangle coded finer or coarser.
+
+    The rates of a batch are spread evenly, so that every step sees all of them.
+    """
+    keys = jax.random.split(key, 4)
+    rate = (jnp.arange(count) + jax.random.uniform(keys[0], (count,))) / count
+    shape = (height // DOWN, width // DOWN)
+    corners = jax.random.uniform(keys[1], (count, 2, 2)).sort(axis=1) * jnp.asarray(shape)
+    inside = [
+        (jnp.arange(size) >= corners[:, 0, i, None]) & (jnp.arange(size) < corners[:, 1, i, None])
+        for i, size in enumerate(shape)
+    ]
+    inside = inside[0][:, :, None] & inside[1][:, None, :]
+    steps = jnp.round(jax.random.uniform(keys[2], (count,), minval=-1.0) * REGION_STEPS)
+    chosen = jax.random.uniform(keys[3], (count,)) < REGION_CHANCE
+    return rate, inside * (steps * chosen)[:, None, None]
+
+
+def rate_distortion_loss(image, coded, rate, region) -> Float[Array, ""]:
+    """``(λ · 255² · mean squared error + bits per pixel) / √λ``, the mean over images.
+
+    A step of the σ index is a quantiser finer by ``exp(−STEP)``, which is best where λ is larger by
+    ``exp(2 STEP)``. The root makes all rates weigh about the same.
+    """
+    batch, height, width, _ = image.shape
+    scale = lambda_of(rate)
+    error = ((coded.output - image) ** 2).mean(-1)
+    blocks = error.reshape(batch, height // DOWN, DOWN, width // DOWN, DOWN).mean((2, 4))
+    distortion = (blocks * jnp.exp(2 * STEP * region)).mean((1, 2)) * 255**2
+    bits = (coded.latent_bits + coded.hyper_bits) / (height * width)
+    return jnp.mean((scale * distortion + bits) / jnp.sqrt(scale))
