@@ -1,5 +1,6 @@
 """Likelihoods of quantised values, and rounding that gradients pass: what learned compression shares."""
 
+import itertools
 import math
 
 import flax.linen as nn
@@ -87,7 +88,7 @@ class FactorizedDensity(nn.Module):
         widths = (1, *self.filters, 1)
         spread = self.spread ** (1 / (len(self.filters) + 1))
         layers = []
-        for i, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
             first = math.log(math.expm1(1 / spread / outputs))
             shape = (self.channels, outputs)
             matrix = self.param(f"matrix{i}", nn.initializers.constant(first), (*shape, inputs))
