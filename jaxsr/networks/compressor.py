@@ -32,7 +32,7 @@ from jaxsr.networks.density import (
 )
 from jaxsr.networks.layers import fan_in, pixel_shuffle
 
-LAMBDA_MIN, LAMBDA_MAX = 0.0008, 0.30
+LAMBDA_MIN, LAMBDA_MAX = 0.0005, 0.25
 ANCHORS = 9  # rates that have gains and offsets of their own; others are interpolated
 DOWN = 16  # pixels of a latent
 HYPER_DOWN = 4  # latents of a hyper-latent
