@@ -11,6 +11,7 @@ interest enters the same way, by a number of index steps at every latent positio
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -157,8 +158,10 @@ class Compressor(nn.Module):
         hyper_bits = self.density(noisy(z, hyper_key), rate)
         z = rounded(bounded(z, -127.0, 127.0))
         index = self.index(z, rate, region)
-        means = self.context_means(z, log_gain)
-        decoded, residual = means(y, index)
+        coded = index > 0
+        mean = self.mean(z, log_gain, lambda mean: rounded(y - mean) * coded)
+        residual = y - mean
+        decoded = rounded(residual) * coded + mean
         bits = gaussian_bits(noisy(residual, latent_key), scale_of(index))
         output = self.synthesis(decoded * jnp.exp(-log_gain), level(log_gain))
         return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
@@ -171,26 +174,24 @@ class Compressor(nn.Module):
         offset = self.rates.offset(rate)[:, None, None] + region[..., None]
         return rounded(bounded(self.scales(z) + offset, 0.0, SCALES - 1.0))
 
-    def context_means(self, z: Array, log_gain: Latents):
-        """The two passes over the checkerboard, as a function (y, index) → (ŷ, y − mean), gained.
+    def mean(self, z: Array, log_gain: Latents, residual: Callable[[Latents], Latents]) -> Latents:
+        """Means of the gained latents, in two passes over a checkerboard.
 
-        He et al., "Checkerboard Context Model for Efficient Learned Image Compression" (2021), for the
-        means alone: the anchors' means come of z, the others' of z and the decoded anchors.
+        The anchors' means come of z, the others' of z and the decoded anchors. Source: He et al.,
+        "Checkerboard Context Model for Efficient Learned Image Compression" (2021), here for the
+        means alone.
+
+        Args:
+          residual: the anchors' means → their quantised residuals; what it returns for other
+            positions is ignored.
         """
         gain = jnp.exp(log_gain)
         features = self.hyper_synthesis(z, level(log_gain))
         anchor = checkerboard(*log_gain.shape[1:3])[..., None]
-
-        def passes(y, index):
-            coded = index > 0
-            first = self.means(features, None) * gain
-            decoded = (rounded(y - first) * coded + first) * anchor
-            second = self.means(features, decoded / gain) * gain
-            mean = jnp.where(anchor > 0, first, second)
-            residual = y - mean
-            return rounded(residual) * coded + mean, residual
-
-        return passes
+        first = self.means(features, None) * gain
+        decoded = (residual(first) + first) * anchor
+        second = self.means(features, decoded / gain) * gain
+        return jnp.where(anchor > 0, first, second)
 
 
 def level(log_gain: Latents) -> Float[Array, "b h w 1"]:
