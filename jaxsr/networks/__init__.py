@@ -2,8 +2,20 @@
 
 from collections.abc import Callable
 
-from jaxsr.networks import edsr, hat, pan, patch_hyperprior, rcan, rlfn, span, swinir
-from jaxsr.networks.compressor import Compressor
+from jaxsr.networks import (
+    bmshj2018,
+    cheng2020,
+    edsr,
+    hat,
+    mbt2018,
+    pan,
+    patch_hyperprior,
+    rcan,
+    rlfn,
+    span,
+    swinir,
+)
+from jaxsr.networks.compressor import TransformCodec
 from jaxsr.networks.upscaler import Upscaler
 
 # A network is added with one file, one line here, one config and one test.
@@ -20,7 +32,11 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "swinir_light": swinir.swinir_light,
 }
 
-COMPRESSORS: dict[str, Callable[..., Compressor]] = {
+COMPRESSORS: dict[str, Callable[..., TransformCodec]] = {
+    "bmshj2018_factorized": bmshj2018.bmshj2018_factorized,
+    "bmshj2018_hyperprior": bmshj2018.bmshj2018_hyperprior,
+    "cheng2020_attention": cheng2020.cheng2020_attention,
+    "mbt2018_mean": mbt2018.mbt2018_mean,
     "patch_hyperprior": patch_hyperprior.patch_hyperprior,
 }
 
@@ -38,7 +54,7 @@ def create(name: str, **options) -> Upscaler:
     return _build(UPSCALERS, name, options)
 
 
-def create_compressor(name: str, **options) -> Compressor:
+def create_compressor(name: str, **options) -> TransformCodec:
     """Builds the codec ``name`` with its factory's options (``latents=320, …``).
 
     Raises:

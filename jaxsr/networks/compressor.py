@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsr.entropy import integer
 from jaxsr.networks.density import (
+    SCALE_MIN,
     SCALES,
     STEP,
     FactorizedDensity,
@@ -62,18 +63,19 @@ class RateControl(nn.Module):
 
     Attributes:
       log_step: initial logarithm of the quantiser's step, relative to the latents, at rate → (m,).
-      log_scale: initial logarithm of the latents' standard deviations, (m,).
+      log_scale: initial logarithm of the latents' standard deviations, (m,); None: no σ indexes.
     """
 
     log_step: Any
-    log_scale: Any
+    log_scale: Any = None
 
     def setup(self):
         rates = [i / (ANCHORS - 1) for i in range(ANCHORS)]
         gains = -jnp.stack([jnp.asarray(self.log_step(rate)) for rate in rates])
-        index = (gains + jnp.asarray(self.log_scale) - math.log(0.11)) / STEP
         self.log_gains = self.param("log_gain", lambda _: gains)
-        self.offsets = self.param("offset", lambda _: index / INDEX_UNIT)
+        if self.log_scale is not None:
+            index = (gains + jnp.asarray(self.log_scale) - math.log(SCALE_MIN)) / STEP
+            self.offsets = self.param("offset", lambda _: index / INDEX_UNIT)
 
     def log_gain(self, rate: Rate) -> Float[Array, "b m"]:
         return between_anchors(self.log_gains, rate)
@@ -93,10 +95,10 @@ class IntegerScales(nn.Module):
     def __call__(self, z: Float[Array, "b h w n"]) -> Float[Array, "b h4 w4 m"]:
         x = bounded(z, -32.0, 31.0) / 2 ** (integer.ACTIVATION_BITS - integer.INPUT_BITS)
         for i, (features, side) in enumerate([(4 * self.hidden, 3), (4 * self.hidden, 3)]):
-            x = self._convolve(i, x, features, side)
             unit = 2**integer.ACTIVATION_BITS
-            x = bounded(rounded(nn.relu(x) * unit), 0.0, 127.0) / unit
-            x = pixel_shuffle(x, 2)
+            x = nn.relu(self._convolve(i, x, features, side)) * unit
+            x = _through(x, jnp.floor(x + 0.5))  # halves up, as integers are shifted
+            x = pixel_shuffle(bounded(x, 0.0, 127.0) / unit, 2)
         return self._convolve(2, x, self.latents, 1) * integer.INDEX_SCALE
 
     def _convolve(self, i: int, x: Array, features: int, side: int) -> Array:
@@ -114,32 +116,61 @@ class IntegerScales(nn.Module):
 
 
 def _through(x: Array, replaced: Array) -> Array:
-    """``replaced``, with the gradient of ``x``."""
-    return x + jax.lax.stop_gradient(replaced - x)
+    """``replaced`` to the last bit, with the gradient of ``x``."""
+    return jax.lax.stop_gradient(replaced) + (x - jax.lax.stop_gradient(x))
 
 
-class Compressor(nn.Module):
-    """A codec of images whose sides are multiples of 64; see the module's docstring.
+class TransformCodec(nn.Module):
+    """What every codec has: transforms, and gains for the rate.
 
     Attributes:
       analysis: (b, 16h, 16w, 3) in [0, 1] → latents (b, h, w, m).
       synthesis: latents, level (b, h, w, 1) → (b, 16h, 16w, 3).
-      hyper_analysis: gained latents → (b, h/4, w/4, n).
-      hyper_synthesis: ẑ, level → features (b, h, w, f) for the means.
-      means: features, decoded anchors (b, h, w, m) or None → means, both before the gain.
-      scales: ẑ → σ index before its offsets.
-      rates: gains and offsets.
-      density: of z.
+      rates: gains, and offsets where there are σ indexes.
+      density: learned for each channel of the hyper-latents; of the latents, where there are no others.
     """
 
     analysis: nn.Module
     synthesis: nn.Module
+    rates: RateControl
+    density: FactorizedDensity
+
+    def log_gain(self, rate: Rate, region: Region) -> Latents:
+        return self.rates.log_gain(rate)[:, None, None] + STEP * region[..., None]
+
+
+class FactorizedCompressor(TransformCodec):
+    """A codec without side information: one density for all values of a channel.
+
+    Takes images whose sides are multiples of 16. A region is coded finer or coarser as everywhere, but
+    the density does not know of it: the bits there are more than they need be.
+    """
+
+    def __call__(
+        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
+    ) -> Coded:
+        """Codes images as in training; see :meth:`Compressor.__call__`."""
+        log_gain = self.log_gain(rate, region)
+        y = self.analysis(x) * jnp.exp(log_gain)
+        bits = self.density(noisy(y, key), rate).sum((1, 2, 3))
+        output = self.synthesis(rounded(y) * jnp.exp(-log_gain), level(log_gain))
+        return Coded(output, bits, jnp.zeros_like(bits))
+
+
+class Compressor(TransformCodec):
+    """A codec of images whose sides are multiples of 64; see the module's docstring.
+
+    Attributes, besides those of :class:`TransformCodec`:
+      hyper_analysis: gained latents → (b, h/4, w/4, n).
+      hyper_synthesis: ẑ, level → features (b, h, w, f) for the means.
+      means: features, decoded anchors (b, h, w, m) or None → means, both before the gain.
+      scales: ẑ → σ index before its offsets.
+    """
+
     hyper_analysis: nn.Module
     hyper_synthesis: nn.Module
     means: nn.Module
     scales: IntegerScales
-    rates: RateControl
-    density: FactorizedDensity
 
     def __call__(
         self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
@@ -165,9 +196,6 @@ class Compressor(nn.Module):
         bits = gaussian_bits(noisy(residual, latent_key), scale_of(index))
         output = self.synthesis(decoded * jnp.exp(-log_gain), level(log_gain))
         return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
-
-    def log_gain(self, rate: Rate, region: Region) -> Latents:
-        return self.rates.log_gain(rate)[:, None, None] + STEP * region[..., None]
 
     def index(self, z: Array, rate: Rate, region: Region) -> Latents:
         """The σ index of every latent, a whole number of 0..63; 0: not coded, the residual is 0."""

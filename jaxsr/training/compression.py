@@ -1,4 +1,4 @@
-"""The compression task: one codec trained for all rates at once, and for regions of interest."""
+"""The compression task: one codec trained for all rates at once, or for one; and for regions."""
 
 import jax
 import jax.numpy as jnp
@@ -7,16 +7,32 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsr import networks
 from jaxsr.data import pipeline
-from jaxsr.networks.compressor import DOWN, lambda_of
+from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
 from jaxsr.networks.density import STEP
 from jaxsr.training.task import Task
 
-REGION_CHANCE = 0.25  # of an example to have a region coded finer or coarser
+CROP_STEP = DOWN * HYPER_DOWN  # whole hyper-latents
 REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
 
 
 def compression(config: ml_collections.ConfigDict) -> Task:
-    """Builds the task from a run's config (``jaxsr.training.config``)."""
+    """Builds the task from a run's config (``jaxsr.training.config``).
+
+    Raises:
+      ValueError: there is no such codec, rate or source of images, or an option cannot be.
+    """
+    if config.rate > 1:
+        raise ValueError(
+            f"config.rate is {config.rate}; 0..1 is a rate, negative means all of them"
+        )
+    if not 0 <= config.region_chance <= 1:
+        raise ValueError(f"config.region_chance is {config.region_chance}; it lies in 0..1")
+    if config.data.crop % CROP_STEP:
+        raise ValueError(
+            f"config.data.crop is {config.data.crop}; make it a multiple of {CROP_STEP}"
+        )
+    if config.dtype != "float32":
+        raise ValueError(f"config.dtype is {config.dtype!r}; compression trains in float32 only")
     network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
     dataset = pipeline.compression(
         config.data,
@@ -32,9 +48,9 @@ def compression(config: ml_collections.ConfigDict) -> Task:
 
     def loss(params, batch):
         image = batch["image"].astype(jnp.float32) / 255
-        key = jax.random.key(batch["seed"][0])
-        rate, region = draw_rates(key, *image.shape[:3])
-        coded = network.apply({"params": params}, image, rate, region, key)
+        drawing, noise = jax.random.split(jax.random.key(batch["seed"][0]))
+        rate, region = draw_rates(drawing, *image.shape[:3], config.rate, config.region_chance)
+        coded = network.apply({"params": params}, image, rate, region, noise)
         return rate_distortion_loss(image, coded, rate, region)
 
     names = dataset.names
@@ -42,14 +58,22 @@ def compression(config: ml_collections.ConfigDict) -> Task:
 
 
 def draw_rates(
-    key: PRNGKeyArray, count: int, height: int, width: int
+    key: PRNGKeyArray,
+    count: int,
+    height: int,
+    width: int,
+    fixed: float = -1.0,
+    region_chance: float = 0.25,
 ) -> tuple[Float[Array, "b"], Float[Array, "b h16 w16"]]:
     """A rate of 0..1 for each image, and now and then a rectangle coded finer or coarser.
 
-    The rates of a batch are spread evenly, so that every step sees all of them.
+    The rates of a batch are spread evenly, so that every step sees all of them, or all are ``fixed``
+    where that is not negative. ``height`` and ``width`` are in pixels.
     """
     keys = jax.random.split(key, 4)
     rate = (jnp.arange(count) + jax.random.uniform(keys[0], (count,))) / count
+    if fixed >= 0:
+        rate = jnp.full(count, fixed, jnp.float32)
     shape = (height // DOWN, width // DOWN)
     corners = jax.random.uniform(keys[1], (count, 2, 2)).sort(axis=1) * jnp.asarray(shape)
     inside = [
@@ -58,7 +82,7 @@ def draw_rates(
     ]
     inside = inside[0][:, :, None] & inside[1][:, None, :]
     steps = jnp.round(jax.random.uniform(keys[2], (count,), minval=-1.0) * REGION_STEPS)
-    chosen = jax.random.uniform(keys[3], (count,)) < REGION_CHANCE
+    chosen = jax.random.uniform(keys[3], (count,)) < region_chance
     return rate, inside * (steps * chosen)[:, None, None]
 
 

@@ -12,10 +12,12 @@ def default_config() -> ml_collections.ConfigDict:
         {
             "task": "super_resolution",  # or "compression"
             "scale": 4,  # super-resolution only
+            "rate": -1.0,  # compression: 0..1 trains for this trade-off alone; negative: for all
+            "region_chance": 0.25,  # compression: of a crop to have a part coded finer or coarser
             "model": {
                 "name": "span",
                 "options": {},
-            },  # jaxsr.networks.create(name, scale, **options)
+            },  # jaxsr.networks.create(name, scale, **options); create_compressor(name, **options)
             "init_from": "",  # weights file, released name or working directory to start from
             "data": pipeline.default_config(),
             "loss": {"l1": 1.0, "charbonnier": 0.0, "fft": 0.0},  # weights

@@ -1,0 +1,193 @@
+"""The attention codec of Cheng et al. (2020), in this package's frame.
+
+Source: Cheng, Sun, Takeuchi, Katto, "Learned Image Compression with Discretized Gaussian Mixture
+Likelihoods and Attention Modules" (CVPR 2020), in the form that is known as CompressAI's "cheng2020-attn":
+one Gaussian in place of the mixture. What ``jaxsr.networks.bmshj2018`` lists as different is so here, and:
+
+- the context of decoded latents is a checkerboard (He et al., 2021), two passes, and serves the means
+  alone; the paper's is serial, one pass a latent, and serves the scales as well.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from jaxsr.networks.bmshj2018 import plain_rates
+from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales
+from jaxsr.networks.density import FactorizedDensity
+from jaxsr.networks.gdn import GDN
+from jaxsr.networks.layers import Conv, pixel_shuffle
+
+
+class Subpixel(nn.Module):
+    """A 3×3 convolution to twice the size."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        return pixel_shuffle(Conv(4 * self.features, 3, name="conv")(x), 2)
+
+
+class Residual(nn.Module):
+    """``x +`` two 3×3 convolutions."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        channels = x.shape[-1]
+        y = nn.leaky_relu(Conv(channels, 3, name="conv1")(x))
+        return x + nn.leaky_relu(Conv(channels, 3, name="conv2")(y))
+
+
+class ResidualDown(nn.Module):
+    """To half the size; GDN ends the branch."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = nn.leaky_relu(Conv(self.features, 3, strides=2, name="conv1")(x))
+        y = GDN(name="gdn")(Conv(self.features, 3, name="conv2")(y))
+        return y + nn.Dense(self.features, name="skip")(x[:, ::2, ::2])
+
+
+class ResidualUp(nn.Module):
+    """To twice the size; inverse GDN ends the branch."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        y = nn.leaky_relu(Subpixel(self.features, name="up")(x))
+        y = GDN(inverse=True, name="gdn")(Conv(self.features, 3, name="conv")(y))
+        return y + Subpixel(self.features, name="skip")(x)
+
+
+class Unit(nn.Module):
+    """A residual bottleneck of an attention module."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        channels = x.shape[-1]
+        y = nn.relu(nn.Dense(channels // 2, name="narrow")(x))
+        y = nn.relu(Conv(channels // 2, 3, name="middle")(y))
+        return nn.relu(x + nn.Dense(channels, name="wide")(y))
+
+
+class Attention(nn.Module):
+    """``x + trunk(x) · sigmoid(mask(x))``: the paper's figure 5, without its non-local block."""
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        trunk = mask = x
+        for i in range(3):
+            trunk = Unit(name=f"trunk{i}")(trunk)
+            mask = Unit(name=f"mask{i}")(mask)
+        return x + trunk * nn.sigmoid(nn.Dense(x.shape[-1], name="mask")(mask))
+
+
+class Analysis(nn.Module):
+    """Images → latents at 1/16."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        x = ResidualDown(self.features, name="down0")(x)
+        x = Residual(name="residual0")(x)
+        x = ResidualDown(self.features, name="down1")(x)
+        x = Attention(name="attention0")(x)
+        x = Residual(name="residual1")(x)
+        x = ResidualDown(self.features, name="down2")(x)
+        x = Residual(name="residual2")(x)
+        x = Conv(self.features, 3, strides=2, name="down3")(x)
+        return Attention(name="attention1")(x)
+
+
+class Synthesis(nn.Module):
+    """Latents → images; the level is of no concern to it."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, y: Array, level: Array) -> Array:
+        y = Attention(name="attention0")(y)
+        y = Residual(name="residual0")(y)
+        y = ResidualUp(self.features, name="up0")(y)
+        y = Residual(name="residual1")(y)
+        y = ResidualUp(self.features, name="up1")(y)
+        y = Attention(name="attention1")(y)
+        y = Residual(name="residual2")(y)
+        y = ResidualUp(self.features, name="up2")(y)
+        y = Residual(name="residual3")(y)
+        return Subpixel(3, name="up3")(y)
+
+
+class HyperAnalysis(nn.Module):
+    """Five 3×3 convolutions, two of them of stride 2."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, y: Array) -> Array:
+        for i, stride in enumerate((1, 1, 2, 1)):
+            y = nn.leaky_relu(Conv(self.features, 3, strides=stride, name=f"conv{i}")(y))
+        return Conv(self.features, 3, strides=2, name="conv4")(y)
+
+
+class HyperSynthesis(nn.Module):
+    """Hyper-latents → features for the means, with the level beside them."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, z: Array, level: Array) -> Array:
+        wide = 3 * self.features // 2
+        x = nn.leaky_relu(Conv(self.features, 3, name="conv0")(z))
+        x = nn.leaky_relu(Subpixel(self.features, name="up0")(x))
+        x = nn.leaky_relu(Conv(wide, 3, name="conv1")(x))
+        x = nn.leaky_relu(Subpixel(wide, name="up1")(x))
+        x = Conv(2 * self.features, 3, name="conv2")(x)
+        return jnp.concatenate([x, level], axis=-1)
+
+
+class Means(nn.Module):
+    """Features and the decoded anchors around each position → means.
+
+    A 5×5 convolution sees the anchors; the other positions hold zeros, so that no mask is needed.
+    """
+
+    latents: int
+
+    @nn.compact
+    def __call__(self, features: Array, anchors: Array | None) -> Array:
+        if anchors is None:
+            around = jnp.zeros((*features.shape[:-1], 2 * self.latents), features.dtype)
+        else:
+            around = Conv(2 * self.latents, 5, name="around", use_bias=False)(anchors)
+        x = jnp.concatenate([features, around], axis=-1)
+        x = nn.leaky_relu(nn.Dense(10 * self.latents // 3, name="dense0")(x))
+        x = nn.leaky_relu(nn.Dense(8 * self.latents // 3, name="dense1")(x))
+        return nn.Dense(self.latents, name="dense2")(x)
+
+
+def cheng2020_attention(
+    features: int = 192, hidden: int = 64, anchors: int = ANCHORS
+) -> Compressor:
+    """Builds the codec.
+
+    Args:
+      features: the paper's N, channels of everything (192; 128 for its lower rates).
+      hidden: width of the integer network that tells the σ indexes.
+      anchors: rates at which the hyper-latents' density is learnt; 1 is the paper's, for a single rate.
+    """
+    return Compressor(
+        analysis=Analysis(features),
+        synthesis=Synthesis(features),
+        hyper_analysis=HyperAnalysis(features),
+        hyper_synthesis=HyperSynthesis(features),
+        means=Means(features),
+        scales=IntegerScales(hidden, features),
+        rates=plain_rates(features),
+        density=FactorizedDensity(features, anchors),
+    )

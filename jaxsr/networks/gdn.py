@@ -1,0 +1,43 @@
+"""Generalised divisive normalisation, the activation of the first learned codecs."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsr.networks.density import bounded
+
+PEDESTAL = 2.0**-36  # under the roots that are trained: their gradient never vanishes
+BETA_MIN = 1e-6
+
+
+def gdn(
+    x: Float[Array, "*b c"], beta: Float[Array, "c"], gamma: Float[Array, "c c"], inverse: bool
+) -> Float[Array, "*b c"]:
+    """``xᵢ / √(βᵢ + Σⱼ γᵢⱼ xⱼ²)``, or times the root where ``inverse``.
+
+    Source: Ballé, Laparra, Simoncelli, "Density Modeling of Images Using a Generalized Normalization
+    Transformation" (ICLR 2016), eq. 3 with its exponents fixed to 2 and ½.
+    """
+    root = jnp.sqrt(beta + jnp.einsum("...j,ij->...i", x * x, gamma))
+    return x * root if inverse else x / root
+
+
+class GDN(nn.Module):
+    """:func:`gdn` with trained β and γ, kept from falling below 1e-6 and 0.
+
+    Their roots are what is trained, so that a step's size goes with the value's: the parametrisation of
+    Ballé, "Efficient Nonlinear Transforms for Lossy Image Compression" (2018).
+    """
+
+    inverse: bool = False
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+        channels = x.shape[-1]
+        beta = self.param("beta", lambda _: jnp.sqrt(jnp.ones(channels) + PEDESTAL))
+        gamma = self.param("gamma", lambda _: jnp.sqrt(0.1 * jnp.eye(channels) + PEDESTAL))
+        return gdn(x, _squared(beta, BETA_MIN), _squared(gamma, 0.0), self.inverse)
+
+
+def _squared(root: Array, least: float) -> Array:
+    return bounded(root, (least + PEDESTAL) ** 0.5, float("inf")) ** 2 - PEDESTAL

@@ -1,0 +1,52 @@
+"""The mean–scale hyperprior of Minnen et al. (2018), in this package's frame.
+
+Source: Minnen, Ballé, Toderici, "Joint Autoregressive and Hierarchical Priors for Learned Image
+Compression" (NeurIPS 2018), its model without the autoregressive context ("mbt2018-mean"). What
+``jaxsr.networks.bmshj2018`` lists as different is so here: the paper's hyper-synthesis tells means and
+scales, here the means alone, before the gain.
+"""
+
+import flax.linen as nn
+from jaxtyping import Array
+
+from jaxsr.networks.bmshj2018 import (
+    Analysis,
+    HyperAnalysis,
+    Synthesis,
+    Upscale,
+    WithoutContext,
+    plain_rates,
+)
+from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales
+from jaxsr.networks.density import FactorizedDensity
+from jaxsr.networks.layers import Conv
+
+
+class HyperSynthesis(nn.Module):
+    """The paper's ``h_s``, which the level joins before the last activation: at first without effect."""
+
+    latents: int
+
+    @nn.compact
+    def __call__(self, z: Array, level: Array) -> Array:
+        wide = 3 * self.latents // 2
+        x = nn.leaky_relu(Upscale(self.latents, name="conv0")(z))
+        x = Upscale(wide, name="conv1")(x)
+        x = x + nn.Dense(wide, False, kernel_init=nn.initializers.zeros, name="level")(level)
+        return Conv(self.latents, 3, name="conv2")(nn.leaky_relu(x))
+
+
+def mbt2018_mean(
+    features: int = 128, latents: int = 192, hidden: int = 64, anchors: int = ANCHORS
+) -> Compressor:
+    """Builds the codec; options as those of ``jaxsr.networks.bmshj2018.bmshj2018_hyperprior``."""
+    return Compressor(
+        analysis=Analysis(features, latents),
+        synthesis=Synthesis(features),
+        hyper_analysis=HyperAnalysis(features, signed=True),
+        hyper_synthesis=HyperSynthesis(latents),
+        means=WithoutContext(),
+        scales=IntegerScales(hidden, latents),
+        rates=plain_rates(latents),
+        density=FactorizedDensity(features, anchors),
+    )
