@@ -15,7 +15,7 @@ from jaxsr.networks import (
     span,
     swinir,
 )
-from jaxsr.networks.compressor import TransformCodec
+from jaxsr.networks.compressor import Compressor, FactorizedCompressor
 from jaxsr.networks.upscaler import Upscaler
 
 # A network is added with one file, one line here, one config and one test.
@@ -32,7 +32,7 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "swinir_light": swinir.swinir_light,
 }
 
-COMPRESSORS: dict[str, Callable[..., TransformCodec]] = {
+COMPRESSORS: dict[str, Callable[..., Compressor | FactorizedCompressor]] = {
     "bmshj2018_factorized": bmshj2018.bmshj2018_factorized,
     "bmshj2018_hyperprior": bmshj2018.bmshj2018_hyperprior,
     "cheng2020_attention": cheng2020.cheng2020_attention,
@@ -54,7 +54,7 @@ def create(name: str, **options) -> Upscaler:
     return _build(UPSCALERS, name, options)
 
 
-def create_compressor(name: str, **options) -> TransformCodec:
+def create_compressor(name: str, **options) -> Compressor | FactorizedCompressor:
     """Builds the codec ``name`` with its factory's options (``latents=320, …``).
 
     Raises:

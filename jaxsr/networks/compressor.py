@@ -58,6 +58,17 @@ def lambda_of(rate: Float[Array, "*n"]) -> Float[Array, "*n"]:
     return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** rate
 
 
+def rate_of(weight: float) -> float:
+    """The rate whose λ is ``weight``: the inverse of :func:`lambda_of`.
+
+    Raises:
+      ValueError: it is not within the range of rates.
+    """
+    if not LAMBDA_MIN <= weight <= LAMBDA_MAX:
+        raise ValueError(f"λ is {weight}; rates are made for {LAMBDA_MIN} to {LAMBDA_MAX}")
+    return math.log(weight / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
+
+
 class RateControl(nn.Module):
     """Gains and index offsets of every latent channel, interpolated between ``ANCHORS`` rates.
 
