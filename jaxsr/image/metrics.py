@@ -17,6 +17,8 @@ WINDOW = 11
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+# the shortest side it can score: its window must fit, four times halved
+MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1) + 1
 
 
 def psnr(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
@@ -68,10 +70,9 @@ def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     Raises:
       ValueError: the images differ in shape, are not floats, or have a side under 161 pixels.
     """
-    least = (WINDOW - 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1) + 1
-    if min(a.shape[:2]) < least:
+    if min(a.shape[:2]) < MS_SSIM_SIDE:
         raise ValueError(
-            f"MS-SSIM needs images of at least {least} pixels a side, got {a.shape[:2]}: its window"
+            f"MS-SSIM needs images of at least {MS_SSIM_SIDE} pixels a side, got {a.shape[:2]}: its window"
             " must fit four times halved; pytorch-msssim refuses them too, so use ssim"
         )
     return _ms_ssim(*_pair(a, b), max_value)

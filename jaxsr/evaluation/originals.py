@@ -1,0 +1,43 @@
+"""The originals of an evaluation: a folder of images, one by one in 8 bits."""
+
+import collections
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxsr.image import io
+
+Images = str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]]
+"""A folder of originals, or (name, uint8 image) pairs."""
+
+
+def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
+    """(name, 8-bit pixels) one by one; a name is the path within the folder without suffix.
+
+    Raises:
+      ValueError: the folder is missing, or a file in it is damaged.
+    """
+    if not isinstance(images, str | os.PathLike):
+        yield from images
+        return
+    images = Path(images)
+    paths = [path.relative_to(images) for path in io.find_images(images)]
+    stems = collections.Counter(path.with_suffix("") for path in paths)
+    for path in paths:
+        stem = path.with_suffix("")
+        name = (path if stems[stem] > 1 else stem).as_posix()  # a.jpg beside a.png keeps its suffix
+        pixels = io.read(images / path).pixels
+        yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Whether there is something to evaluate on, before any work is done.
+
+    Raises:
+      ValueError: the folder is missing, or there are no images in it.
+    """
+    if not io.find_images(folder):
+        raise ValueError(f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read")
