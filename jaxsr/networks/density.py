@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 SCALES = 64
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
+Limit = float | Float[Array, ""]
 LEAST = 1e-9  # likelihoods are at least this: 30 bits at most
 
 
@@ -26,7 +27,7 @@ def noisy(x: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, "..."]:
 
 
 @jax.custom_vjp
-def bounded(x: Float[Array, "..."], low: float, high: float) -> Float[Array, "..."]:
+def bounded(x: Float[Array, "..."], low: Limit, high: Limit) -> Float[Array, "..."]:
     """Clips to [low, high]; outside, gradients that would lead back inside still pass."""
     return jnp.clip(x, low, high)
 
