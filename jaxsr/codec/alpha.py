@@ -1,0 +1,72 @@
+"""Transparency inside a file: an 8-bit plane, lossless.
+
+One byte says how, then comes either the one value of a constant plane, or the plane's differences
+along none, one or both axes (modulo 256), deflated: what PNG's filters do, for the plane as a whole.
+"""
+
+import zlib
+
+import numpy as np
+from jaxtyping import UInt8
+
+Plane = UInt8[np.ndarray, "h w"]
+
+CONSTANT = 0
+# method → the axes along which neighbours are subtracted
+DIFFERENCES = {1: (), 2: (1,), 3: (0,), 4: (0, 1)}
+
+
+def encode_plane(plane: Plane) -> bytes:
+    """The plane's bytes: two where it is constant."""
+    if (plane == plane[0, 0]).all():
+        return bytes([CONSTANT, plane[0, 0]])
+    method = min(DIFFERENCES, key=lambda method: len(_deflated(plane, method, level=1)))
+    return bytes([method]) + _deflated(plane, method, level=9)
+
+
+def decode_plane(data: bytes, shape: tuple[int, int]) -> Plane:
+    """The plane of ``shape`` that :func:`encode_plane` made ``data`` from.
+
+    No more is inflated than ``shape`` holds.
+
+    Raises:
+      ValueError: the data are damaged, or hold more or fewer values.
+    """
+    method, body = data[:1], memoryview(data)[1:]
+    if method == bytes([CONSTANT]) and len(body) == 1:
+        return np.full(shape, body[0], np.uint8)
+    if not method or method[0] not in DIFFERENCES:
+        raise ValueError("the alpha plane is coded in no known way")
+    values = inflated(body, shape[0] * shape[1], "the alpha plane")
+    plane = np.frombuffer(values, np.uint8).reshape(shape)
+    for axis in DIFFERENCES[method[0]]:
+        plane = np.cumsum(plane, axis, dtype=np.uint8)
+    return plane
+
+
+def _deflated(plane: Plane, method: int, level: int) -> bytes:
+    for axis in DIFFERENCES[method]:
+        plane = np.diff(plane, axis=axis, prepend=np.uint8(0))
+    return deflated(np.ascontiguousarray(plane), level)
+
+
+def deflated(data, level: int = 9) -> bytes:
+    """Bare deflate (RFC 1951) of anything with a buffer."""
+    coder = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
+    return coder.compress(data) + coder.flush()
+
+
+def inflated(data: bytes | memoryview, size: int, what: str) -> bytes:
+    """Undoes :func:`deflated`; memory grows with what comes out, to ``size`` bytes and no further.
+
+    Raises:
+      ValueError: ``data`` are damaged, or hold more or less than ``size`` bytes.
+    """
+    coder = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        result = coder.decompress(data, size + 1)
+    except zlib.error as error:
+        raise ValueError(f"{what} is damaged ({error})") from None
+    if len(result) != size or not coder.eof or coder.unused_data:
+        raise ValueError(f"{what} does not hold the {size} bytes it should")
+    return result

@@ -1,0 +1,377 @@
+"""The ``.jsr`` file, version 1: bytes to and from its parts. ``docs/format.md`` describes every byte.
+
+Nothing is believed before it is checked: sizes against limits and against the bytes that are there,
+the whole against its CRC. What a part costs in memory is bounded by the size the header states, and
+that size by the bytes that come with it.
+
+Integers are unsigned LEB128 (``varint``) unless a width is given; those are little-endian.
+"""
+
+import dataclasses
+import struct
+import zlib
+
+import numpy as np
+from jaxtyping import Int8, UInt8
+
+from jaxsr.codec import alpha as planes
+from jaxsr.codec import region as regions
+from jaxsr.image.io import MAX_PIXELS
+
+MAGIC = b"\x89JSR"
+VERSION = 1
+TILE = 1024  # pixels, each way; the last of a row or column may be smaller
+LEVELS = 1024
+MAX_METADATA = 2**24  # bytes of an ICC profile or EXIF block
+MAX_LANES = 1024
+
+# Flags
+RGB, REGION, ALPHA, ICC, EXIF = 1, 2, 4, 8, 16
+SCALE_SHIFT = 5  # two bits: log2 of the coded scale
+RESERVED = 128
+# The parts between header and tiles, in this order, each there if its flag is.
+SECTIONS = {REGION: "region", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
+
+STATE_BYTES = 4  # of each lane: 32 bits at the head of a tile's words
+SMALLEST_TILE = 1 + 1 + STATE_BYTES + 1 + 4  # lanes, count of words, words, escapes, check
+
+
+@dataclasses.dataclass(frozen=True)
+class Header:
+    """What a file says of itself before any pixel.
+
+    Attributes:
+      width, height: pixels of the image.
+      channels: 1 gray, 3 RGB; 8 bits each.
+      model: which released model coded it, 0 to 255.
+      model_hash: the first four bytes of SHA-256 over the model's weights and tables.
+      level: the rate, 0 to 1023.
+      quality: 1 to 100 as asked for; 0 where bytes were asked for.
+      scale: 1. (Files that hold the image at 1/2 or 1/4 of its size are not defined yet.)
+
+    Raises:
+      ValueError: a field is out of range.
+    """
+
+    width: int
+    height: int
+    channels: int
+    model: int
+    model_hash: bytes
+    level: int
+    quality: int = 0
+    scale: int = 1
+
+    def __post_init__(self):
+        if self.width < 1 or self.height < 1 or self.width * self.height > MAX_PIXELS:
+            raise ValueError(
+                f"an image of {self.width}×{self.height} pixels; from 1×1 to "
+                f"{MAX_PIXELS // 10**6} million pixels can be"
+            )
+        if self.channels not in (1, 3):
+            raise ValueError(f"{self.channels} channels; 1 (gray) or 3 (RGB) can be")
+        if not 0 <= self.model <= 255 or len(self.model_hash) != 4:
+            raise ValueError("a model is a number of 0 to 255 and a hash of 4 bytes")
+        if not 0 <= self.level < LEVELS:
+            raise ValueError(f"rate level {self.level}; 0 to {LEVELS - 1} can be")
+        if not 0 <= self.quality <= 100:
+            raise ValueError(f"quality {self.quality}; 0 to 100 can be")
+        if self.scale != 1:
+            raise ValueError("an image stored at part of its size, which this version cannot read")
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Tiles: rows, columns."""
+        return -(-self.height // TILE), -(-self.width // TILE)
+
+    @property
+    def tiles(self) -> int:
+        """How many tiles there are."""
+        rows, columns = self.grid
+        return rows * columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """One independently coded part of the image.
+
+    Attributes:
+      lanes: of the rANS coder, a power of two from 1 to 1024.
+      words: its uint16 words, little-endian, the lanes' states first.
+      escapes: symbols outside their tables' alphabets.
+      check: CRC32 of the decoded symbols.
+    """
+
+    lanes: int
+    words: bytes
+    escapes: bytes
+    check: int
+
+    def __post_init__(self):
+        if self.lanes not in (1 << i for i in range(MAX_LANES.bit_length())):
+            raise ValueError(f"{self.lanes} lanes; powers of two up to {MAX_LANES} can be")
+        if len(self.words) % 2 or len(self.words) < STATE_BYTES * self.lanes:
+            raise ValueError(f"{len(self.words)} bytes of words for {self.lanes} lanes")
+        if not 0 <= self.check < 2**32:
+            raise ValueError("a tile's check is a CRC32")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class File:
+    """All parts of a file.
+
+    Attributes:
+      tiles: row by row.
+      alpha: transparency, of the image's size.
+      icc, exif: as :class:`jaxsr.image.io.Picture` has them.
+      region: steps of finer quantisation, of ``region.map_shape(height, width)``.
+    """
+
+    header: Header
+    tiles: tuple[Tile, ...]
+    alpha: UInt8[np.ndarray, "h w"] | None = None
+    icc: bytes | None = None
+    exif: bytes | None = None
+    region: Int8[np.ndarray, "rows cols"] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What of a file could be made out, sound or not.
+
+    Attributes:
+      header: ``None`` if it is damaged.
+      sections: the optional parts as they are coded: ``{"region": …, "icc": …}``.
+      tiles: as far as they could be read.
+      problem: why the file cannot be decoded; ``None`` if all is well.
+    """
+
+    header: Header | None
+    sections: dict[str, bytes]
+    tiles: tuple[Tile, ...]
+    problem: str | None
+
+
+# Writing
+
+
+def pack(file: File) -> bytes:
+    """The file's bytes.
+
+    Raises:
+      ValueError: the parts don't fit each other, or a profile or EXIF block is larger than 16 MiB.
+    """
+    header = file.header
+    _check_parts(file)
+    sections = {flag: _coded(getattr(file, name), flag) for flag, name in SECTIONS.items()}
+    sections = {flag: data for flag, data in sections.items() if data is not None}
+    flags = sum(sections) + (RGB if header.channels == 3 else 0)
+    out = bytearray(MAGIC + bytes([VERSION, flags]))
+    out += varint(header.width) + varint(header.height)
+    out += struct.pack("<B4sHB", header.model, header.model_hash, header.level, header.quality)
+    for data in sections.values():
+        out += varint(len(data)) + data
+    for tile in file.tiles:
+        out += bytes([tile.lanes.bit_length() - 1])
+        out += varint(len(tile.words) // 2) + tile.words
+        out += varint(len(tile.escapes)) + tile.escapes
+        out += struct.pack("<I", tile.check)
+    return bytes(out + struct.pack("<I", zlib.crc32(out)))
+
+
+def _check_parts(file: File) -> None:
+    header = file.header
+    size = header.height, header.width
+    if len(file.tiles) != header.tiles:
+        raise ValueError(f"{len(file.tiles)} tiles for an image that has {header.tiles}")
+    if file.alpha is not None and file.alpha.shape != size:
+        raise ValueError(f"alpha of {file.alpha.shape} for an image of {size}")
+    if file.region is not None and file.region.shape != regions.map_shape(*size):
+        raise ValueError(
+            f"a region map of {file.region.shape} for {regions.map_shape(*size)} latent positions"
+        )
+    for name, data in (("ICC profile", file.icc), ("EXIF", file.exif)):
+        if data is not None and len(data) > MAX_METADATA:
+            raise ValueError(f"{len(data)} bytes of {name}; {MAX_METADATA} can be kept")
+
+
+def _coded(part: np.ndarray | bytes | None, flag: int) -> bytes | None:
+    if part is None:
+        return None
+    if flag == REGION:
+        return regions.encode_map(part)
+    if flag == ALPHA:
+        return planes.encode_plane(part)
+    return varint(len(part)) + planes.deflated(part)
+
+
+def varint(number: int) -> bytes:
+    """Unsigned LEB128: seven bits a byte, the lowest first, the top bit set on all but the last."""
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*out, number])
+
+
+# Reading
+
+
+def parse(data: bytes) -> File:
+    """All parts of a file.
+
+    Raises:
+      ValueError: it is no ``.jsr`` file, of a newer version, damaged or truncated.
+    """
+    layout = inspect(data)
+    if layout.problem is not None:
+        raise ValueError(layout.problem)
+    header, sections = layout.header, layout.sections
+    size = header.height, header.width
+    try:
+        region, alpha = sections.get("region"), sections.get("alpha")
+        return File(
+            header,
+            layout.tiles,
+            None if alpha is None else planes.decode_plane(alpha, size),
+            _metadata(sections.get("icc"), "the ICC profile"),
+            _metadata(sections.get("exif"), "EXIF"),
+            None if region is None else regions.decode_map(region, regions.map_shape(*size)),
+        )
+    except ValueError as error:
+        raise ValueError(f"the file is damaged: {error}") from None
+
+
+def parse_header(data: bytes) -> Header:
+    """The header alone; the rest of the file need not be there and is not checked.
+
+    Raises:
+      ValueError: it is no ``.jsr`` file, of a newer version, or the header is damaged.
+    """
+    reader = _opened(data)
+    try:
+        return _read_header(reader)[0]
+    except ValueError as error:
+        raise ValueError(f"the file is damaged: {error}") from None
+
+
+def inspect(data: bytes) -> Layout:
+    """What can be made out of a file; nothing is decompressed.
+
+    Raises:
+      ValueError: it is no ``.jsr`` file, or of a newer version.
+    """
+    reader = _opened(data)
+    reader.end -= min(4, reader.left)  # the checksum
+    header, sections, tiles, found = None, {}, [], ""
+    try:
+        header, flags = _read_header(reader)
+        for flag, name in SECTIONS.items():
+            if flags & flag:
+                what = {"icc": "the ICC profile", "exif": "EXIF"}.get(name, f"the {name}")
+                sections[name] = reader.take(reader.varint(what), what)
+        for index in range(_checked_count(header, reader)):
+            tiles.append(_read_tile(reader, f"tile {index + 1} of {header.tiles}"))
+        if reader.left:
+            raise ValueError(f"{reader.left} bytes follow the last tile")
+    except ValueError as error:
+        found = str(error)
+    return Layout(header, sections, tuple(tiles), _problem(_is_sound(data), found))
+
+
+def _problem(sound: bool, found: str) -> str | None:
+    if sound:
+        return f"the file is damaged: {found}" if found else None
+    return "the file is damaged or cut off: its checksum is wrong" + (found and f"; {found}")
+
+
+def _is_sound(data: bytes) -> bool:
+    return data[-4:] == struct.pack("<I", zlib.crc32(memoryview(data)[:-4]))
+
+
+def _opened(data: bytes) -> "_Reader":
+    """A reader behind magic and version."""
+    if data[: len(MAGIC)] != MAGIC:
+        raise ValueError("not a .jsr file")
+    reader = _Reader(data, len(MAGIC))
+    if reader.left and (version := reader.byte("the header")) != VERSION:
+        raise ValueError(
+            f"the file is of format version {version}, this jaxsr reads version {VERSION}: made by "
+            "a newer one, or damaged"
+        )
+    return reader
+
+
+def _read_header(reader: "_Reader") -> tuple[Header, int]:
+    """And the flags."""
+    what = "the header"
+    flags = reader.byte(what)
+    if flags & RESERVED:
+        raise ValueError("the header has a flag that is not defined")
+    width, height = reader.varint(what), reader.varint(what)
+    model, model_hash, level, quality = struct.unpack("<B4sHB", reader.take(8, what))
+    channels = 3 if flags & RGB else 1
+    scale = 1 << (flags >> SCALE_SHIFT & 3)
+    return Header(width, height, channels, model, model_hash, level, quality, scale), flags
+
+
+def _checked_count(header: Header, reader: "_Reader") -> int:
+    if header.tiles * SMALLEST_TILE > reader.left:
+        raise ValueError(
+            f"{reader.left} bytes are left for the {header.tiles} tiles of {header.width}×"
+            f"{header.height} pixels"
+        )
+    return header.tiles
+
+
+def _read_tile(reader: "_Reader", what: str) -> Tile:
+    lanes = 1 << min(reader.byte(what), 31)
+    words = reader.take(2 * reader.varint(what), what)
+    escapes = reader.take(reader.varint(what), what)
+    (check,) = struct.unpack("<I", reader.take(4, what))
+    try:
+        return Tile(lanes, words, escapes, check)
+    except ValueError as error:
+        raise ValueError(f"{what} has {error}") from None
+
+
+def _metadata(data: bytes | None, what: str) -> bytes | None:
+    if data is None:
+        return None
+    reader = _Reader(data)
+    size = reader.varint(what)
+    if size > MAX_METADATA:
+        raise ValueError(f"{what} claims {size} bytes, {MAX_METADATA} can be")
+    return planes.inflated(reader.take(reader.left, what), size, what)
+
+
+class _Reader:
+    """Bytes from left to right, none beyond the end."""
+
+    def __init__(self, data: bytes, at: int = 0):
+        self.data, self.at, self.end = data, at, len(data)
+
+    @property
+    def left(self) -> int:
+        return self.end - self.at
+
+    def take(self, count: int, what: str) -> bytes:
+        if count > self.left:
+            raise ValueError(f"it ends within {what}")
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def byte(self, what: str) -> int:
+        return self.take(1, what)[0]
+
+    def varint(self, what: str) -> int:
+        """At most 35 bits, and no shorter way to write them."""
+        number = 0
+        for place in range(0, 35, 7):
+            byte = self.byte(what)
+            number |= (byte & 127) << place
+            if byte < 128:
+                if byte == 0 and place:
+                    break
+                return number
+        raise ValueError(f"a number in {what} is written in a way that is not allowed")
