@@ -32,8 +32,8 @@ RESERVED = 128
 # The parts between header and tiles, in this order, each there if its flag is.
 SECTIONS = {REGION: "region", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
 
-STATE_BYTES = 4  # of each lane: 32 bits at the head of a tile's words
-SMALLEST_TILE = 1 + 1 + STATE_BYTES + 1 + 4  # lanes, count of words, words, escapes, check
+HEAD_BYTES, STATE_BYTES = 4, 4  # a tile's words begin with a number and a state of each lane
+SMALLEST_TILE = 1 + 1 + HEAD_BYTES + STATE_BYTES + 4  # lanes, count of words, words, check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,20 +97,18 @@ class Tile:
 
     Attributes:
       lanes: of the rANS coder, a power of two from 1 to 1024.
-      words: its uint16 words, little-endian, the lanes' states first.
-      escapes: symbols outside their tables' alphabets.
+      words: its stream of uint16 words, little-endian; see :mod:`jaxsr.entropy.rans`.
       check: CRC32 of the decoded symbols.
     """
 
     lanes: int
     words: bytes
-    escapes: bytes
     check: int
 
     def __post_init__(self):
         if self.lanes not in (1 << i for i in range(MAX_LANES.bit_length())):
             raise ValueError(f"{self.lanes} lanes; powers of two up to {MAX_LANES} can be")
-        if len(self.words) % 2 or len(self.words) < STATE_BYTES * self.lanes:
+        if len(self.words) % 2 or len(self.words) < HEAD_BYTES + STATE_BYTES * self.lanes:
             raise ValueError(f"{len(self.words)} bytes of words for {self.lanes} lanes")
         if not 0 <= self.check < 2**32:
             raise ValueError("a tile's check is a CRC32")
@@ -143,12 +141,14 @@ class Layout:
       header: ``None`` if it is damaged.
       sections: the optional parts as they are coded: ``{"region": …, "icc": …}``.
       tiles: as far as they could be read.
+      sound: whether the checksum is right.
       problem: why the file cannot be decoded; ``None`` if all is well.
     """
 
     header: Header | None
     sections: dict[str, bytes]
     tiles: tuple[Tile, ...]
+    sound: bool
     problem: str | None
 
 
@@ -174,7 +174,6 @@ def pack(file: File) -> bytes:
     for tile in file.tiles:
         out += bytes([tile.lanes.bit_length() - 1])
         out += varint(len(tile.words) // 2) + tile.words
-        out += varint(len(tile.escapes)) + tile.escapes
         out += struct.pack("<I", tile.check)
     return bytes(out + struct.pack("<I", zlib.crc32(out)))
 
@@ -276,7 +275,8 @@ def inspect(data: bytes) -> Layout:
             raise ValueError(f"{reader.left} bytes follow the last tile")
     except ValueError as error:
         found = str(error)
-    return Layout(header, sections, tuple(tiles), _problem(_is_sound(data), found))
+    sound = _is_sound(data)
+    return Layout(header, sections, tuple(tiles), sound, _problem(sound, found))
 
 
 def _problem(sound: bool, found: str) -> str | None:
@@ -327,10 +327,9 @@ def _checked_count(header: Header, reader: "_Reader") -> int:
 def _read_tile(reader: "_Reader", what: str) -> Tile:
     lanes = 1 << min(reader.byte(what), 31)
     words = reader.take(2 * reader.varint(what), what)
-    escapes = reader.take(reader.varint(what), what)
     (check,) = struct.unpack("<I", reader.take(4, what))
     try:
-        return Tile(lanes, words, escapes, check)
+        return Tile(lanes, words, check)
     except ValueError as error:
         raise ValueError(f"{what} has {error}") from None
 
