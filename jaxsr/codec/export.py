@@ -1,0 +1,82 @@
+"""From a training run to a codec that can write files: integers, tables, and their file."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxsr import networks
+from jaxsr.codec.model import GAIN_UNIT, HYPER_LIMIT, OFFSET_BITS, Model
+from jaxsr.entropy import integer, tables
+from jaxsr.networks.compressor import INDEX_UNIT
+from jaxsr.networks.density import STEP
+from jaxsr.zoo.weights import Weights
+
+INTEGER_PARTS = ("scales", "rates")  # of a network's parameters: those that become integers
+
+
+def export(trained: Weights) -> Model:
+    """The codec of trained parameters: floats rounded to float16, the rest to its integers.
+
+    Raises:
+      ValueError: the network is no codec, or its σ network could overflow.
+    """
+    network = networks.create_compressor(trained.network, **trained.options)
+    params = trained.params
+    layers = params["scales"]
+    scales = tuple(
+        integer.export(layers[f"kernel{i}"], layers[f"bias{i}"]) for i in range(len(layers) // 2)
+    )
+    rates = params["rates"]
+    params = {k: v for k, v in params.items() if k not in INTEGER_PARTS}
+    params = jax.tree.map(lambda x: np.asarray(x, np.float16).astype(np.float32), params)
+    return Model(
+        name=trained.network,
+        options=trained.options,
+        params=params,
+        scales=scales,
+        gains=_fixed(rates["log_gain"], GAIN_UNIT / STEP),
+        offsets=_fixed(rates["offset"], INDEX_UNIT * 2**OFFSET_BITS),
+        residual_tables=tables.gaussian_tables(),
+        hyper_tables=_hyper_tables(network, params),
+        notes=trained.notes,
+    )
+
+
+def _fixed(values: np.ndarray, unit: float) -> np.ndarray:
+    return np.round(np.asarray(values, np.float64) * unit).astype(np.int32)
+
+
+def _hyper_tables(network: networks.Compressor, params: dict) -> tables.Tables:
+    """Of the learned density, at every anchor rate, for every channel."""
+    values = np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)
+    density = network.density
+    rates = jnp.linspace(0, 1, density.anchors)
+    z = jnp.broadcast_to(
+        values[None, None, :, None], (len(rates), 1, len(values), density.channels)
+    )
+    bits = density.apply({"params": params["density"]}, z.astype(jnp.float32), rates)
+    pmfs = 2.0 ** -np.asarray(bits, np.float64)[:, 0].swapaxes(1, 2).reshape(-1, len(values))
+    kept, minimums = zip(*(_without_tails(pmf) for pmf in pmfs), strict=True)
+    return tables.tables_from_pmfs(list(kept), [m - HYPER_LIMIT for m in minimums])
+
+
+def _without_tails(pmf: np.ndarray, mass: float = 2.0**-16) -> tuple[np.ndarray, int]:
+    """The part of ``pmf`` that matters and where it begins: rarer values are escapes."""
+    matters = np.flatnonzero(pmf > mass)
+    if not len(matters):
+        matters = np.array([pmf.argmax()])
+    return pmf[matters[0] : matters[-1] + 1], int(matters[0])
+
+
+def trainable(model: Model) -> dict:
+    """The parameters to train on from: what the model's network takes."""
+    unit = 2 ** (integer.WEIGHT_BITS + integer.ACTIVATION_BITS)
+    scales = {}
+    for i, layer in enumerate(model.scales):
+        scales[f"kernel{i}"] = np.asarray(layer.kernel, np.float32) / 2**integer.WEIGHT_BITS
+        scales[f"bias{i}"] = np.asarray(layer.bias, np.float32) / unit
+    rates = {
+        "log_gain": model.gains.astype(np.float32) * (STEP / GAIN_UNIT),
+        "offset": model.offsets.astype(np.float32) / (INDEX_UNIT * 2**OFFSET_BITS),
+    }
+    return model.params | {"scales": scales, "rates": rates}

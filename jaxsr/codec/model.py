@@ -1,0 +1,205 @@
+"""A codec ready to run: its networks, its integers, and the jitted functions between pixels and symbols.
+
+Whatever decides how a file is parsed is an integer here: the σ network, the gains' and offsets'
+tables, the frequencies. Networks of floats only tell where within a step a value lies.
+"""
+
+import dataclasses
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
+
+from jaxsr import networks
+from jaxsr.codec import container
+from jaxsr.entropy import integer
+from jaxsr.entropy.tables import Tables
+from jaxsr.networks.compressor import HYPER_DOWN, level
+from jaxsr.networks.density import SCALES, STEP, gaussian_bits, scale_of
+
+LEVELS = container.LEVELS
+GAIN_UNIT = 256  # parts of a σ index step in a stored log-gain
+OFFSET_BITS = 7  # the accumulator's and offsets' fixed point: 2^7 in a σ index step
+HYPER_LIMIT = 127  # hyper-latents lie within ± this
+
+Latents = Float[Array, "h w m"]
+Size = Int[np.ndarray | Array, "2"]
+
+
+class Rate(NamedTuple):
+    """What one level makes of the integers, for every latent channel."""
+
+    gain: Int32[np.ndarray | Array, "m"]  # log-gain in 1/256 of a σ index step
+    offset: Int32[np.ndarray | Array, "m"]  # of the σ index, in 1/128
+    anchor: Int32[np.ndarray | Array, ""]  # row of the hyper-latents' tables
+
+
+class Symbols(NamedTuple):
+    """All that is coded of a tile's canvas; outside the tile's own size everything is 0."""
+
+    hyper: Int32[Array, "hz wz n"]
+    index: Int32[Array, "h w m"]  # of the σ table; 0: not coded
+    residual: Int32[Array, "h w m"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Model:
+    """A trained codec.
+
+    Attributes:
+      name: the network's, in ``jaxsr.networks.COMPRESSORS``.
+      options: its factory's.
+      params: the float networks' parameters, float16 values in float32 arrays.
+      scales: the layers of the σ network.
+      gains, offsets: of every channel at the anchor rates; units as in :class:`Rate`.
+      residual_tables: one for each σ index of 0..63.
+      hyper_tables: one for each anchor rate and hyper-latent channel, the channel fast.
+      notes: free text.
+    """
+
+    name: str
+    options: dict[str, Any]
+    params: dict[str, Any]
+    scales: tuple[integer.Layer, ...]
+    gains: Int32[np.ndarray, "a m"]
+    offsets: Int32[np.ndarray, "a m"]
+    residual_tables: Tables
+    hyper_tables: Tables
+    number: int = 0  # of a released model, as files name it
+    notes: dict[str, str] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def hash(self) -> bytes:
+        """What files know the model by: 4 bytes."""
+        from jaxsr.codec import weights  # which needs this class
+
+        return weights.digest(self)[:4]
+
+    @functools.cached_property
+    def network(self) -> networks.Compressor:
+        return networks.create_compressor(self.name, **self.options)
+
+    @property
+    def hyper(self) -> int:
+        """Channels of the hyper-latents."""
+        return self.scales[0].kernel.shape[2]
+
+    @property
+    def latents(self) -> int:
+        """Channels of the latents."""
+        return self.gains.shape[1]
+
+    def rate(self, level: int) -> Rate:
+        """The integers of a level of 0..1023, by linear interpolation in integers."""
+        position = level * (len(self.gains) - 1)
+        last = LEVELS - 1
+        row = min(position // last, len(self.gains) - 2)
+        part = position - row * last
+
+        def between(table):
+            table = table.astype(np.int64)
+            return ((table[row] * (last - part) + table[row + 1] * part) // last).astype(np.int32)
+
+        anchor = np.int32((2 * position + last) // (2 * last))
+        return Rate(between(self.gains), between(self.offsets), anchor)
+
+    @functools.cached_property
+    def trainable(self) -> dict:
+        """The parameters to train on from, as the network takes them."""
+        from jaxsr.codec import export  # which makes this class
+
+        return export.trainable(self)
+
+    # ---- jitted once for every canvas size; parameters are arguments, not constants ----
+
+    @functools.cached_property
+    def analyse(self):
+        """(pixels (16h, 16w, 3) uint8) → latents (h, w, m), before any gain."""
+        return functools.partial(jax.jit(self._analyse), self.params)
+
+    @functools.cached_property
+    def symbols(self):
+        """(latents, rate, region (h, w), size (2,)) → (:class:`Symbols`, estimated bits)."""
+        return functools.partial(jax.jit(self._symbols), self.params, self.scales)
+
+    @functools.cached_property
+    def indexes(self):
+        """(hyper-latents, rate, region, size) → σ indexes: integers only."""
+        return functools.partial(jax.jit(self.indexes_of), self.scales)
+
+    @functools.cached_property
+    def decoded_latents(self):
+        """(:class:`Symbols`, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
+        return functools.partial(jax.jit(self._decoded_latents), self.params)
+
+    @functools.cached_property
+    def synthesise(self):
+        """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
+        return functools.partial(jax.jit(self._synthesise), self.params)
+
+    def _apply(self, params, method, *args):
+        # float32 products everywhere: TF32 and bf16 would move pixels by more than one step
+        with jax.default_matmul_precision("highest"):
+            return self.network.apply({"params": params}, *args, method=method)
+
+    def _analyse(self, params, pixels: UInt8[Array, "hh ww 3"]) -> Latents:
+        x = pixels[None].astype(jnp.float32) / 255
+        return self._apply(params, lambda net, x: net.analysis(x), x)[0]
+
+    def _symbols(
+        self, params, scales, y: Latents, rate: Rate, region: Int32[Array, "h w"], size: Size
+    ) -> tuple[Symbols, Float[Array, ""]]:
+        log_gain = _log_gain(rate, region)
+        y = y * jnp.exp(log_gain)
+        z = self._apply(params, lambda net, y: net.hyper_analysis(y), y[None])[0]
+        z = jnp.clip(jnp.round(z), -HYPER_LIMIT, HYPER_LIMIT).astype(jnp.int32)
+        z = z * inside(z.shape, -(-size // HYPER_DOWN))
+        index = self.indexes_of(scales, z, rate, region, size)
+
+        def quantised(mean):
+            return jnp.round(y - mean) * (index > 0)
+
+        mean = self._mean(params, z, log_gain, quantised)
+        residual = quantised(mean)
+        bits = jnp.where(index > 0, gaussian_bits(residual, scale_of(index)), 0).sum()
+        return Symbols(z, index, residual.astype(jnp.int32)), bits
+
+    def _mean(self, params, z, log_gain, quantised) -> Latents:
+        def mean(net, z, log_gain):
+            return net.mean(z, log_gain, lambda first: quantised(first[0])[None])
+
+        return self._apply(params, mean, z[None].astype(jnp.float32), log_gain[None])[0]
+
+    def indexes_of(self, scales, z, rate: Rate, region, size: Size) -> Int32[Array, "h w m"]:
+        index = integer.run(scales, z) + rate.offset + (region << OFFSET_BITS)[..., None]
+        index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALES - 1)
+        return index * inside(index.shape, size)
+
+    def _decoded_latents(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:
+        log_gain = _log_gain(rate, region)
+        residual = symbols.residual.astype(jnp.float32)
+        mean = self._mean(params, symbols.hyper, log_gain, lambda _: residual)
+        y = (residual + mean) * jnp.exp(-log_gain)
+        rows, columns = (jnp.minimum(jnp.arange(n), size[i] - 1) for i, n in enumerate(y.shape[:2]))
+        return y[rows][:, columns]
+
+    def _synthesise(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
+        log_gain = _log_gain(rate, region)
+        x = self._apply(
+            params, lambda net, y, g: net.synthesis(y, level(g)), y[None], log_gain[None]
+        )
+        return jnp.round(jnp.clip(x[0], 0, 1) * 255).astype(jnp.uint8)
+
+
+def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
+    """In nepers, of every latent."""
+    return (rate.gain + region[..., None] * GAIN_UNIT) * (STEP / GAIN_UNIT)
+
+
+def inside(shape: tuple[int, int, int], size: Size) -> Bool[Array, "h w 1"]:
+    """Which positions of a canvas lie within the tile's size."""
+    rows, columns = (jnp.arange(n) < size[i] for i, n in enumerate(shape[:2]))
+    return (rows[:, None] & columns[None, :])[..., None]

@@ -1,0 +1,125 @@
+"""A codec's file: float16 parameters, integer layers and tables in one safetensors file, and its hash."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import flax.traverse_util
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from jaxsr.codec.model import Model
+from jaxsr.entropy import integer, tables
+from jaxsr.image import io
+
+FORMAT = "jaxsr-codec-1"
+FOLDER = Path(__file__).parent.parent / "zoo"
+DEFAULT = "patch-hyperprior"
+
+
+def save(path: str | os.PathLike, model: Model) -> None:
+    """Writes ``model`` to ``path``, whole or not at all."""
+    metadata = {
+        "format": FORMAT,
+        "network": model.name,
+        "options": json.dumps(model.options),
+        "number": str(model.number),
+    }
+    metadata |= {f"note:{key}": str(value) for key, value in model.notes.items()}
+    io.write_bytes(path, safetensors.numpy.save(_arrays(model), metadata))
+
+
+def _arrays(model: Model) -> dict[str, np.ndarray]:
+    tree = {
+        "params": _as(model.params, np.float16),
+        "scales": {str(i): layer._asdict() for i, layer in enumerate(model.scales)},
+        "rates": {"gains": model.gains, "offsets": model.offsets},
+        "residual_tables": tables.to_arrays(model.residual_tables),
+        "hyper_tables": tables.to_arrays(model.hyper_tables),
+    }
+    flat = flax.traverse_util.flatten_dict(tree, sep="/")
+    return {name: np.ascontiguousarray(value) for name, value in flat.items()}
+
+
+def _as(tree: dict, dtype) -> dict:
+    return {
+        k: _as(v, dtype) if isinstance(v, dict) else np.asarray(v, dtype) for k, v in tree.items()
+    }
+
+
+def digest(model: Model) -> bytes:
+    """SHA-256 over the network's name and options and over all arrays, in the order of their names.
+
+    Files carry its first four bytes: another model cannot decode them.
+    """
+    sha = hashlib.sha256(json.dumps([model.name, model.options], sort_keys=True).encode())
+    for name, array in sorted(_arrays(model).items()):
+        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return sha.digest()
+
+
+def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
+    """The file of a released codec, or the one a path names.
+
+    Raises:
+      ValueError: there is no such name or file.
+    """
+    text = os.fspath(name_or_path)
+    if text.endswith(".safetensors") or "/" in text or os.sep in text:
+        path = Path(text).expanduser()
+        if not path.is_file():
+            raise ValueError(f"{text}: no such weights file")
+        return path
+    released = available()
+    if text not in released:
+        known = ", ".join(released) or "none in this installation"
+        raise ValueError(f"unknown codec {text!r}; released: {known} (or give a .safetensors file)")
+    return released[text]
+
+
+def available() -> dict[str, Path]:
+    """The released codecs: name → file."""
+    return {
+        path.stem: path
+        for path in sorted(FOLDER.glob("*.safetensors"))
+        if _metadata(path).get("format") == FORMAT
+    }
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    with safetensors.safe_open(path, "numpy") as file:
+        return file.metadata() or {}
+
+
+def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
+    """Reads a file written by :func:`save`.
+
+    Raises:
+      ValueError: there is no such file or codec, or it is no codec's file.
+    """
+    path = find(name_or_path)
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            metadata = file.metadata() or {}
+            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    if metadata.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a codec's weights; `jaxsr convert RUN` makes them of a run")
+    tree = flax.traverse_util.unflatten_dict(flat, sep="/")
+    layers = tree["scales"]
+    return Model(
+        name=metadata["network"],
+        number=int(metadata["number"]),
+        options=json.loads(metadata["options"]),
+        params=_as(tree["params"], np.float32),
+        scales=tuple(integer.Layer(**layers[str(i)]) for i in range(len(layers))),
+        gains=tree["rates"]["gains"],
+        offsets=tree["rates"]["offsets"],
+        residual_tables=tables.from_arrays(tree["residual_tables"]),
+        hyper_tables=tables.from_arrays(tree["hyper_tables"]),
+        notes={k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")},
+    )
