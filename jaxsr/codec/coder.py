@@ -5,7 +5,6 @@ one is cut into tiles of 64×64 latents, each with symbols of its own; the trans
 latents around a tile, which is more than they reach, so the borders cannot be seen.
 """
 
-import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
