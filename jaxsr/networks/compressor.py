@@ -53,7 +53,7 @@ class Coded(NamedTuple):
     hyper_bits: Float[Array, "b"]
 
 
-def lambda_of(rate: Float[Array, "*n"]) -> Float[Array, "*n"]:
+def lambda_of(rate: float | Float[Array, "*n"]) -> float | Float[Array, "*n"]:
     """The weight of the squared error (in steps of 255) against bits per pixel."""
     return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** rate
 

@@ -6,14 +6,16 @@ import math
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 # 64 standard deviations from 0.11 to 256 in equal steps of their logarithm
 SCALES = 64
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
-Limit = float | Float[Array, ""]
 LEAST = 1e-9  # likelihoods are at least this: 30 bits at most
+
+Limit = float | Float[Array, ""]
 
 
 def rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -60,8 +62,11 @@ def gaussian_bits(x: Float[Array, "..."], scale: Float[Array, "..."]) -> Float[A
     return -jnp.log2(jnp.maximum(0.5 * (upper - lower), LEAST))
 
 
-def between_anchors(anchors: Float[Array, "a c"], rate: Float[Array, "b"]) -> Float[Array, "b c"]:
+def between_anchors(
+    anchors: Float[np.ndarray | Array, "a c"], rate: Float[Array, "b"]
+) -> Float[Array, "b c"]:
     """Rows of a table of anchors at rates of 0..1, linear between neighbouring rows."""
+    anchors = jnp.asarray(anchors)
     position = jnp.clip(rate, 0, 1) * (anchors.shape[0] - 1)
     whole = jnp.minimum(position.astype(jnp.int32), max(0, anchors.shape[0] - 2))
     following = jnp.minimum(whole + 1, anchors.shape[0] - 1)
