@@ -49,3 +49,24 @@ def random_params():
         return jax.tree.map(leaf, shapes)
 
     return draw
+
+
+@pytest.fixture(scope="session")
+def tiny_codec(random_params, tmp_path_factory):
+    """The weights file of a small codec: what it decodes is noise, but always the same noise."""
+    from jaxsr import networks
+    from jaxsr.codec import export, weights
+    from jaxsr.zoo.weights import Weights
+
+    options = {"features": 12, "latents": 16, "hyper": 4, "width": 4, "attention": 4}
+    options |= {"context": 4, "analysis_blocks": 1, "synthesis_blocks": 1}
+    network = networks.create_compressor("patch_hyperprior", **options)
+    shapes = (1, 128, 128, 3), (1,), (1, 8, 8)
+    inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+    params = random_params(network, *inputs, jax.random.key(1))
+    rate = np.linspace(0, 1, len(params["rates"]["log_gain"]), dtype=np.float32)[:, None]
+    for name, values in (("log_gain", 4 * rate), ("offset", 2 + 4 * rate)):
+        params["rates"][name] = np.broadcast_to(values, params["rates"][name].shape)
+    path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"
+    weights.save(path, export.export(Weights("patch_hyperprior", options, params)))
+    return path

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from jaxsr.image import io
 
+IMAGES = io.SUFFIXES
+COMPRESSED = (".jsr",)
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -18,30 +21,33 @@ class Job:
 
 
 def plan(
-    inputs: Sequence[str], output: str, suffix: str | None = None
+    inputs: Sequence[str],
+    output: str,
+    suffix: str | None = None,
+    reads: tuple[str, ...] = IMAGES,
+    writes: tuple[str, ...] = IMAGES,
 ) -> tuple[list[Job], list[str]]:
     """The jobs for files, folders (all images below, their tree kept) and glob patterns.
 
-    ``output`` is a file if it has an image's suffix and there is one input, a file; else a folder.
+    ``output`` is a file if it has a suffix and there is one input, a file; else a folder.
     Two inputs that would be written to one name (``a.jpg`` and ``a.png`` as PNG) get ``a.png`` and
     ``a-2.png``.
 
     Args:
       suffix: of what is written (``".png"``); the input's own unless given.
+      reads, writes: suffixes of files that are read and written.
 
     Returns:
       The jobs, and a line for each input that gives none.
 
     Raises:
-      ValueError: ``output`` is a single file's name for several inputs, or no image's.
+      ValueError: ``output`` is a single file's name for several inputs, or not of ``writes``.
     """
-    found, problems = sources(inputs, Path(output))
+    found, problems = sources(inputs, Path(output), reads)
     if names_a_file(output):
         if len(inputs) > 1 or len(found) > 1 or Path(inputs[0]).is_dir():
             raise ValueError(f"{output}: one file cannot hold several images; give a folder")
-        if suffix and Path(output).suffix.lower() not in same_format(suffix):
-            raise ValueError(f"{output}: the name says another format than {suffix[1:]}")
-        io.format_of(output)
+        check_suffix(output, suffix, writes)
         targets = [Path(output)] * len(found)
     else:
         targets = unique([Path(output) / renamed(name, suffix) for _, name in found])
@@ -55,7 +61,21 @@ def plan(
     return jobs, problems
 
 
-def sources(inputs: Sequence[str], output: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> None:
+    """Raises ValueError unless ``output`` is named as the format that is to be written."""
+    suffix = Path(output).suffix.lower()
+    if suffix in writes:
+        if wanted and suffix not in same_format(wanted):
+            raise ValueError(f"{output}: the name says another format than {wanted[1:]}")
+    elif writes is IMAGES:
+        io.format_of(output)
+    else:
+        raise ValueError(f"{output}: what is written here is named {', '.join(writes)}")
+
+
+def sources(
+    inputs: Sequence[str], output: Path, reads: tuple[str, ...] = IMAGES
+) -> tuple[list[tuple[Path, Path]], list[str]]:
     """(file, name to keep below the output folder) of every image, each once; and the problems.
 
     A folder's own name is kept where there are several. Where ``output`` lies within an input
@@ -70,16 +90,18 @@ def sources(inputs: Sequence[str], output: Path) -> tuple[list[tuple[Path, Path]
             base = path.absolute().parent if several else path
             images = [
                 (image, image.absolute().relative_to(base) if several else image.relative_to(base))
-                for image in io.find_images(path)
+                for image in io.find_images(path, reads)
                 if not is_within(image, output) or is_within(path, output)
             ]
         elif not path.exists() and glob.has_magic(text):
             matches = map(Path, sorted(glob.glob(text, recursive=True)))
-            images = [(image, Path(image.name)) for image in matches if io.is_image_file(image)]
+            images = [
+                (image, Path(image.name)) for image in matches if io.is_image_file(image, reads)
+            ]
         else:
             images = [(path, Path(path.name))]  # reading it will say if it isn't there
         if not images:
-            problems.append(f"{text}: no images here; {', '.join(io.SUFFIXES)} are read")
+            problems.append(f"{text}: no images here; {', '.join(reads)} are read")
         for image, name in images:
             found.setdefault(os.path.realpath(image), (image, name))
     return list(found.values()), problems
@@ -106,7 +128,7 @@ def renamed(name: Path, suffix: str | None) -> Path:
 
 
 def same_format(suffix: str) -> tuple[str, ...]:
-    return io.format_of("_" + suffix).suffixes
+    return COMPRESSED if suffix in COMPRESSED else io.format_of("_" + suffix).suffixes
 
 
 def unique(targets: Sequence[Path]) -> list[Path]:

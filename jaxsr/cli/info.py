@@ -1,25 +1,35 @@
-"""``jaxsr info``: what an image file or a weights file holds."""
+"""``jaxsr info``: what an image, a compressed image or a weights file holds."""
 
 import argparse
 from pathlib import Path
 
-from jaxsr.cli.report import short
+from jaxsr.cli.report import complain, short
 
 
 def add(commands) -> argparse.ArgumentParser:
-    parser = commands.add_parser("info", help="say what an image or a weights file holds")
+    parser = commands.add_parser(
+        "info", help="say what an image, a .jsr file or a weights file holds"
+    )
     parser.add_argument("file", metavar="FILE")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     path = Path(arguments.file)
-    lines = of_weights(path) if path.suffix == ".safetensors" else of_image(path)
+    problem = None
+    if path.suffix == ".safetensors":
+        lines = of_weights(path)
+    elif path.suffix.lower() == ".jsr":
+        lines, problem = of_compressed(path)
+    else:
+        lines = of_image(path)
     width = max(len(name) for name, _ in lines)
     print(f"{path}")
     for name, value in lines:
         print(f"  {name:<{width}}  {value}")
-    return 0
+    if problem:
+        complain(f"{path}: {problem}")
+    return 2 if problem else 0
 
 
 def of_image(path: Path) -> list[tuple[str, str]]:
@@ -36,6 +46,61 @@ def of_image(path: Path) -> list[tuple[str, str]]:
         ("ICC profile", f"{len(picture.icc)} bytes" if picture.icc else "none"),
         ("EXIF", f"{len(picture.exif)} bytes" if picture.exif else "none"),
     ]
+
+
+def of_compressed(path: Path) -> tuple[list[tuple[str, str]], str | None]:
+    """The header and the sizes of a ``.jsr`` file's parts, as far as they can be read; what is wrong."""
+    from jaxsr.codec import container
+
+    data = path.read_bytes()
+    try:
+        layout = container.inspect(data)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    header = layout.header
+    lines = [("bytes", str(len(data)))]
+    if header is not None:
+        lines = [*of_header(header), ("bytes", f"{len(data)}, {bpp(len(data), header)}")]
+        lines.append(("tiles", tiles(layout)))
+    names = {"region": "region map", "alpha": "alpha", "icc": "ICC profile", "exif": "EXIF"}
+    for name, title in names.items():
+        coded = layout.sections.get(name)
+        lines.append((title, "none" if coded is None else f"{len(coded)} bytes, as stored"))
+    lines.append(("checksum", "wrong" if not layout.sound else "right"))
+    return lines, layout.problem
+
+
+def of_header(header) -> list[tuple[str, str]]:
+    """What a ``.jsr`` file's header says."""
+    asked = f"{header.quality}" if header.quality else "by size"
+    return [
+        ("size", f"{header.width}×{header.height} pixels"),
+        ("channels", "gray" if header.channels == 1 else "RGB"),
+        ("quality", f"{asked} (rate level {header.level} of 0 to 1023)"),
+        ("model", f"{model_name(header)} (hash {header.model_hash.hex()})"),
+    ]
+
+
+def model_name(header) -> str:
+    """Of the released codec that a file was made with."""
+    from jaxsr import codec
+
+    for name in codec.weights.available():
+        if codec.load(name).hash == header.model_hash:
+            return name
+    return "not among the released ones"
+
+
+def bpp(size: int, header) -> str:
+    return f"{8 * size / (header.width * header.height):.3f} bpp"
+
+
+def tiles(layout) -> str:
+    rows, columns = layout.header.grid
+    lanes = sorted({tile.lanes for tile in layout.tiles}) or [0]
+    words = sum(len(tile.words) for tile in layout.tiles)
+    span = f"{lanes[0]} to {lanes[-1]}" if len(lanes) > 1 else f"{lanes[0]}"
+    return f"{columns}×{rows}, {words} bytes in {span} lanes"
 
 
 def of_weights(path: Path) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """How the command line says things: errors in one line, numbers short."""
 
 import sys
+from pathlib import Path
 
 # What a user can cause. Anything else is a mistake of ours and comes with its traceback.
 USER_ERRORS = (ValueError, OSError, MemoryError)
@@ -12,6 +13,12 @@ def one_line(error: BaseException) -> str:
         where = error.filename2 or error.filename
         return f"{where}: {error.strerror}" if where else error.strerror
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def naming(error: BaseException, source: Path, target: Path) -> str:
+    """What went wrong in making ``target`` of ``source``, in one line that names the file."""
+    message = one_line(error)
+    return message if message.startswith((str(source), str(target))) else f"{source}: {message}"
 
 
 def short(number: int | float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from jaxsr.cli.files import Job
-from jaxsr.cli.report import USER_ERRORS, complain, one_line
+from jaxsr.cli.report import USER_ERRORS, complain, naming
 from jaxsr.image import io
 from jaxsr.pipeline import Upscale
 
@@ -73,11 +73,8 @@ class Worker:
         if self.arguments.debug:
             raise error
         self.failed += 1
-        message = one_line(error)
-        if not message.startswith((str(job.source), str(job.target))):
-            message = f"{job.source}: {message}"
         with self.bar.external_write_mode():
-            complain(message)
+            complain(naming(error, job.source, job.target))
 
     def progress(self, done: int, total: int, images: int) -> None:
         """Tiles count as parts of the images at work."""

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt8
 
 from jaxsr.codec import coder, container, region, weights
 from jaxsr.codec.container import LEVELS, File, Header, parse_header
@@ -37,7 +37,7 @@ def encode(
     *,
     bpp: float | None = None,
     max_bytes: int | None = None,
-    roi: Num[np.ndarray, "h w"] | None = None,
+    roi: region.Mask | None = None,
     roi_gain: float = 6.0,
     keep_metadata: bool = False,
     model: str | os.PathLike | Model = DEFAULT,

@@ -546,14 +546,14 @@ def _enlarged(x: np.ndarray) -> np.ndarray:
 # Folders
 
 
-def is_image_file(path: str | os.PathLike) -> bool:
-    """Whether ``path`` is a file, not hidden, with one of ``SUFFIXES``."""
+def is_image_file(path: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    """Whether ``path`` is a file, not hidden, with one of ``suffixes``."""
     path = Path(path)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
-def find_images(folder: str | os.PathLike) -> list[Path]:
-    """All image files in and below ``folder``, in natural order (2.png before 10.png).
+def find_images(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """All image files, or files of other ``suffixes``, in and below ``folder``, in natural order (2.png before 10.png).
 
     Hidden files and folders are left out, and links to folders are not followed.
 
@@ -566,7 +566,9 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     found = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [path for path in (Path(root, name) for name in names) if is_image_file(path)]
+        found += [
+            path for path in (Path(root, name) for name in names) if is_image_file(path, suffixes)
+        ]
     return sorted(found, key=lambda path: _natural(path.relative_to(folder).as_posix()))
 
 

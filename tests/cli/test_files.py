@@ -73,3 +73,16 @@ def test_one_file_may_be_given_a_name_but_several_need_a_folder(tree):
 
 def test_a_missing_file_is_a_job_that_reading_will_refuse(tree):
     assert planned(["nothere.png"], "big") == ({"nothere.png": "big/nothere.png"}, [])
+
+
+def test_compressed_files_are_read_and_written_where_a_command_says_so(tree):
+    (tree / "trip/p.jsr").touch()
+    (tree / "trip/sea/q.JSR").touch()
+    jobs, _ = files.plan(["trip"], "back", reads=files.COMPRESSED)
+    assert [job.target.as_posix() for job in jobs] == ["back/p.png", "back/sea/q.png"]
+    jobs, _ = files.plan(["trip"], "small", ".jsr", writes=files.COMPRESSED)
+    assert [job.target.as_posix() for job in jobs] == ["small/b.jsr", "small/sea/c.jsr"]
+    jobs, _ = files.plan(["a.png"], "x.JSR", ".jsr", writes=files.COMPRESSED)
+    assert [job.target.as_posix() for job in jobs] == ["x.JSR"]
+    with pytest.raises(ValueError, match=r"named \.jsr"):
+        files.plan(["a.png"], "x.png", ".jsr", writes=files.COMPRESSED)

@@ -1,0 +1,254 @@
+"""``jaxsr compress``, ``decompress`` and ``info`` with a small codec, on the images people have."""
+
+import re
+
+import numpy as np
+import pytest
+import skimage.data
+
+from jaxsr import codec
+from jaxsr.cli import main
+from jaxsr.image import io
+
+CAT = skimage.data.chelsea()[100:148, 100:164]
+HEIGHT, WIDTH = CAT.shape[:2]
+PIXELS = HEIGHT * WIDTH
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def save(path, pixels, *rest):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    io.write(path, io.Picture(pixels, *rest))
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
+
+
+@pytest.fixture
+def run(capsys, tiny_codec):
+    """Exit code, stdout and stderr of ``jaxsr ARGUMENTS``, with the small codec."""
+
+    def run(command, *arguments):
+        model = [] if command == "info" else ["--model", str(tiny_codec)]
+        try:
+            code = main([command, *arguments, *model])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, run):
+    save(folder / "photo.png", CAT)
+    save(folder / "one.png", CAT[:1, :1])
+    save(folder / "gray.jpg", CAT[..., :1])
+    save(folder / "alpha.webp", CAT, CAT[..., 1])
+    save(folder / "many/deep/leaf.tif", CAT[:20])
+    save(folder / "deep.png", CAT.astype(np.uint16) * 257)
+    (folder / "text.png").write_text("hello")
+    good = ["photo.png", "one.png", "gray.jpg", "alpha.webp", "many"]
+    bad = ["deep.png", "text.png", "nothere.png"]
+
+    code, out, err = run("compress", *good, *bad, "-o", "small")
+    assert code == 2
+    *lines, summary = out.splitlines()
+    assert summary == "5 compressed to small, 3 failed"
+    assert [line.split(": ")[:2] for line in err.splitlines()] == [["jaxsr", name] for name in bad]
+    assert "--reduce-to-8-bit" in err.splitlines()[0]
+    size = (folder / "small/photo.jsr").stat().st_size
+    bpp = 8 * size / PIXELS
+    assert lines[0] == f"photo.png → small/photo.jsr: {size} bytes, {bpp:.3f} bpp"
+    coded = ["alpha.jsr", "deep/leaf.jsr", "gray.jsr", "one.jsr", "photo.jsr"]
+    assert names(folder / "small") == coded
+
+    (folder / "small/bad.jsr").write_bytes((folder / "small/photo.jsr").read_bytes()[:-1])
+    code, out, err = run("decompress", "small", "-o", "back")
+    assert code == 2 and out.splitlines()[-1] == "5 decompressed to back, 1 failed"
+    assert err.startswith("jaxsr: small/bad.jsr: the file is damaged or cut off")
+    assert err.count("\n") == 1
+    assert names(folder / "back") == [name.replace("jsr", "png") for name in coded]
+    shapes = {
+        "photo.png": CAT.shape,
+        "one.png": (1, 1, 3),
+        "gray.png": (HEIGHT, WIDTH, 1),
+        "deep/leaf.png": (20, WIDTH, 3),
+    }
+    for name, shape in shapes.items():
+        assert io.read(folder / "back" / name).pixels.shape == shape
+    alpha = io.read(folder / "alpha.webp").alpha
+    np.testing.assert_array_equal(io.read(folder / "back/alpha.png").alpha, alpha)
+
+
+def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_codec):
+    save(folder / "photo.png", CAT)
+    run("compress", "photo.png", "-o", "photo.jsr", "--quality", "70")
+    data = codec.encode(CAT, 70, model=tiny_codec)
+    assert (folder / "photo.jsr").read_bytes() == data
+    code, out, _ = run("decompress", "photo.jsr", "-o", "back.png")
+    assert code == 0 and out.startswith("photo.jsr → back.png: 64×48 pixels\n")
+    expected = codec.decode(data, model=tiny_codec)
+    np.testing.assert_array_equal(io.read(folder / "back.png").pixels, expected)
+
+
+def test_a_wanted_size_is_met_and_not_exceeded(folder, run):
+    save(folder / "photo.png", CAT)
+    sizes = []
+    for quality in ("1", "40", "100"):
+        run("compress", "photo.png", "-o", "q.jsr", "--quality", quality, "--overwrite")
+        sizes.append((folder / "q.jsr").stat().st_size)
+    assert sizes[0] < sizes[1] < sizes[2]
+    for flags in (["--max-bytes", str(sizes[1])], ["--bpp", str(8 * sizes[1] / PIXELS)]):
+        code, _, _ = run("compress", "photo.png", "-o", "r.jsr", *flags, "--overwrite")
+        assert code == 0
+        assert 0.97 * sizes[1] <= (folder / "r.jsr").stat().st_size <= sizes[1]
+    code, _, err = run("compress", "photo.png", "-o", "s.jsr", "--max-bytes", "30")
+    assert code == 2 and "photo.png: the smallest file of this image is" in err
+    assert not (folder / "s.jsr").exists()
+
+
+def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(folder, run, tiny_codec):
+    save(folder / "photo.png", CAT)
+    mask = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
+    mask[16:40, 8:40] = 255
+    save(folder / "gray.png", mask)
+    save(folder / "alpha.png", np.full_like(CAT, 255), mask[..., 0])
+    expected = codec.encode(CAT, roi=mask[..., 0] > 0, roi_gain=12.0, model=tiny_codec)
+    for name in ("gray.png", "alpha.png"):
+        flags = ["--roi", name, "--roi-gain", "12", "--overwrite"]
+        code, _, _ = run("compress", "photo.png", "-o", "photo.jsr", *flags)
+        assert code == 0 and (folder / "photo.jsr").read_bytes() == expected
+    save(folder / "small.png", CAT[:9, :9])
+    code, out, err = run("compress", "*.png", "-o", "small", "--roi", "small.png")
+    assert code == 2 and out.endswith("1 compressed to small, 3 failed\n")
+    assert "photo.png: the region's mask is 9×9, the image 64×48" in err
+
+
+def test_metadata_are_kept_on_request_and_a_lost_profile_is_told(folder, run):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    save(folder / "photo.png", CAT, None, profile)
+    _, out, _ = run("compress", "photo.png", "-o", "plain.jsr")
+    assert out.splitlines()[0].endswith("bpp, without its ICC profile")
+    _, out, _ = run("compress", "photo.png", "-o", "whole.jsr", "--keep-metadata")
+    assert out.splitlines()[0].endswith(" bpp")
+    run("decompress", "*.jsr", "-o", "back")
+    assert io.read(folder / "back/plain.png").icc is None
+    assert io.read(folder / "back/whole.png").icc == profile
+
+
+def test_sixteen_bits_are_rounded_on_request(folder, run, tiny_codec):
+    deep = (CAT.astype(np.int32) * 257 + 128).astype(np.uint16)  # 128/257 rounds down
+    save(folder / "deep.png", np.minimum(deep, 65535), CAT[..., 0].astype(np.uint16) * 257)
+    code, _, _ = run("compress", "deep.png", "-o", "deep.jsr", "--reduce-to-8-bit")
+    assert code == 0
+    expected = codec.encode(np.dstack([CAT, CAT[..., 0]]), model=tiny_codec)
+    assert (folder / "deep.jsr").read_bytes() == expected
+
+
+def test_decompressing_can_enlarge_at_once(folder, run):
+    save(folder / "photo.png", CAT[:24, :32], CAT[:24, :32, 0])
+    run("compress", "photo.png", "-o", "photo.jsr")
+    code, out, _ = run("decompress", "photo.jsr", "-o", "big.webp", "--scale", "2")
+    assert code == 0 and "64×48 pixels" in out
+    big = io.read(folder / "big.webp")
+    assert big.pixels.shape == (48, 64, 3) and big.alpha.shape == (48, 64)
+
+
+def test_what_exists_is_kept_unless_overwritten(folder, run):
+    save(folder / "a.png", CAT)
+    save(folder / "a.jpg", CAT)
+    (folder / "a.jsr").write_text("mine")
+    code, out, _ = run("compress", "a.png", "-o", "a.jsr")
+    assert code == 0 and out.startswith("0 compressed") and "1 skipped" in out
+    assert (folder / "a.jsr").read_text() == "mine"
+    code, out, _ = run("compress", "a.*", "-o", ".", "--overwrite")
+    assert code == 0 and out.endswith("2 compressed to .\n")
+    assert names(folder) == ["a-2.jsr", "a.jpg", "a.jsr", "a.png"]
+
+
+def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
+    save(folder / "a.png", CAT, CAT[..., 0], b"profile")
+    save(folder / "mask.png", CAT)
+    run("compress", "a.png", "-o", "a.jsr", "--keep-metadata", "--roi", "mask.png")
+    code, out, err = run("info", "a.jsr")
+    assert code == 0 and err == ""
+    told = dict(re.split("  +", line.strip(), maxsplit=1) for line in out.splitlines()[1:])
+    size = (folder / "a.jsr").stat().st_size
+    assert told["size"] == "64×48 pixels" and told["channels"] == "RGB"
+    assert told["quality"] == "50 (rate level 506 of 0 to 1023)"
+    assert told["bytes"] == f"{size}, {8 * size / PIXELS:.3f} bpp"
+    assert told["tiles"].startswith("1×1, ") and told["checksum"] == "right"
+    assert "not among the released ones" in told["model"]
+    for part in ("region map", "alpha", "ICC profile"):
+        assert told[part].endswith("bytes, as stored")
+    assert told["EXIF"] == "none"
+
+    (folder / "b.jsr").write_bytes((folder / "a.jsr").read_bytes()[:-30])
+    code, out, err = run("info", "b.jsr")
+    assert code == 2 and "64×48 pixels" in out and re.search("checksum +wrong", out)
+    assert err == (
+        "jaxsr: b.jsr: the file is damaged or cut off: its checksum is wrong; "
+        "it ends within tile 1 of 1\n"
+    )
+    code, out, err = run("info", "a.png")
+    assert code == 0
+    (folder / "c.jsr").write_text("hello")
+    for name in ("c.jsr", "nothere.jsr"):
+        code, out, err = run("info", name)
+        assert code == 2 and out == "" and err.startswith(f"jaxsr: {name}: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compress", "a.png", "-o", "b.png"], "b.png: what is written here is named .jsr"),
+        (["compress", "a.png", "a.png", "-o", "b.jsr"], "give a folder"),
+        (["compress", "a.png", "-o", "b.jsr", "--quality", "0"], "not a number from 1 to 100"),
+        (["compress", "a.png", "-o", "b.jsr", "--bpp", "-1"], "not a number above 0"),
+        (["compress", "a.png", "-o", "b.jsr", "--bpp", "nan"], "not a number above 0"),
+        (["compress", "a.png", "-o", "b.jsr", "--max-bytes", "4k"], "not a number of bytes"),
+        (
+            ["compress", "a.png", "-o", "b.jsr", "--bpp", "1", "--quality", "9"],
+            "not allowed with argument",
+        ),
+        (["compress", "a.png", "-o", "b.jsr", "--roi-gain", "6"], "name it with --roi"),
+        (["compress", "a.png", "-o", "b.jsr", "--roi", "no.png"], "no.png: no such file"),
+        (
+            ["compress", "a.png", "-o", "b.jsr", "--roi", "a.png", "--roi-gain", "99"],
+            "a region's gain is -67 to 67 dB",
+        ),
+        (["compress", "*.jsr", "-o", "b"], "no images here; .png"),
+        (["decompress", "a.png", "-o", "b.png"], "a.png: not a .jsr file"),
+        (["decompress", "nothere.jsr", "-o", "b.png"], "nothere.jsr: No such file"),
+        (["decompress", "a.jsr", "-o", "a.jsr"], ".jsr is no image format"),
+        (["decompress", "a.jsr", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
+        (["decompress", "a.jsr", "-o", "b.jpg", "--format", "png"], "another format than png"),
+        (["decompress", "a.jsr", "-o", "b.png", "--scale", "5"], "choose from 2, 3, 4"),
+        (["decompress", "*.png", "-o", "b"], None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, tiny_codec, arguments, message):
+    save(folder / "a.png", CAT)
+    (folder / "a.jsr").write_bytes(codec.encode(np.dstack([CAT, CAT[..., 0]]), model=tiny_codec))
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.count("\n") == 1 and err.startswith("jaxsr: ")
+    assert (message or "no images here; .jsr are read") in err
+    assert names(folder) == ["a.jsr", "a.png"]
+
+
+def test_a_file_of_another_codec_is_not_decoded_to_noise(folder, run, tiny_codec, capsys):
+    save(folder / "a.png", CAT)
+    run("compress", "a.png", "-o", "a.jsr")
+    code = main(["decompress", "a.jsr", "-o", "b.png"])
+    err = capsys.readouterr().err
+    assert code == 2 and "coded with a model that is not here" in err and err.count("\n") == 1
