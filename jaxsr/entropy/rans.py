@@ -1,0 +1,477 @@
+"""The entropy coder: interleaved rANS as pure functions that jit and vmap.
+
+K lanes (states of 32 bits) code the symbols in turn, row after row of K, into one stream of 16-bit words.
+The decoder mirrors the encoder exactly, which therefore works from the last symbol to the first. Several
+groups of symbols, each with its tables, share the lanes: the decoder reads the first, may compute from
+it which tables the second needs, and goes on.
+
+    words, length = encode_groups([Group(z, …), Group(residuals, …)], lanes=32)
+    state = start(words, length, lanes=32)
+    z, state = read(state, …)
+    residuals, state = read(state, …)
+    assert finished(state)
+
+The stream is the K states, each as its upper and its lower word, and the words behind them.
+
+Sources: Duda, "Asymmetric numeral systems" (arXiv:1311.2540); Giesen, "Interleaved entropy coders"
+(arXiv:1402.3392).
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Int32, Integer, Num, UInt16, UInt32
+
+from jaxsr.entropy.loops import scan_rows
+from jaxsr.entropy.tables import ESCAPE, Tables, from_arrays
+
+MAX_LANES = 1024
+WORD = 16  # bits; lanes that take words lie in [2^16, 2^32) between symbols
+LOWEST = np.uint32(1 << WORD)
+LOW_HALF = np.uint32(LOWEST - 1)
+BLOCK = 8192  # symbols or words that are put in order at a time
+ESCAPED = np.int32(-(2**31))  # stands in for a symbol until its escape is read; no table holds it
+
+# An escape is an Exp-Golomb code: the class says on which side of the alphabet and how many bits the
+# distance has, with probabilities falling by half; then come the bits below the highest, 16 and 15.
+CLASS_PRECISION = 12
+CLASS_FREQUENCIES = np.repeat([1002, *(max(1, 1 << 10 >> n) for n in range(1, 33))], 2)
+
+
+class Group(NamedTuple):
+    """Symbols to be coded after one another.
+
+    Attributes:
+      symbols: any int32 numbers, those beyond ``count`` are ignored.
+      indexes: which of the tables each is coded with.
+      tables: the tables.
+      count: how many of the symbols are coded; all if None.
+    """
+
+    symbols: Integer[Array | np.ndarray, "n"]
+    indexes: Integer[Array | np.ndarray, "n"]
+    tables: Tables
+    count: Any = None
+
+
+class State(NamedTuple):
+    """A decoder at some point of its stream."""
+
+    words: UInt16[Array, "w"]
+    length: Int32[Array, ""]
+    lanes: UInt32[Array, "k"]
+    at: Int32[Array, ""]  # the next word
+    sound: Bool[Array, ""]
+
+
+# Encoding
+
+
+def encode(
+    symbols: Integer[Array | np.ndarray, "n"],
+    indexes: Integer[Array | np.ndarray, "n"],
+    tables: Tables,
+    *,
+    lanes: int,
+    count: Any = None,
+) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
+    """One group of symbols as a stream; see :func:`encode_groups`."""
+    return encode_groups([Group(symbols, indexes, tables, count)], lanes=lanes)
+
+
+def encode_groups(
+    groups: Sequence[Group], *, lanes: int
+) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
+    """Groups of symbols as one stream, from which they are read in the same order.
+
+    Args:
+      groups: any number of them. The run time is proportional to their counts.
+      lanes: how many coders run side by side: a power of two up to 1024. Each costs about one byte.
+
+    Returns:
+      words: the stream, and zeros up to a fixed capacity that holds any symbols.
+      length: its length in words.
+
+    Raises:
+      ValueError: lanes or shapes are not accepted.
+    """
+    check_lanes(lanes)
+    groups = [_complete(group) for group in groups]
+    state = jnp.full(lanes, LOWEST)
+    written = []  # from the last of the stream to the first
+    for group in reversed(groups):
+        state, new = _push_group(state, group)
+        written += new
+    head = jnp.stack([state >> WORD, state & LOW_HALF], -1).reshape(-1)
+    capacity = head.size + sum(slots.size for slots, _ in written)
+    words = jnp.zeros(capacity, jnp.uint16).at[: head.size].set(head.astype(jnp.uint16))
+    stream = words, jnp.int32(head.size)
+    for slots, used in reversed(written):
+        stream = _append(*stream, slots.astype(jnp.uint16), slots > 0, used)
+    return stream
+
+
+def _complete(group: Group) -> Group:
+    symbols, indexes = jnp.asarray(group.symbols), jnp.asarray(group.indexes)
+    if symbols.ndim != 1 or symbols.shape != indexes.shape:
+        raise ValueError(
+            f"symbols and indexes are two rows of equal length, got {symbols.shape} and"
+            f" {indexes.shape}; flatten them"
+        )
+    count = symbols.size if group.count is None else jnp.clip(group.count, 0, symbols.size)
+    if not symbols.size:  # one that does not count is simpler than none
+        symbols, indexes = jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32)
+    indexes = jnp.clip(indexes, 0, group.tables.sizes.size - 1)
+    return Group(
+        symbols.astype(jnp.int32), indexes.astype(jnp.int32), group.tables, jnp.int32(count)
+    )
+
+
+class _Places(NamedTuple):
+    """Where symbols stand in their tables."""
+
+    cumulative: Int32[Array, "n"]  # place of the entry's start; its end is behind it
+    escaped: Bool[Array, "n"]
+
+
+def _places(group: Group) -> _Places:
+    index = group.indexes
+    last = group.tables.sizes[index] - 1
+    # As unsigned numbers, those below the minimum are very large.
+    above = (group.symbols - group.tables.minimums[index]).astype(jnp.uint32)
+    entry = jnp.minimum(above, last.astype(jnp.uint32)).astype(jnp.int32)
+    counted = jnp.arange(index.size) < group.count
+    return _Places(group.tables.offsets[index] + entry, (entry == last) & counted)
+
+
+def _push_group(state: UInt32[Array, "k"], group: Group):
+    """The lanes, and slots of words with how many are in use: of the escapes, of the symbols.
+
+    In the stream the escapes come behind the symbols, so they are pushed first.
+    """
+    places = _places(group)
+    where, count = _where(places.escaped, group.count)
+    tables = group.tables
+    shared = (group.symbols, group.indexes, tables.minimums, tables.sizes, *_class_tables()[3:4])
+    state, escapes = _push(_push_escapes, state, where, count, shared)
+    body = functools.partial(_push_symbols, precision=tables.precision)
+    state, words = _push(body, state, places.cumulative, group.count, tables.cumulative)
+    used = _rows(count, state.size) * state.size
+    return state, [(escapes.reshape(-1), 3 * used), (words.reshape(-1), group.count)]
+
+
+def _push(body, state: UInt32[Array, "k"], codes: Int32[Array, "n"], count, shared):
+    rows = _rows(count, state.size)
+    codes = _in_rows(codes, state.size)
+    (state, _), words = scan_rows(body, rows, (state, count), codes, shared, reverse=True)
+    return state, words
+
+
+def _rows(count: Any, lanes: int) -> Any:
+    return -(-count // lanes)
+
+
+def _in_rows(x: Array, lanes: int) -> Array:
+    return jnp.pad(x, (0, -x.size % lanes if x.size else lanes)).reshape(-1, lanes)
+
+
+def _push_symbols(t, carry, places, cumulative, *, precision: int):
+    """A row of symbols: codes one in each lane."""
+    x, count = carry
+    active = _active(t, x.size, count)
+    x, word = _push_slots(x, cumulative[places], cumulative[places + 1], active, precision)
+    return (x, count), word
+
+
+def _push_escapes(t, carry, where, shared):
+    """A row of escapes: class, lower and upper bits of each, from the last of them to the first."""
+    x, count = carry
+    symbols, indexes, minimums, sizes, cumulative = shared
+    active = _active(t, x.size, count)
+    symbol, index = symbols[where], indexes[where]
+    minimum, size = minimums[index], sizes[index]
+    below = symbol < minimum
+    distance = jnp.where(below, minimum - 1 - symbol, symbol - minimum - (size - 1))
+    distance = distance.astype(jnp.uint32)
+    length = 32 - lax.clz(distance).astype(jnp.int32)
+    rest = distance - _highest(length)
+    low_bits, high_bits = _raw_bits(length)
+    kind = 2 * length + below
+    x, high = _push_slots(x, *_raw_slots(rest >> 16, high_bits), active, 16)
+    x, low = _push_slots(x, *_raw_slots(rest & LOW_HALF, low_bits), active, 16)
+    x, first = _push_slots(x, cumulative[kind], cumulative[kind + 1], active, CLASS_PRECISION)
+    return (x, count), jnp.stack([first, low, high])
+
+
+def _active(t, lanes: int, count) -> Bool[Array, "k"]:
+    return t * lanes + jnp.arange(lanes) < count
+
+
+def _push_slots(x, start, end, active, precision: int):
+    """Codes the slots from ``start`` to ``end``; with a word from the states that would overflow."""
+    start = jnp.where(active, start, 0)
+    frequency = jnp.where(active, end, 1 << precision) - start
+    full = x >> (32 - precision) >= frequency
+    word = jnp.where(full, x & LOW_HALF | LOWEST, 0)
+    x = jnp.where(full, x >> WORD, x)
+    return x + _quotient(x, frequency) * ((1 << precision) - frequency) + start, word
+
+
+def _class_tables() -> Tables:
+    """The one table of classes; it has no use for its escape."""
+    rest = (1 << CLASS_PRECISION) - CLASS_FREQUENCIES.sum()
+    frequencies = np.append(CLASS_FREQUENCIES, rest)
+    names = {"minimums": np.zeros(1, int), "sizes": np.array([len(frequencies)])}
+    return from_arrays({**names, "frequencies": frequencies})
+
+
+def _raw_bits(length: Int32[Array, "n"]) -> tuple[UInt32[Array, "n"], UInt32[Array, "n"]]:
+    """How many bits of a distance of ``length`` bits follow in its lower and its upper part."""
+    bits = jnp.maximum(length, 1).astype(jnp.uint32) - 1
+    low = jnp.minimum(bits, 16)
+    return low, bits - low
+
+
+def _highest(length: Int32[Array, "n"]) -> UInt32[Array, "n"]:
+    """The value of the highest of ``length`` bits, 0 for none."""
+    return jnp.where(
+        length > 0, jnp.uint32(1) << (jnp.maximum(length, 1) - 1).astype(jnp.uint32), 0
+    )
+
+
+def _raw_slots(number: UInt32[Array, "n"], bits: UInt32[Array, "n"]):
+    """Of 2^16 slots those of a number that may have any value of so many bits."""
+    room = 16 - bits
+    return number << room, (number + 1) << room
+
+
+def _quotient(x: UInt32[Array, "k"], divisor: UInt32[Array, "k"]) -> UInt32[Array, "k"]:
+    """⌊x / divisor⌋ below 2^20, exactly: vector units divide floats, not integers.
+
+    The float's error is below 1 (of 2^20 some 3 · 2^-24, or on GPUs twice that), and the remainder
+    tells on which side.
+    """
+    guess = x.astype(jnp.float32) * (1 / divisor.astype(jnp.float32))
+    guess = guess.astype(jnp.int32).astype(jnp.uint32)
+    rest = (x - guess * divisor).astype(jnp.int32)
+    return guess + (rest >= divisor.astype(jnp.int32)) - (rest < 0)
+
+
+# Decoding
+
+
+def decode(
+    words: UInt16[Array | np.ndarray, "w"],
+    length: Any,
+    indexes: Integer[Array | np.ndarray, "n"],
+    tables: Tables,
+    *,
+    lanes: int,
+    count: Any = None,
+) -> tuple[Int32[Array, "n"], Bool[Array, ""]]:
+    """The symbols of a stream of one group, and whether it was sound; see :func:`read`."""
+    symbols, state = read(start(words, length, lanes=lanes), indexes, tables, count=count)
+    return symbols, finished(state)
+
+
+def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) -> State:
+    """A decoder at the beginning of a stream.
+
+    Args:
+      words: the stream, with anything behind it.
+      length: how many words belong to it.
+      lanes: as the encoder had.
+
+    Raises:
+      ValueError: lanes or the shape are not accepted.
+    """
+    check_lanes(lanes)
+    words = jnp.asarray(words)
+    if words.ndim != 1:
+        raise ValueError(f"the words of a stream are one row, got {words.shape}")
+    length = jnp.clip(jnp.asarray(length, jnp.int32), 0, words.size)
+    size = 2 * lanes
+    head = jnp.pad(words[:size], (0, max(0, size - words.size))).astype(jnp.uint32)
+    head = jnp.where(jnp.arange(size) < length, head, 0).reshape(-1, 2)
+    states = head[:, 0] << WORD | head[:, 1]
+    return State(jnp.pad(words, (0, 1)), length, states, jnp.int32(size), length >= size)
+
+
+def read(
+    state: State, indexes: Integer[Array | np.ndarray, "n"], tables: Tables, *, count: Any = None
+) -> tuple[Int32[Array, "n"], State]:
+    """The next group of symbols, and the decoder behind it.
+
+    Any stream is read to the end in the time that a sound one takes; words it lacks count as 0. Whether
+    it was sound only :func:`finished` can say.
+
+    Args:
+      state: from :func:`start` or an earlier call.
+      indexes: as the encoder had; those beyond ``count`` are ignored.
+      tables: as the encoder had.
+      count: how many symbols there are; all if None. The run time is proportional to it.
+
+    Returns:
+      symbols: zeros beyond ``count``.
+      state: the decoder behind them.
+
+    Raises:
+      ValueError: the shape of the indexes is not accepted.
+    """
+    group = _complete(Group(jnp.zeros_like(indexes), indexes, tables, count))
+    index = group.indexes
+    body = functools.partial(_pop_symbols, precision=tables.precision)
+    shared = (tables.decoding, tables.entries, tables.minimums)
+    state, symbols = _pop(body, state, index, group.count, shared)
+
+    where, count = _where(symbols == ESCAPED, group.count)
+    classes = _class_tables()
+    shared = (index, tables.minimums, tables.sizes, classes.decoding, classes.entries)
+    state, escapes = _pop(_pop_escapes, state, where, count, shared)
+    return _put(symbols, where, escapes, count)[: indexes.size], state
+
+
+def finished(state: State) -> Bool[Array, ""]:
+    """Whether everything was read as it was written: no word left or missing, all lanes at rest."""
+    return state.sound & (state.at == state.length) & jnp.all(state.lanes == LOWEST)
+
+
+def _pop(body, state: State, codes: Int32[Array, "n"], count, shared):
+    rows = _rows(count, state.lanes.size)
+    in_rows = _in_rows(codes, state.lanes.size)
+    carry = state.lanes, state.at, state.sound, count
+    shared = (state.words, state.length), shared
+    (lanes, at, sound, _), symbols = scan_rows(body, rows, carry, in_rows, shared)
+    return state._replace(lanes=lanes, at=at, sound=sound), symbols.reshape(-1)[: codes.size]
+
+
+def _pop_symbols(t, carry, index, shared, *, precision: int):
+    """A row of symbols, of which ``ESCAPED`` are still to come."""
+    x, at, sound, count = carry
+    stream, (decoding, entries, minimums) = shared
+    place = (index << precision) + (x & ((1 << precision) - 1)).astype(jnp.int32)
+    code, entry = decoding[place], entries[place]
+    active = _active(t, x.size, count)
+    x, at = _pop_slots(x, at, stream, (code >> 16) + 1, code & LOW_HALF, active, precision)
+    symbol = jnp.where(entry == ESCAPE, ESCAPED, minimums[index] + entry.astype(jnp.int32))
+    return (x, at, sound, count), jnp.where(active, symbol, 0)
+
+
+def _pop_escapes(t, carry, where, shared):
+    """A row of escapes: class, lower and upper bits, and the symbols that they say."""
+    x, at, sound, count = carry
+    stream, (indexes, minimums, sizes, decoding, entries) = shared
+    active = _active(t, x.size, count)
+    slot = x & ((1 << CLASS_PRECISION) - 1)
+    code, kind = decoding[slot], entries[slot].astype(jnp.int32)
+    x, at = _pop_slots(x, at, stream, (code >> 16) + 1, code & LOW_HALF, active, CLASS_PRECISION)
+    sound &= ~jnp.any(active & (kind == ESCAPE))
+    length = jnp.minimum(kind >> 1, 32)
+    parts = []
+    for bits in _raw_bits(length):
+        slot, room = x & LOW_HALF, 16 - bits
+        parts.append(slot >> room)
+        within = slot & ((1 << room) - 1)
+        x, at = _pop_slots(x, at, stream, jnp.uint32(1) << room, within, active, 16)
+    distance = (parts[0] | parts[1] << 16) + _highest(length)
+    distance = distance.astype(jnp.int32)
+    minimum, size = minimums[indexes[where]], sizes[indexes[where]]
+    symbol = jnp.where(kind & 1, minimum - 1 - distance, minimum + (size - 1) + distance)
+    return (x, at, sound, count), symbol
+
+
+def _pop_slots(x, at, stream, frequency, within, active, precision: int):
+    """Undoes ``_push_slots``; the states that fell take words, in the order of lanes."""
+    words, length = stream
+    x = jnp.where(active, frequency * (x >> precision) + within, x)
+    fallen = active & (x < LOWEST)
+    rank, total = _ranks(fallen)
+    word = jnp.where(at + rank < length, words.at[at + rank].get(mode="clip"), 0)
+    return jnp.where(fallen, x << WORD | word, x), at + total
+
+
+# Order
+
+
+def _ranks(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
+    """How many are chosen before each, and in all.
+
+    By counting bits, 32 at a time: a running sum over all would take most of the encoder's time.
+    """
+    size = min(32, chosen.size)
+    bit = jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)
+    blocks = jnp.pad(chosen, (0, -chosen.size % max(1, size))).reshape(-1, max(1, size))
+    bits = jnp.sum(jnp.where(blocks, bit, 0), -1, dtype=jnp.uint32)
+    counts = lax.population_count(bits).astype(jnp.int32)
+    within = lax.population_count(bits[:, None] & (bit - 1)).astype(jnp.int32)
+    running = jnp.cumsum(counts)
+    ranks = (within + (running - counts)[:, None]).reshape(-1)[: chosen.size]
+    return ranks, jnp.sum(counts)
+
+
+def _where(chosen: Bool[Array, "n"], used) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
+    """The places of the chosen among the first ``used``, zeros behind; and how many they are."""
+    places = jnp.arange(chosen.size, dtype=jnp.int32)
+    return _append(jnp.zeros_like(places), jnp.int32(0), places, chosen, used)
+
+
+def _append(out, length, values: Num[Array, "n"], chosen: Bool[Array, "n"], used):
+    """Puts the chosen of the first ``used`` values behind what ``out`` holds: that, and its length."""
+
+    def body(t, carry, row, _):
+        out, length = carry
+        values, chosen = row
+        rank, total = _ranks(chosen)
+        at = jnp.where(chosen, length + rank, out.size)
+        return (out.at[at].set(values, mode="drop", unique_indices=True), length + total), ()
+
+    rows = _in_rows(values, BLOCK), _in_rows(chosen, BLOCK)
+    return scan_rows(body, _rows(used, BLOCK), (out, length), rows, scatters=True)[0]
+
+
+def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, "n"], count):
+    """``out`` with the first ``count`` values in the places ``where``."""
+
+    def body(t, carry, row, _):
+        out, count = carry
+        where, values = row
+        where = jnp.where(_active(t, BLOCK, count), where, out.size)
+        return (out.at[where].set(values, mode="drop", unique_indices=True), count), ()
+
+    rows = _in_rows(where, BLOCK), _in_rows(values, BLOCK)
+    return scan_rows(body, _rows(count, BLOCK), (out, count), rows, scatters=True)[0][0]
+
+
+# Bytes
+
+
+def to_bytes(words: UInt16[Array | np.ndarray, "w"], length: Any) -> bytes:
+    """The stream as bytes, each word with its lower byte first."""
+    return np.asarray(words)[: int(length)].astype("<u2").tobytes()
+
+
+def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndarray, "w"], int]:
+    """The inverse of :func:`to_bytes`: words, zeros up to ``capacity`` behind them, and their number.
+
+    One capacity for many streams saves compiling anew for each length.
+
+    Raises:
+      ValueError: the bytes are odd in number or exceed the capacity.
+    """
+    if len(data) % 2:
+        raise ValueError(f"a stream is a whole number of 16-bit words, got {len(data)} bytes")
+    words = np.frombuffer(data, "<u2").astype(np.uint16)
+    if capacity is not None and len(words) > capacity:
+        raise ValueError(f"a stream of {len(words)} words exceeds the {capacity} there may be")
+    return np.pad(words, (0, (capacity or len(words)) - len(words))), len(words)
+
+
+def check_lanes(lanes: int) -> None:
+    """Raises ValueError unless a stream may have ``lanes`` lanes."""
+    if not 1 <= lanes <= MAX_LANES or lanes & (lanes - 1):
+        raise ValueError(f"lanes are a power of two from 1 to {MAX_LANES}, got {lanes}")

@@ -1,0 +1,238 @@
+"""Integer probability tables: what a coder needs of a distribution, as whole numbers.
+
+A table covers the symbols from its minimum on; the last entry of its alphabet is the escape, which
+stands for every other integer. Frequencies sum to 2^precision, and none is zero. Tables are made once,
+in float64, and shipped with the weights: encoder and decoder only ever see the integers.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Int32, UInt16, UInt32
+
+SCALES = tuple(np.exp(np.linspace(math.log(0.11), math.log(256), 64)).tolist())
+
+PRECISIONS = range(12, 17)
+ESCAPE = 0xFFFF  # in `Tables.entries`, for a table's last entry
+LARGEST_MINIMUM = 2**30  # of either sign: keeps the differences of symbols within 32 bits
+NAMES = ("minimums", "sizes", "frequencies")
+
+
+class Tables(NamedTuple):
+    """T distributions over integers; a pytree, given to the coder as an argument.
+
+    Attributes:
+      minimums: the smallest symbol of each table.
+      sizes: entries of each alphabet, the escape included.
+      offsets: where each table begins in ``cumulative``.
+      cumulative: for each table 0, f₀, f₀ + f₁ … 2^precision; the tables one after another.
+      decoding: for each table and slot (a number below 2^precision), of the entry that the slot
+        belongs to: frequency − 1 in the upper 16 bits, the slot's place within the entry in the lower.
+      entries: likewise the number of the entry, ``ESCAPE`` for the last.
+    """
+
+    minimums: Int32[Array, "t"]
+    sizes: Int32[Array, "t"]
+    offsets: Int32[Array, "t"]
+    cumulative: UInt32[Array, "n"]
+    decoding: UInt32[Array, "slots"]
+    entries: UInt16[Array, "slots"]
+
+    @property
+    def precision(self) -> int:
+        """Bits of the probabilities."""
+        return (self.decoding.shape[-1] // self.minimums.shape[-1]).bit_length() - 1
+
+
+# Building
+
+
+def gaussian_tables(scales: Sequence[float] = SCALES, precision: int = 14) -> Tables:
+    """Tables of zero-mean Gaussians integrated over unit bins, one for each standard deviation.
+
+    Each alphabet is −m … m with the m for which a symbol costs the fewest bits, escapes included: a
+    wider one spends at least 2^−precision on every symbol that hardly occurs.
+
+    Raises:
+      ValueError: a scale is not a positive number below 2^14, or the precision is not accepted.
+    """
+    scales = [float(scale) for scale in scales]
+    if not scales or not all(0 < scale < 2**14 for scale in scales):
+        raise ValueError(f"scales are positive numbers below 2^14, got {scales}")
+    pmfs = [_gaussian_alphabet(scale, precision) for scale in scales]
+    return tables_from_pmfs(pmfs, [-(len(pmf) // 2) for pmf in pmfs], precision)
+
+
+def _gaussian_alphabet(scale: float, precision: int) -> Float[np.ndarray, "n"]:
+    """The probabilities of −m … m, m being the best."""
+    edges = [math.erfc((k - 0.5) / (scale * math.sqrt(2))) for k in range(int(9 * scale) + 4)]
+    half = -np.diff(edges) / 2  # the probabilities of 0, 1, 2 …
+    whole = np.concatenate([half[:0:-1], half])
+    widths = sorted({math.ceil(scale * z) for z in np.arange(0, 6.5, 0.25)})
+    widths = [m for m in widths if m < len(half) and 2 * m + 2 <= 2**precision]
+    cut = {m: whole[len(half) - 1 - m : len(half) + m] for m in widths}
+    return cut[min(widths, key=lambda m: _bits(cut[m], whole, precision))]
+
+
+def _bits(pmf: Float[np.ndarray, "n"], whole: Float[np.ndarray, "m"], precision: int) -> float:
+    """Mean bits of a symbol distributed as ``whole``, coded with the symmetric alphabet ``pmf``."""
+    rest = whole[: (len(whole) - len(pmf)) // 2][::-1]  # one side, from the alphabet outwards
+    frequencies = quantise(with_escape(pmf), precision)
+    plain = precision - np.log2(frequencies)
+    width = np.ceil(np.log2(np.arange(1, len(rest) + 1)))
+    return float(pmf @ plain[:-1] + 2 * rest @ (plain[-1] + 2 + 2 * width))
+
+
+def tables_from_pmfs(
+    pmfs: Sequence[Float[np.ndarray, "_"]], minimums: Sequence[int], precision: int = 14
+) -> Tables:
+    """Tables for any distributions, with the frequencies that cost the fewest bits.
+
+    Args:
+      pmfs: for each table the probabilities of ``minimum``, ``minimum + 1`` …; what is missing to 1
+        is the escape's.
+      minimums: the first symbol of each.
+      precision: bits of the probabilities, 12 to 16.
+
+    Raises:
+      ValueError: probabilities are negative, NaN or sum to more than 1, an alphabet has more than
+        2^precision − 1 symbols, or precision or minimums are not accepted.
+    """
+    check_precision(precision)
+    frequencies = [quantise(with_escape(pmf), precision) for pmf in pmfs]
+    return from_arrays(
+        {
+            "minimums": np.asarray(minimums, np.int64),
+            "sizes": np.array([len(f) for f in frequencies], np.int64),
+            "frequencies": np.concatenate(frequencies or [np.zeros(0, np.int64)]),
+        }
+    )
+
+
+def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
+    """The probabilities with the escape's, which is what they lack to 1, behind them.
+
+    Raises:
+      ValueError: they are no probabilities.
+    """
+    pmf = np.asarray(pmf, np.float64)
+    total = pmf.sum()
+    if not (np.all(pmf >= 0) and total <= 1 + 1e-4):
+        raise ValueError(
+            f"probabilities are not negative and sum to at most 1, got a sum of {total}"
+        )
+    return np.append(pmf, max(0.0, 1 - total))
+
+
+def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"]:
+    """The integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
+
+    The sum is convex, so units go one by one to whoever gains most: entry p with frequency f gains
+    p · log(1 + 1/f) by one more. All units that gain more than some threshold are given at once, the
+    threshold found by bisection, the few left over singly.
+
+    Raises:
+      ValueError: there are more entries than 2^precision.
+    """
+    if len(pmf) > 2**precision:
+        raise ValueError(
+            f"an alphabet of {len(pmf)} entries does not fit {precision} bits; narrow it"
+        )
+    pmf = np.maximum(pmf, 1e-300)
+
+    def given(threshold):
+        with np.errstate(over="ignore"):
+            return np.floor(1 / np.expm1(threshold / pmf)) + 1
+
+    low, high = 1e-9, 2.0  # the first gives too many units, the second none
+    for _ in range(80):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if given(middle).sum() > 2**precision else (low, middle)
+    frequencies = given(high)
+    left = 2**precision - int(frequencies.sum())
+    gains = pmf * np.log1p(1 / frequencies)
+    frequencies[np.argsort(-gains, kind="stable")[:left]] += 1
+    return frequencies.astype(np.int64)
+
+
+# Storing
+
+
+def to_arrays(tables: Tables) -> dict[str, Int32[np.ndarray, "_"]]:
+    """The integers that define the tables, by the names ``NAMES``: what weights files hold."""
+    sizes = np.asarray(tables.sizes)
+    steps = np.diff(np.asarray(tables.cumulative).astype(np.int64))
+    between = np.cumsum(sizes + 1)[:-1] - 1  # from the end of a table to the start of the next
+    return {
+        "minimums": np.asarray(tables.minimums),
+        "sizes": sizes,
+        "frequencies": np.delete(steps, between).astype(np.int32),
+    }
+
+
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
+    """The inverse of :func:`to_arrays`.
+
+    Raises:
+      ValueError: the arrays are not those of tables.
+    """
+    minimums, sizes, frequencies = _checked(arrays)
+    offsets = np.cumsum(sizes + 1) - (sizes + 1)
+    first = np.cumsum(sizes) - sizes  # of each table among the frequencies
+    running = np.cumsum(frequencies)
+    total = int(running[sizes[0] - 1])
+    cumulative = np.insert(running, first, 0)
+    cumulative -= np.repeat(np.arange(len(sizes)) * total, sizes + 1)
+    cumulative[offsets] = 0
+
+    entry = np.arange(len(frequencies)) - np.repeat(first, sizes)
+    number = np.where(entry == np.repeat(sizes, sizes) - 1, ESCAPE, entry)
+    within = np.arange(len(sizes) * total) - np.repeat(running - frequencies, frequencies)
+    return Tables(
+        minimums=jnp.asarray(minimums, jnp.int32),
+        sizes=jnp.asarray(sizes, jnp.int32),
+        offsets=jnp.asarray(offsets, jnp.int32),
+        cumulative=jnp.asarray(cumulative, jnp.uint32),
+        decoding=jnp.asarray((np.repeat(frequencies, frequencies) - 1 << 16) | within, jnp.uint32),
+        entries=jnp.asarray(np.repeat(number, frequencies), jnp.uint16),
+    )
+
+
+def _checked(arrays: Mapping[str, np.ndarray]) -> list[Int[np.ndarray, "_"]]:
+    """Minimums, sizes and frequencies as int64."""
+    missing = [name for name in NAMES if name not in arrays]
+    if missing:
+        raise ValueError(f"tables are the arrays {', '.join(NAMES)}; missing {', '.join(missing)}")
+    given = [np.asarray(arrays[name]) for name in NAMES]
+    for name, array in zip(NAMES, given, strict=True):
+        if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+            raise ValueError(f"{name} is a row of integers, got {array.dtype} of {array.shape}")
+    minimums, sizes, frequencies = (array.astype(np.int64) for array in given)
+    if not 0 < len(minimums) == len(sizes):
+        raise ValueError(
+            f"got {len(minimums)} minimums for {len(sizes)} sizes: one each, at least 1"
+        )
+    if np.abs(minimums).max() > LARGEST_MINIMUM:
+        raise ValueError("minimums lie within ±2^30")
+    most = 2 ** PRECISIONS[-1]
+    if sizes.min() < 1 or sizes.max() > most or sizes.sum() != len(frequencies):
+        raise ValueError(f"sizes are 1 to {most} and sum to the {len(frequencies)} frequencies")
+    if frequencies.min() < 1 or frequencies.max() > most:
+        raise ValueError(f"frequencies are 1 to {most}")
+    totals = np.add.reduceat(frequencies, np.cumsum(sizes) - sizes)
+    if (totals != totals[0]).any() or totals[0] not in [2**p for p in PRECISIONS]:
+        raise ValueError("frequencies sum to the same power of two, 2^12 to 2^16, in all tables")
+    if len(sizes) * totals[0] >= 2**31:
+        raise ValueError(
+            f"{len(sizes)} tables of sum {totals[0]} are too many; lower the precision"
+        )
+    return [minimums, sizes, frequencies]
+
+
+def check_precision(precision: int) -> None:
+    """Raises ValueError unless tables may have ``precision`` bits."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {PRECISIONS[0]} to {PRECISIONS[-1]} bits, got {precision}")
