@@ -109,7 +109,7 @@ def _batches(config, source, indices, side, make, batch_size, seed, shard: slice
         .repeat()
         .random_map(make)
         .slice(shard)
-        .batch(batch_size)
+        .batch(batch_size, drop_remainder=True)  # endless: there is none; grain counts exactly
     )
     return Batches(batches, source, config.workers)
 
