@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Num, PRNGKeyArray
 
 # 64 standard deviations from 0.11 to 256 in equal steps of their logarithm
 SCALES = 64
@@ -48,7 +48,7 @@ def _bounded_backward(residuals, gradient):
 bounded.defvjp(_bounded_forward, _bounded_backward)
 
 
-def scale_of(index: Float[Array, "..."]) -> Float[Array, "..."]:
+def scale_of(index: Num[Array, "..."]) -> Float[Array, "..."]:
     """The standard deviation that a σ index of 0..63 (fractions too) stands for."""
     return SCALE_MIN * jnp.exp(STEP * index)
 
