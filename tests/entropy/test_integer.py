@@ -1,9 +1,12 @@
 """The integer network: exact, the same as its floating twin of training, and bounded."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from jaxsr.entropy import integer
 from jaxsr.networks.compressor import IntegerScales
@@ -64,6 +67,19 @@ def test_shifting_rounds_halves_up_and_activations_are_clamped():
     np.testing.assert_array_equal(activation, np.clip(np.floor(values / 64 + 0.5), 0, 127))
     first = integer.first_activation(jnp.array([-(2**31), -33, -32, -1, 0, 31, 32, 2**31 - 1]))
     np.testing.assert_array_equal(first, [-128, -128, -128, -4, 0, 124, 124, 124])
+
+
+def test_it_lowers_for_every_platform_without_a_float_or_an_integer_convolution():
+    def layer(side, inputs, outputs):
+        kernel = jax.ShapeDtypeStruct((side, side, inputs, outputs), jnp.int8)
+        return integer.Layer(kernel, jax.ShapeDtypeStruct((outputs,), jnp.int32))
+
+    layers = [layer(3, 6, 16), layer(3, 4, 16), layer(1, 4, 8)]
+    z = jax.ShapeDtypeStruct((2, 3, 6), jnp.int32)
+    program = export.export(jax.jit(integer.run), platforms=["cpu", "cuda", "tpu"])(layers, z)
+    text = program.mlir_module()
+    assert "stablehlo.dot_general" in text and "stablehlo.convolution" not in text
+    assert not re.search(r"xf(16|32|64)>|tensor<f", text)
 
 
 def test_integers_are_shuffled_as_floats_are():
