@@ -32,8 +32,8 @@ RESERVED = 128
 # The parts between header and tiles, in this order, each there if its flag is.
 SECTIONS = {REGION: "region", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
 
-HEAD_BYTES, STATE_BYTES = 4, 4  # a tile's words begin with a number and a state of each lane
-SMALLEST_TILE = 1 + 1 + HEAD_BYTES + STATE_BYTES + 4  # lanes, count of words, words, check
+STATE_BYTES = 4  # of each lane: a tile's words begin with them
+SMALLEST_TILE = 1 + 1 + STATE_BYTES + 4  # lanes, count of words, words, check
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Tile:
     def __post_init__(self):
         if self.lanes not in (1 << i for i in range(MAX_LANES.bit_length())):
             raise ValueError(f"{self.lanes} lanes; powers of two up to {MAX_LANES} can be")
-        if len(self.words) % 2 or len(self.words) < HEAD_BYTES + STATE_BYTES * self.lanes:
+        if len(self.words) % 2 or len(self.words) < STATE_BYTES * self.lanes:
             raise ValueError(f"{len(self.words)} bytes of words for {self.lanes} lanes")
         if not 0 <= self.check < 2**32:
             raise ValueError("a tile's check is a CRC32")
