@@ -16,6 +16,7 @@ import ml_collections
 
 def get_config() -> ml_collections.ConfigDict:
     config = ml_collections.ConfigDict()
+    config.task = "super_resolution"
     config.model = ""  # name, weights file or "bicubic"; empty with --workdir
     config.data = ""  # folders of originals, separated by commas
     config.scale = 4

@@ -4,13 +4,43 @@ Source: Bjøntegaard, "Calculation of average PSNR differences between RD-curves
 with monotone piecewise cubics (pchip) in place of one cubic, as JVET's and CompressAI's tools do.
 """
 
+import dataclasses
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 from scipy.interpolate import PchipInterpolator
 
 Values = Sequence | Float[np.ndarray, "_"]  # a number for each point of a curve, in any order
+
+
+@runtime_checkable
+class Curve(Protocol):
+    """A codec's mean rates (bits per pixel) and mean PSNRs (dB), measured here or published."""
+
+    name: str
+    bpp: Sequence[float]
+    psnr: Sequence[float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Delta:
+    """A curve against an anchor: :func:`bd_rate` in percent, :func:`bd_psnr` in dB, and the PSNRs
+    that both reach, over which the former is averaged (None: they share none)."""
+
+    name: str
+    anchor: str
+    rate: float
+    psnr: float
+    shared: tuple[float, float] | None
+
+
+def delta(curve: Curve, anchor: Curve) -> Delta:
+    """How far ``curve`` lies from ``anchor``."""
+    points = curve.bpp, curve.psnr, anchor.bpp, anchor.psnr
+    shared = shared_range(curve.psnr, anchor.psnr)
+    return Delta(curve.name, anchor.name, bd_rate(*points), bd_psnr(*points), shared)
 
 
 def bd_rate(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Values) -> float:
@@ -59,7 +89,7 @@ def shared_range(a: Values, b: Values) -> tuple[float, float] | None:
     return (float(low), float(high)) if low < high else None
 
 
-Points = tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]
+Points = tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]
 
 
 def _points(rates: Values, psnrs: Values) -> Points:

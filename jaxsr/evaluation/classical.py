@@ -56,7 +56,7 @@ def jpeg_xl() -> Codec | None:
         return bytes(imagecodecs.jpegxl_encode(_without_one(pixels), level=quality, effort=7))
 
     about = f"{imagecodecs.jpegxl_version()} in imagecodecs {imagecodecs.__version__}, effort 7"
-    return Codec("JPEG XL", encode, lambda data: _with_channels(imagecodecs.jpegxl_decode(data)), range(101), about)
+    return Codec("JPEG XL", encode, imagecodecs.jpegxl_decode, range(101), about)
 
 
 CODECS: dict[str, Callable[[], Codec | None]] = {
@@ -78,8 +78,8 @@ def _pillow(name: str, feature: str, qualities: range, **options) -> Codec | Non
         Image.fromarray(_without_one(pixels)).save(file, kind, quality=quality, **options)
         return file.getvalue()
 
-    def decode(data: bytes) -> Pixels:
-        return _with_channels(np.asarray(Image.open(io.BytesIO(data), formats=[kind])))
+    def decode(data: bytes) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(data), formats=[kind]))
 
     settings = ", ".join(f"{key} {value}" for key, value in options.items())
     about = f"Pillow {PIL.__version__} with {feature} {features.version(feature)}, {settings}"
@@ -89,7 +89,3 @@ def _pillow(name: str, feature: str, qualities: range, **options) -> Codec | Non
 def _without_one(pixels: Pixels) -> np.ndarray:
     """Gray as (h, w), as the libraries want it."""
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
-
-
-def _with_channels(pixels: np.ndarray) -> Pixels:
-    return pixels if pixels.ndim == 3 else pixels[..., None]

@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 from jaxsr.evaluation import originals
 from jaxsr.image import io, metrics
 
-Pixels = UInt8[np.ndarray, "h w c"]  # c is 1 (gray) or 3 (RGB)
+Pixels = UInt8[np.ndarray, "h w _"]  # the last is 1 (gray) or 3 (RGB)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Codec:
     Attributes:
       name: what to call it in tables.
       encode: (pixels, quality) → the bytes of the complete file.
-      decode: those bytes → pixels of the same height and width; gray may come back as RGB.
+      decode: those bytes → 8-bit pixels of that size, (h, w) or (h, w, c); gray may come back as RGB.
       qualities: those there are; the higher, the more bytes.
       about: versions and settings, for the report.
       compiles: whether a first call may be slow because something is compiled. Every call is then
@@ -37,7 +37,7 @@ class Codec:
 
     name: str
     encode: Callable[[Pixels, int], bytes]
-    decode: Callable[[bytes], Pixels]
+    decode: Callable[[bytes], UInt8[np.ndarray, "h w *c"]]
     qualities: range = range(1, 101)
     about: str = ""
     compiles: bool = False
@@ -48,7 +48,7 @@ class Measurement:
     """One image at one quality.
 
     Attributes:
-      bytes: of the complete file.
+      bytes: of the complete file; a mean may have a fraction.
       bpp: 8 × bytes / pixels of the original.
       psnr: of 8-bit RGB, in dB; ``inf`` if the copy is exact.
       ms_ssim: of 8-bit RGB; ``nan`` for images too small for it (a side under 161 pixels).
@@ -56,7 +56,7 @@ class Measurement:
       decode_seconds: wall-clock time from bytes to pixels.
     """
 
-    bytes: float
+    bytes: int | float
     bpp: float
     psnr: float
     ms_ssim: float
@@ -125,7 +125,7 @@ def evaluate(
         check_qualities(codec, qualities)
     measured: dict[tuple[int, int], dict[str, Measurement]] = {}
     for name, original in itertools.islice(originals.read(images), limit):
-        original = original if original.ndim == 3 else original[..., None]
+        original = _with_channels(original)
         for i, (codec, qualities) in enumerate(codecs):
             for quality in qualities:
                 measurement, output = measure(codec, original, quality)
@@ -146,7 +146,9 @@ def check_qualities(codec: Codec, qualities: Sequence[int]) -> None:
     Raises:
       ValueError: it hasn't.
     """
-    accepted = f"{codec.name} takes whole numbers from {codec.qualities[0]} to {codec.qualities[-1]}"
+    accepted = (
+        f"{codec.name} takes whole numbers from {codec.qualities[0]} to {codec.qualities[-1]}"
+    )
     if not qualities:
         raise ValueError(f"no qualities to measure {codec.name} at; {accepted}")
     for quality in qualities:
@@ -161,7 +163,8 @@ def measure(codec: Codec, original: Pixels, quality: int) -> tuple[Measurement, 
       ValueError: the reconstruction isn't 8-bit pixels of the original's size.
     """
     data, encode_seconds = _timed(codec, lambda: codec.encode(original, quality))
-    output, decode_seconds = _timed(codec, lambda: np.asarray(codec.decode(data)))
+    output, decode_seconds = _timed(codec, lambda: codec.decode(data))
+    output = _with_channels(output)
     psnr, ms_ssim = compare(codec.name, output, original)
     bpp = 8 * len(data) / (original.shape[0] * original.shape[1])
     return Measurement(len(data), bpp, psnr, ms_ssim, encode_seconds, decode_seconds), output
@@ -173,6 +176,10 @@ def _timed(codec: Codec, call: Callable):
     start = time.perf_counter()
     result = call()
     return result, time.perf_counter() - start
+
+
+def _with_channels(pixels: np.ndarray) -> np.ndarray:
+    return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
 def compare(name: str, output: np.ndarray, original: Pixels) -> tuple[float, float]:

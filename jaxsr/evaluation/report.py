@@ -1,4 +1,4 @@
-"""Evaluations as people read them (a table) and as programs do (JSON)."""
+"""Super-resolution as people read it (a table) and as programs do (JSON), and what all reports share."""
 
 import collections
 import importlib.metadata
@@ -64,8 +64,14 @@ def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, 
       config: how the evaluation was called, kept as it is.
     """
     names = names_of(sets)
+    measured = [_set_as_json(names[folder], folder, sets[folder]) for folder in sets]
+    return envelope(PROTOCOL, config) | {"sets": measured}
+
+
+def envelope(protocol: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """What a report of any task begins with: how, with what and on what it was measured."""
     return {
-        "protocol": PROTOCOL,
+        "protocol": protocol,
         "config": dict(config),
         "versions": {name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "flax")}
         | {"jaxsr": jaxsr.__version__, "python": platform.python_version()},
@@ -74,7 +80,6 @@ def as_json(sets: Mapping[str, Result], config: Mapping[str, Any]) -> dict[str, 
             "kind": jax.devices()[0].device_kind,
             "count": jax.device_count(),
         },
-        "sets": [_set_as_json(names[folder], folder, sets[folder]) for folder in sets],
     }
 
 
@@ -109,7 +114,14 @@ def _set_as_json(name: str, folder: str, result: Result) -> dict[str, Any]:
 
 
 def _score_as_json(score: Score) -> dict[str, float | str]:
-    return {"psnr_y": score.psnr if math.isfinite(score.psnr) else "inf", "ssim_y": score.ssim}
+    return {"psnr_y": number(score.psnr), "ssim_y": score.ssim}
+
+
+def number(value: float | int) -> float | int | str | None:
+    """A figure as JSON has it: infinity, of an exact copy, is ``"inf"``; what is unknown is null."""
+    if math.isnan(value):
+        return None
+    return "inf" if math.isinf(value) else value
 
 
 def save_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:

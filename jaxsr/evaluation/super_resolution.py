@@ -4,18 +4,17 @@ One image's way through the protocol is :func:`degrade` → the upscaler → rou
 :func:`score`; :func:`evaluate` takes a folder that way.
 """
 
-import collections
 import dataclasses
 import itertools
 import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Array, Float, UInt8
 
+from jaxsr.evaluation import originals
 from jaxsr.image import io, metrics
 from jaxsr.image.colour import rgb_to_y
 from jaxsr.image.resize import imresize_uint8, modcrop
@@ -83,7 +82,7 @@ def mean(scores: Sequence[Score]) -> Score:
 
 def evaluate(
     upscale: Upscale,
-    images: str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]],
+    images: originals.Images,
     scale: int,
     *,
     self_ensemble: bool = False,
@@ -112,9 +111,9 @@ def evaluate(
     if scale < 2:
         raise ValueError(f"scale must be 2 or more, got {scale}")
     upscale = ensemble(upscale) if self_ensemble else upscale
-    originals = itertools.islice(_originals(images), limit)
+    rest = itertools.islice(originals.read(images), limit)
     rows, seconds = [], 0.0
-    while some := list(itertools.islice(originals, group)):
+    while some := list(itertools.islice(rest, group)):
         names = [name for name, _ in some]
         pairs = [degrade(name, original, scale) for name, original in some]
         start = time.perf_counter()
@@ -141,9 +140,8 @@ def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None
     Raises:
       ValueError: there are no images in it, or one cannot be read or is too small.
     """
-    if not io.find_images(folder):
-        raise ValueError(f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read")
-    for name, original in _originals(folder) if scale else ():
+    originals.check_folder(folder)
+    for name, original in originals.read(folder) if scale else ():
         degrade(name, original, scale)
 
 
@@ -159,21 +157,6 @@ def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.
 
 def _size(image: np.ndarray) -> str:
     return f"{image.shape[1]}×{image.shape[0]}"
-
-
-def _originals(images) -> Iterator[tuple[str, np.ndarray]]:
-    """(name, 8-bit pixels) one by one; a name is the path within the folder without suffix."""
-    if not isinstance(images, str | os.PathLike):
-        yield from images
-        return
-    images = Path(images)
-    paths = [path.relative_to(images) for path in io.find_images(images)]
-    stems = collections.Counter(path.with_suffix("") for path in paths)
-    for path in paths:
-        stem = path.with_suffix("")
-        name = (path if stems[stem] > 1 else stem).as_posix()  # a.jpg beside a.png keeps its suffix
-        pixels = io.read(images / path).pixels
-        yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
 
 
 def degrade(

@@ -106,5 +106,6 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), ema)
     args = ocp.args.PyTreeRestore(ema, restore_args=host, partial_restore=True)
     params = manager.restore(step, args=ocp.args.Composite(state=args)).state["ema"]
-    options = config["model"]["options"] | {"scale": config["scale"]}
+    scale = {"scale": config["scale"]} if config["task"] == "super_resolution" else {}
+    options = config["model"]["options"] | scale
     return Weights(config["model"]["name"], options, params, {"step": str(step)})

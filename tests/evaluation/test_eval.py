@@ -7,13 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
+import optax
 import pytest
 import skimage.data
 from PIL import Image
 
-from jaxsr import networks, pipeline
+from jaxsr import codec, networks, pipeline
 from jaxsr.evaluation.super_resolution import evaluate
-from jaxsr.training import loop
+from jaxsr.training import checkpoints, loop
+from jaxsr.training.compression import compression
+from jaxsr.training.state import new_state
 from jaxsr.zoo import weights
 
 REPO = Path(__file__).resolve().parents[2]
@@ -49,10 +54,16 @@ def tiny_span(random_params, tmp_path_factory):
     return path
 
 
-def configured(**fields):
-    config = load_script(REPO / "configs" / "eval" / "sr.py").get_config()
+def configured(_file="sr", **fields):
+    config = load_script(REPO / "configs" / "eval" / f"{_file}.py").get_config()
     config.update(fields)
     return config
+
+
+def of_codecs(**fields):
+    """Ours at two qualities where a model is given, JPEG at two, and no other."""
+    classical = {"jpeg": (20, 80), "webp": (), "avif": (), "jpeg_xl": ()}
+    return configured("codec", **{"qualities": (1, 100), "classical": classical, **fields})
 
 
 def test_a_weights_file_is_evaluated_on_every_folder(script, photos, tiny_span, tmp_path, capsys):
@@ -108,6 +119,107 @@ def test_what_does_not_go_together_is_refused(script, photos, tiny_span, tmp_pat
     ]:
         with pytest.raises(ValueError, match=message):
             script.run(configured(**fields), workdir)
+
+
+def test_a_codec_is_measured_beside_jpeg_on_every_folder(
+    script, photos, tiny_codec, tmp_path, capsys
+):
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "cup.png").write_bytes((photos / "coffee.png").read_bytes())
+    (tmp_path / "points.csv").write_text(
+        "codec,bpp,psnr_rgb_db\nVTM,0.1,25\nVTM,2,42\nother,1,30\nother,2,33\n"
+    )
+    config = of_codecs(
+        model=str(tiny_codec),
+        data=f"{photos},{tmp_path / 'more'}",
+        curves=str(tmp_path / "points.csv"),
+        curve_names="VTM",
+        out=str(tmp_path / "reports" / "rd.json"),
+        pictures=str(tmp_path / "pictures"),
+    )
+    script.run(config)
+    written = json.loads(Path(config.out).read_text())
+    first, second = written["sets"]
+    ours, jpeg = first["codecs"]
+    assert (ours["name"], jpeg["name"]) == ("jaxsr", "JPEG")
+    assert [point["quality"] for point in ours["points"]] == [1, 100]
+    model = codec.load(str(tiny_codec))
+    pixels = np.asarray(Image.open(photos / "coffee.png"))
+    for point in ours["points"]:
+        file = codec.encode(pixels, point["quality"], model=model)
+        measured = point["images"]["coffee"]
+        assert measured["bytes"] == len(file)
+        assert measured["bpp"] == 8 * len(file) / (64 * 80)
+        kept = f"coffee_jaxsr_{point['quality']}.png"
+        picture = Image.open(tmp_path / "pictures" / photos.name / kept)
+        np.testing.assert_array_equal(picture, codec.decode(file, model=model))
+        again = second["codecs"][0]["points"][point["quality"] == 100]["images"]["cup"]
+        assert again["bytes"] == len(file)
+    assert [delta["codec"] for delta in first["against_anchor"]] == ["jaxsr", "VTM"]
+    assert [delta["anchor"] for delta in first["against_published"]] == ["VTM", "VTM"]
+    printed = capsys.readouterr().out
+    assert "against JPEG" in printed and "BD-rate against published" in printed
+
+
+def test_classical_codecs_alone_need_no_model_and_are_plotted(script, photos, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    config = of_codecs(data=str(photos), plot=str(tmp_path / "rd.png"), limit=1, each_image=True)
+    script.run(config)
+    assert Image.open(tmp_path / "rd.png").format == "PNG"
+    table = capsys.readouterr().out
+    assert "images: 1" in table and "astronaut" in table and "coffee" not in table
+
+
+@pytest.fixture
+def codec_run(photos, random_params, tmp_path):
+    """The working directory of a codec's training run, before its first step."""
+    config = load_script(REPO / "configs" / "codec" / "patch_hyperprior.py").get_config()
+    options = {"features": 12, "latents": 16, "hyper": 4, "width": 4, "attention": 4}
+    config.model.options = options | {"context": 4, "analysis_blocks": 1, "synthesis_blocks": 1}
+    config.data.update(source=f"folder:{photos}", cache=str(tmp_path / "cache"), crop=64)
+    config.batch_size = 2
+    shapes = (1, 128, 128, 3), (1,), (1, 8, 8)
+    inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+    network = networks.create_compressor(config.model.name, **config.model.options)
+    state = new_state(random_params(network, *inputs, jax.random.key(1)), optax.sgd(1.0))
+    run = checkpoints.Checkpoints(tmp_path / "run")
+    run.save(state, iter(compression(config).dataset), config)
+    run.close()
+    return str(tmp_path / "run")
+
+
+def test_a_codec_in_training_is_evaluated_with_its_averaged_parameters(
+    script, photos, codec_run, capsys
+):
+    script.run(of_codecs(data=str(photos), limit=1, qualities=(50,)), codec_run)
+    assert "jaxsr" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="'patch_hyperprior', which is no upscaler"):
+        script.run(configured(data=str(photos)), codec_run)
+
+
+def test_what_does_not_go_together_of_codecs_is_refused(script, photos, tiny_span, tmp_path):
+    table = tmp_path / "points.csv"
+    table.write_text("codec,bpp,psnr_rgb_db\nVTM,0.1,25\nVTM,2,42\n")
+    none = {"jpeg": (), "webp": (), "avif": (), "jpeg_xl": ()}
+    for fields, message in [
+        ({"data": ""}, "no originals"),
+        (
+            {"task": "segmentation"},
+            "unknown task 'segmentation'; there are: super_resolution, codec",
+        ),
+        ({"classical": none}, "nothing to measure"),
+        ({"classical": {"jpeg": (50, 200)}}, "quality 200: JPEG takes whole numbers from 1 to 100"),
+        ({"model": "no-such-codec"}, "unknown codec"),
+        ({"model": str(tiny_span)}, "not a codec's weights"),
+        ({"anchor": "VTM"}, "'VTM', which is no curve of this evaluation; there are: JPEG"),
+        ({"curves": str(table), "curve_names": "HM"}, "no curve 'HM'; there are: VTM"),
+        ({"curve_names": "HM"}, "give it, --config.curves=FILE"),
+        ({"limit": -1}, "config.limit is -1"),
+        ({"out": str(tmp_path)}, "a folder; give --config.out=FILE.json"),
+        ({"plot": str(tmp_path)}, "a folder; give --config.plot=FILE.png"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            script.run(of_codecs(**{"data": str(photos), **fields}))
 
 
 def test_the_command_fails_with_one_line_and_status_2():

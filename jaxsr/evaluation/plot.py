@@ -1,0 +1,58 @@
+"""Rate–distortion curves as a picture. Needs matplotlib (the extra ``plot``)."""
+
+import io
+from collections.abc import Sequence
+
+from jaxsr.evaluation import bd
+
+COLOURS = ("#c1272d", "#0b6fb8", "#2c8c3c", "#e08a1e", "#7b4ea3", "#555555")
+BPP_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+def check_available() -> None:
+    """Raises ValueError where matplotlib isn't installed, which says how to get it."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError:
+        raise ValueError(
+            "plots need matplotlib, which is not installed: pip install 'jaxsr[plot]', or leave"
+            " --config.plot out"
+        ) from None
+
+
+def rate_distortion(
+    title: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve] = ()
+) -> bytes:
+    """PSNR over bits per pixel, as the bytes of a PNG file.
+
+    Measured curves are bold and have their points marked; published ones are thin, over the rates
+    and PSNRs of the measured ones. Rate is logarithmic: an equal saving is an equal distance.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 6.5), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot(title=title, xlabel="bits per pixel (log)", ylabel="PSNR, RGB (dB)")
+    axes.set_xscale("log")
+    for i, curve in enumerate(curves):
+        style = {"color": COLOURS[i % len(COLOURS)], "zorder": 3 + len(curves) - i}
+        axes.plot(curve.bpp, curve.psnr, "o-", linewidth=2, markersize=4, label=curve.name, **style)
+    axes.set(xlim=axes.get_xlim(), ylim=axes.get_ylim())  # the view is that of the measured curves
+    for i, curve in enumerate(published):
+        shade = 0.25 + 0.5 * i / max(1, len(published) - 1)
+        dashes = ((0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)), (0, (1, 1)))[i % 4]
+        axes.plot(
+            *(curve.bpp, curve.psnr),
+            **{"linewidth": 1.1, "color": str(shade), "linestyle": dashes},
+            label=f"{curve.name} (published)",
+        )
+    low, high = axes.get_xlim()
+    axes.set_xticks([tick for tick in BPP_TICKS if low <= tick <= high], minor=False)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.grid(which="major", color="0.88")
+    figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()

@@ -1,0 +1,24 @@
+"""What ``eval.py`` does, a module a task: reads a config, measures, prints tables, writes files."""
+
+from typing import Any
+
+from jaxsr.evaluation.tasks import codec, super_resolution
+from jaxsr.zoo.weights import Weights
+
+TASKS = {"super_resolution": super_resolution.run, "codec": codec.run}
+
+
+def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
+    """Runs the task that ``config.task`` names.
+
+    Args:
+      config: an ``ml_collections.ConfigDict`` of ``configs/eval/``.
+      weights: a training run's, to evaluate in place of ``config.model``.
+      called: how the program was called, for the report.
+
+    Raises:
+      ValueError: what is asked for isn't there, or doesn't go together.
+    """
+    if config.task not in TASKS:
+        raise ValueError(f"unknown task {config.task!r}; there are: {', '.join(TASKS)}")
+    TASKS[config.task](config, weights, called)
