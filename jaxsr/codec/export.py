@@ -7,8 +7,8 @@ import numpy as np
 from jaxsr import networks
 from jaxsr.codec.model import GAIN_UNIT, HYPER_LIMIT, OFFSET_BITS, Model
 from jaxsr.entropy import integer, tables
-from jaxsr.networks.compressor import INDEX_UNIT
-from jaxsr.networks.density import STEP
+from jaxsr.entropy.tables import STEP
+from jaxsr.networks.compressor import INDEX_UNIT, Compressor
 from jaxsr.zoo.weights import Weights
 
 INTEGER_PARTS = ("scales", "rates")  # of a network's parameters: those that become integers
@@ -21,6 +21,8 @@ def export(trained: Weights) -> Model:
       ValueError: the network is no codec, or its σ network could overflow.
     """
     network = networks.create_compressor(trained.network, **trained.options)
+    if not isinstance(network, Compressor):
+        raise ValueError(f"{trained.network} has no σ indexes: it trains, but writes no files")
     params = trained.params
     layers = params["scales"]
     scales = tuple(
@@ -36,7 +38,7 @@ def export(trained: Weights) -> Model:
         scales=scales,
         gains=_fixed(rates["log_gain"], GAIN_UNIT / STEP),
         offsets=_fixed(rates["offset"], INDEX_UNIT * 2**OFFSET_BITS),
-        residual_tables=tables.gaussian_tables(),
+        residual_tables=tables.gaussian_tables(mixture=network.mixture),
         hyper_tables=_hyper_tables(network, params),
         notes=trained.notes,
     )

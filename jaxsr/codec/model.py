@@ -16,9 +16,9 @@ from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 from jaxsr import networks
 from jaxsr.codec import container
 from jaxsr.entropy import integer
-from jaxsr.entropy.tables import Tables
+from jaxsr.entropy.tables import SCALE_COUNT, STEP, Tables
 from jaxsr.networks.compressor import HYPER_DOWN, level
-from jaxsr.networks.density import SCALES, STEP, gaussian_bits, scale_of
+from jaxsr.networks.density import gaussian_bits, scale_of
 
 LEVELS = container.LEVELS
 GAIN_UNIT = 256  # parts of a σ index step in a stored log-gain
@@ -103,7 +103,8 @@ class Model:
             table = table.astype(np.int64)
             return ((table[row] * (last - part) + table[row + 1] * part) // last).astype(np.int32)
 
-        anchor = np.int32((2 * position + last) // (2 * last))
+        rows = len(self.hyper_tables.sizes) // self.hyper - 1
+        anchor = np.int32((2 * level * rows + last) // (2 * last))  # the nearest
         return Rate(between(self.gains), between(self.offsets), anchor)
 
     @functools.cached_property
@@ -164,7 +165,8 @@ class Model:
 
         mean = self._mean(params, z, log_gain, quantised)
         residual = quantised(mean)
-        bits = jnp.where(index > 0, gaussian_bits(residual, scale_of(index)), 0).sum()
+        bits = gaussian_bits(residual, scale_of(index), self.network.mixture)
+        bits = jnp.where(index > 0, bits, 0).sum()
         return Symbols(z, index, residual.astype(jnp.int32)), bits
 
     def _mean(self, params, z, log_gain, quantised) -> Latents:
@@ -175,7 +177,7 @@ class Model:
 
     def indexes_of(self, scales, z, rate: Rate, region, size: Size) -> Int32[Array, "h w m"]:
         index = integer.run(scales, z) + rate.offset + (region << OFFSET_BITS)[..., None]
-        index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALES - 1)
+        index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
         return index * inside(index.shape, size)
 
     def _decoded_latents(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:

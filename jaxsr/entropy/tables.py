@@ -13,7 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt16, UInt32
 
-SCALES = tuple(np.exp(np.linspace(math.log(0.11), math.log(256), 64)).tolist())
+# 64 scales from 0.11 to 256 in equal steps of their logarithm
+SCALE_MIN, SCALE_MAX, SCALE_COUNT = 0.11, 256.0, 64
+STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)
+SCALES = tuple(SCALE_MIN * math.exp(STEP * i) for i in range(SCALE_COUNT))
+Mixture = tuple[tuple[float, float], ...]  # (weight, standard deviation) of zero-mean Gaussians
+GAUSSIAN: Mixture = ((1.0, 1.0),)
 
 PRECISIONS = range(12, 17)
 ESCAPE = 0xFFFF  # in `Tables.entries`, for a table's last entry
@@ -50,8 +55,12 @@ class Tables(NamedTuple):
 # Building
 
 
-def gaussian_tables(scales: Sequence[float] = SCALES, precision: int = 14) -> Tables:
+def gaussian_tables(
+    scales: Sequence[float] = SCALES, precision: int = 14, mixture: Mixture = GAUSSIAN
+) -> Tables:
     """Tables of zero-mean Gaussians integrated over unit bins, one for each standard deviation.
+
+    With a ``mixture`` each is one of several Gaussians, whose deviations are times the scale.
 
     Each alphabet is −m … m with the m for which a symbol costs the fewest bits, escapes included: a
     wider one spends at least 2^−precision on every symbol that hardly occurs.
@@ -62,16 +71,19 @@ def gaussian_tables(scales: Sequence[float] = SCALES, precision: int = 14) -> Ta
     scales = [float(scale) for scale in scales]
     if not scales or not all(0 < scale < 2**14 for scale in scales):
         raise ValueError(f"scales are positive numbers below 2^14, got {scales}")
-    pmfs = [_gaussian_alphabet(scale, precision) for scale in scales]
+    pmfs = [_gaussian_alphabet(scale, precision, mixture) for scale in scales]
     return tables_from_pmfs(pmfs, [-(len(pmf) // 2) for pmf in pmfs], precision)
 
 
-def _gaussian_alphabet(scale: float, precision: int) -> Float[np.ndarray, "n"]:
+def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[np.ndarray, "n"]:
     """The probabilities of −m … m, m being the best."""
-    edges = [math.erfc((k - 0.5) / (scale * math.sqrt(2))) for k in range(int(9 * scale) + 4)]
-    half = -np.diff(edges) / 2  # the probabilities of 0, 1, 2 …
+    edges = np.arange(int(9 * scale * max(factor for _, factor in mixture)) + 4) - 0.5
+    half = sum(
+        weight * -np.diff([math.erfc(x / (scale * factor * math.sqrt(2))) for x in edges]) / 2
+        for weight, factor in mixture
+    )  # the probabilities of 0, 1, 2 …
     whole = np.concatenate([half[:0:-1], half])
-    widths = sorted({math.ceil(scale * z) for z in np.arange(0, 6.5, 0.25)})
+    widths = sorted({math.ceil(scale * z) for z in np.arange(0, 9, 0.25)})
     widths = [m for m in widths if m < len(half) and 2 * m + 2 <= 2**precision]
     cut = {m: whole[len(half) - 1 - m : len(half) + m] for m in widths}
     return cut[min(widths, key=lambda m: _bits(cut[m], whole, precision))]

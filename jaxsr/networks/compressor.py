@@ -20,10 +20,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsr.entropy import integer
+from jaxsr.entropy.tables import GAUSSIAN, SCALE_COUNT, SCALE_MIN, STEP, Mixture
 from jaxsr.networks.density import (
-    SCALE_MIN,
-    SCALES,
-    STEP,
     FactorizedDensity,
     between_anchors,
     bounded,
@@ -169,19 +167,21 @@ class FactorizedCompressor(TransformCodec):
 
 
 class Compressor(TransformCodec):
-    """A codec of images whose sides are multiples of 64; see the module's docstring.
+    """A codec of images whose sides are multiples of 64 (128 with windows of attention); see the module's docstring.
 
     Attributes, besides those of :class:`TransformCodec`:
       hyper_analysis: gained latents → (b, h/4, w/4, n).
       hyper_synthesis: ẑ, level → features (b, h, w, f) for the means.
       means: features, decoded anchors (b, h, w, m) or None → means, both before the gain.
       scales: ẑ → σ index before its offsets.
+      mixture: what residuals divided by their σ are distributed as.
     """
 
     hyper_analysis: nn.Module
     hyper_synthesis: nn.Module
     means: nn.Module
     scales: IntegerScales
+    mixture: Mixture = GAUSSIAN
 
     def __call__(
         self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
@@ -204,14 +204,14 @@ class Compressor(TransformCodec):
         mean = self.mean(z, log_gain, lambda mean: rounded(y - mean) * coded)
         residual = y - mean
         decoded = rounded(residual) * coded + mean
-        bits = gaussian_bits(noisy(residual, latent_key), scale_of(index))
+        bits = gaussian_bits(noisy(residual, latent_key), scale_of(index), self.mixture)
         output = self.synthesis(decoded * jnp.exp(-log_gain), level(log_gain))
         return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
 
     def index(self, z: Array, rate: Rate, region: Region) -> Latents:
         """The σ index of every latent, a whole number of 0..63; 0: not coded, the residual is 0."""
         offset = self.rates.offset(rate)[:, None, None] + region[..., None]
-        return rounded(bounded(self.scales(z) + offset, 0.0, SCALES - 1.0))
+        return rounded(bounded(self.scales(z) + offset, 0.0, SCALE_COUNT - 1.0))
 
     def mean(self, z: Array, log_gain: Latents, residual: Callable[[Latents], Latents]) -> Latents:
         """Means of the gained latents, in two passes over a checkerboard.

@@ -9,10 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, PRNGKeyArray
 
-# 64 standard deviations from 0.11 to 256 in equal steps of their logarithm
-SCALES = 64
-SCALE_MIN, SCALE_MAX = 0.11, 256.0
-STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALES - 1)
+from jaxsr.entropy.tables import GAUSSIAN, SCALE_MIN, STEP, Mixture
+
 LEAST = 1e-9  # likelihoods are at least this: 30 bits at most
 
 Limit = float | Float[Array, ""]
@@ -53,13 +51,23 @@ def scale_of(index: Num[Array, "..."]) -> Float[Array, "..."]:
     return SCALE_MIN * jnp.exp(STEP * index)
 
 
-def gaussian_bits(x: Float[Array, "..."], scale: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Bits of each value: ``−log₂ P(x − ½ < X < x + ½)`` of a zero-mean Gaussian."""
-    x = jnp.abs(x)
+def gaussian_bits(
+    x: Float[Array, "..."], scale: Float[Array, "..."], mixture: Mixture = GAUSSIAN
+) -> Float[Array, "..."]:
+    """Bits of each value: ``−log₂ P(x − ½ < X < x + ½)`` of a zero-mean Gaussian.
+
+    With a ``mixture``, of several, whose standard deviations are multiples of ``scale``.
+    """
+    mass = sum(weight * _mass(jnp.abs(x), scale * factor) for weight, factor in mixture)
+    return -jnp.log2(jnp.maximum(mass, LEAST))
+
+
+def _mass(x: Array, scale: Array) -> Array:
+    """Of a Gaussian within ½ of x ≥ 0: in the upper tail, where the difference keeps its digits."""
     root = math.sqrt(0.5)
     upper = jax.scipy.special.erfc((x - 0.5) / scale * root)
     lower = jax.scipy.special.erfc((x + 0.5) / scale * root)
-    return -jnp.log2(jnp.maximum(0.5 * (upper - lower), LEAST))
+    return 0.5 * (upper - lower)
 
 
 def between_anchors(

@@ -24,6 +24,9 @@ COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
     [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
 )
 WINDOW = 8
+# σ is known only so well: what residuals are, divided by it, has heavier tails than a Gaussian. Fitted
+# to this network's residuals of 12 training photographs; takes 1.4 % less bits on Kodak than a Gaussian.
+MIXTURE = ((0.765, 0.705), (0.235, 1.495))
 
 
 def activation(x: Array) -> Array:
@@ -254,4 +257,5 @@ def patch_hyperprior(
         scales=IntegerScales(64, latents),
         rates=RateControl(basis.log_step, basis.log_scale()),
         density=FactorizedDensity(hyper, anchors),
+        mixture=MIXTURE,
     )

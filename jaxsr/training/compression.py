@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsr import networks
 from jaxsr.data import pipeline
+from jaxsr.entropy.tables import STEP
 from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
-from jaxsr.networks.density import STEP
 from jaxsr.training.task import Task
 
 CROP_STEP = DOWN * HYPER_DOWN  # whole hyper-latents

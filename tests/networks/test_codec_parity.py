@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsr.entropy.tables import SCALE_MIN
 from jaxsr.networks import bmshj2018, cheng2020, mbt2018
 from jaxsr.networks.compressor import checkerboard
-from jaxsr.networks.density import SCALE_MIN, FactorizedDensity, gaussian_bits
+from jaxsr.networks.density import FactorizedDensity, gaussian_bits
 from jaxsr.networks.gdn import GDN
 from jaxsr.networks.layers import Conv
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsr.entropy.tables import STEP
 from jaxsr.networks import COMPRESSORS, create_compressor
 from jaxsr.networks.compressor import (
     ANCHORS,
@@ -17,7 +18,6 @@ from jaxsr.networks.compressor import (
     lambda_of,
     rate_of,
 )
-from jaxsr.networks.density import STEP
 
 HYPER = {"features": 6, "hidden": 2}
 TINY = {

@@ -11,8 +11,8 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from jaxsr.entropy.tables import STEP
 from jaxsr.networks.compressor import Coded, lambda_of, rate_of
-from jaxsr.networks.density import STEP
 from jaxsr.training.compression import REGION_STEPS, compression, draw_rates, rate_distortion_loss
 from jaxsr.training.config import default_config
 from jaxsr.training.parallel import make_mesh, map_step, replicate, shard_batch
