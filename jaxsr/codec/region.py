@@ -45,17 +45,18 @@ def region_map(mask: Mask, gain_db: float) -> Map:
         raise ValueError(f"a region's gain is {-most:.0f} to {most:.0f} dB, got {gain_db}")
     if 0 in mask.shape:
         raise ValueError(f"a region's mask has no pixels: its shape is {mask.shape}")
-    mask = mask / np.float32(255) if mask.dtype == np.uint8 else mask.astype(np.float32)
-    if not (mask.min() >= 0 and mask.max() <= 1):
+    white = 255 if mask.dtype == np.uint8 else 1
+    if not (mask.min() >= 0 and mask.max() <= white):
         raise ValueError("a region's mask has values in [0, 1]; this one goes beyond or holds NaN")
-    halves = np.floor(2 * _block_means(mask) + 0.5)
+    halves = np.floor(2 * _block_means(mask) / white + 0.5)
     return np.rint(halves * (gain_db / STEP_DB / 2)).astype(np.int8)
 
 
 def _block_means(mask: np.ndarray) -> np.ndarray:
     """The mean of each block; blocks cut off by the border count what they have."""
     starts = [np.arange(0, size, STRIDE) for size in mask.shape]
-    sums = np.add.reduceat(np.add.reduceat(mask, starts[0], axis=0), starts[1], axis=1)
+    sums = np.add.reduceat(mask, starts[0], axis=0, dtype=np.float32)
+    sums = np.add.reduceat(sums, starts[1], axis=1)
     heights, widths = (np.minimum(STRIDE, n - at) for n, at in zip(mask.shape, starts, strict=True))
     return sums / np.outer(heights, widths)
 
