@@ -116,6 +116,7 @@ class _Prepared:
         self.analysed = coder.Analysed(model, pixels, steps)
 
     def at(self, level: int, quality: int = 0) -> bytes:
+        """The complete file at a level."""
         picture = self.picture
         height, width, channels = picture.pixels.shape
         header = Header(width, height, channels, self.model.number, self.model.hash, level, quality)

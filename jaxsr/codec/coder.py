@@ -14,7 +14,7 @@ from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import Tile
-from jaxsr.codec.model import Model
+from jaxsr.codec.model import Model, Rate, Symbols
 from jaxsr.networks.compressor import DOWN
 
 SIDE = container.TILE // DOWN  # latents of a tile, each way
@@ -78,10 +78,23 @@ class Analysed:
     def tiles(self, level: int) -> Iterator[Tile]:
         """Every tile, coded at ``level``."""
         rate = self.model.rate(level)
+        for place, coded, bits in self._symbols(rate):
+            yield symbols.write(self.model, coded, rate, place.size, bits)
+
+    def estimate(self, level: int) -> float:
+        """The bits that all symbols take by the densities that training counts them with."""
+        fraction = np.float32(level / (container.LEVELS - 1))
+        return sum(
+            bits + float(self.model.hyper_bits(coded.hyper, fraction, place.size))
+            for place, coded, bits in self._symbols(self.model.rate(level))
+        )
+
+    def _symbols(self, rate: Rate) -> Iterator[tuple[Place, Symbols, float]]:
+        """Every tile's, with the bits that its residuals are estimated to take."""
         for place, y in zip(self.places, self.latents, strict=True):
             region = cut(self.region, place, 1, 0)
             coded, bits = self.model.symbols(y, rate, region, place.size)
-            yield symbols.write(self.model, coded, rate, place.size, float(bits))
+            yield place, coded, float(bits)
 
 
 def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "rows columns"]:

@@ -141,6 +141,11 @@ class Model:
         """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
         return functools.partial(jax.jit(self._synthesise), self.params)
 
+    @functools.cached_property
+    def hyper_bits(self):
+        """(hyper-latents, level as 0..1, size) → the bits they take by the learned density."""
+        return functools.partial(jax.jit(self._hyper_bits), self.params)
+
     def _apply(self, params, method, *args):
         # float32 products everywhere: TF32 and bf16 would move pixels by more than one step
         with jax.default_matmul_precision("highest"):
@@ -168,6 +173,13 @@ class Model:
         bits = gaussian_bits(residual, scale_of(index), self.network.mixture)
         bits = jnp.where(index > 0, bits, 0).sum()
         return Symbols(z, index, residual.astype(jnp.int32)), bits
+
+    def _hyper_bits(self, params, z, fraction: Float[Array, ""], size: Size) -> Float[Array, ""]:
+        def bits(net, z, rate):
+            return net.density(z, rate)
+
+        every = self._apply(params, bits, z[None].astype(jnp.float32), fraction[None])[0]
+        return (every * inside(z.shape, -(-size // HYPER_DOWN))).sum()
 
     def _mean(self, params, z, log_gain, quantised) -> Latents:
         def mean(net, z, log_gain):
