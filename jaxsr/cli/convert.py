@@ -20,8 +20,9 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def convert(source: str, target: str, scale: int | None):
-    """Writes ``target`` and returns what is in it."""
-    from jaxsr import zoo
+    """Writes ``target`` and returns what it was made of."""
+    from jaxsr import codec, networks, zoo
+    from jaxsr.codec.export import export
     from jaxsr.training import checkpoints
     from jaxsr.zoo.convert import convert_file
 
@@ -29,7 +30,11 @@ def convert(source: str, target: str, scale: int | None):
         raise ValueError(f"{target}: weights are written as .safetensors; give such a name")
     if not os.path.isdir(source):
         return convert_file(source, target, scale)
-    loaded = zoo.folded(checkpoints.load_weights(source))
+    loaded = checkpoints.load_weights(source)
+    if loaded.network in networks.COMPRESSORS:
+        codec.weights.save(target, export(loaded))
+        return loaded
+    loaded = zoo.folded(loaded)
     if scale not in (None, loaded.options["scale"]):
         raise ValueError(f"{source}: a run at ×{loaded.options['scale']}, not ×{scale}")
     zoo.weights.save(target, loaded)
@@ -38,6 +43,9 @@ def convert(source: str, target: str, scale: int | None):
 
 def run(arguments: argparse.Namespace) -> int:
     loaded = convert(arguments.source, arguments.target, arguments.scale)
-    print(f"{arguments.target}: {loaded.network} ×{loaded.options['scale']}")
-    print(f"use it with: jaxsr upscale … --model {arguments.target}")
+    command, scale = "compress", ""
+    if "scale" in loaded.options:
+        command, scale = "upscale", f" ×{loaded.options['scale']}"
+    print(f"{arguments.target}: {loaded.network}{scale}")
+    print(f"use it with: jaxsr {command} … --model {arguments.target}")
     return 0
