@@ -1,19 +1,22 @@
-"""``jaxsr demo``: a photograph shrunk and enlarged again, measured and shown beside the original."""
+"""``jaxsr demo``: a photograph enlarged, and compressed, measured and shown beside the original."""
 
 import argparse
+import time
 
 # Of scikit-image's astronaut (NASA, public domain; inside its wheel): the face, in pixels.
 DETAIL = slice(60, 188), slice(150, 320)
 ZOOM = 3
 MARGIN, TITLE = 8, 34
+JPEG_QUALITY = 10  # whose bytes the codec gets too
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "demo",
-        help="shrink a photograph, enlarge it again, and compare",
-        description="Shrinks a photograph to a quarter as MATLAB does, enlarges it ×4 by bicubic "
-        "interpolation and by a network, prints PSNR and SSIM and draws all of it into one PNG.",
+        help="enlarge and compress a photograph, and compare",
+        description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by bicubic "
+        "interpolation and by a network; compresses it as JPEG and by the learned codec to the same "
+        "bytes. Prints how close each comes to the original and draws them side by side into PNGs.",
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
     parser.add_argument("--model", metavar="NAME|FILE", help="weights of a ×4 network")
@@ -21,35 +24,64 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import time
     from pathlib import Path
 
+    from jaxsr.image import io
+
+    photo = photograph()
+    sheets = {"x4": lambda: enlarged(photo, arguments.model), "compressed": lambda: packed(photo)}
+    for name, columns in sheets.items():
+        target = Path(arguments.output) / f"astronaut-{name}.png"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        io.write(target, io.Picture(side_by_side([*columns(), ("original", photo)])))
+        print(f"side by side: {target}\n")
+    return 0
+
+
+def enlarged(original, model: str | None) -> list:
+    """(title, image): a quarter of the photograph, enlarged in two ways."""
     from jaxsr import pipeline, zoo
     from jaxsr.evaluation.super_resolution import degrade, score
-    from jaxsr.image import io
     from jaxsr.image.resize import imresize_uint8
 
-    name = str(arguments.model or zoo.DEFAULT)
+    name = str(model or zoo.DEFAULT)
     upscale = pipeline.load(name, 4)
-    original, low = degrade("astronaut", photograph(), 4)
-    start = time.perf_counter()
-    ours = upscale(low)
-    seconds = time.perf_counter() - start
+    original, low = degrade("astronaut", original, 4)
+    ours, seconds = timed(upscale, low)
     columns = []
     for title, image in (("bicubic", imresize_uint8(low, 4)), (f"jaxsr {name}", ours)):
         figures = score(image, original, 4)
-        title = f"{title}: {figures.psnr:.2f} dB, SSIM {figures.ssim:.4f}"
-        print(title)
-        columns.append((title, image))
-    columns.append(("original", original))
-
-    target = Path(arguments.output) / "astronaut-x4.png"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    io.write(target, io.Picture(side_by_side(columns)))
+        columns.append((f"{title}: {figures.psnr:.2f} dB, SSIM {figures.ssim:.4f}", image))
+        print(columns[-1][0])
     height, width = low.shape[:2]
     print(f"{width}×{height} → {4 * width}×{4 * height} in {seconds:.1f} s, compiling included")
-    print(f"side by side: {target}")
-    return 0
+    return columns
+
+
+def packed(original) -> list:
+    """(title, image): the photograph as JPEG and as a .jsr file of no more bytes."""
+    from jaxsr import codec
+    from jaxsr.evaluation import classical, rate_distortion
+
+    jpeg = classical.create("jpeg")
+    limit = len(jpeg.encode(original, JPEG_QUALITY))
+    data, seconds = timed(lambda pixels: codec.encode(pixels, max_bytes=limit), original)
+    ours, decoding = timed(codec.decode, data)
+    theirs = jpeg.decode(jpeg.encode(original, JPEG_QUALITY))
+    columns = []
+    for title, size, image in (("JPEG", limit, theirs), ("jaxsr", len(data), ours)):
+        psnr, ms_ssim = rate_distortion.compare(title, image, original)
+        columns.append((f"{title}: {size} bytes, {psnr:.2f} dB, MS-SSIM {ms_ssim:.4f}", image))
+        print(columns[-1][0])
+    print(f"encoded in {seconds:.1f} s, decoded in {decoding:.1f} s, compiling included")
+    return columns
+
+
+def timed(function, argument):
+    """Its result, and the seconds it took."""
+    start = time.perf_counter()
+    result = function(argument)
+    return result, time.perf_counter() - start
 
 
 def photograph():

@@ -4,6 +4,7 @@ import argparse
 
 from jaxsr.cli.report import short
 
+CODEC_ROW = "{:<22} {:>10}   {}"
 ROW = "{:<14} {:>10} {:>13} {:>6}   {}"
 
 
@@ -23,7 +24,14 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxsr import networks
 
     released = released_by_network()
-    names = arguments.names or sorted(networks.UPSCALERS)
+    if codecs := sorted(set(arguments.names or networks.COMPRESSORS) & set(networks.COMPRESSORS)):
+        print(CODEC_ROW.format("codec", "parameters", "released weights"))
+        for name in codecs:
+            print(CODEC_ROW.format(name, short(codec_parameters(name)), released.get(name, "-")))
+        print("\nOne model each for all rates. jaxsr compress takes released weights, --model others.\n")
+    names = [n for n in arguments.names or sorted(networks.UPSCALERS) if n not in codecs]
+    if not names:
+        return 0
     print(ROW.format("network", "parameters", "multiply-adds", "sees", "released weights"))
     for name in names:  # one by one: the large networks take seconds to count
         print(ROW.format(*costs(name, arguments.scale), released.get(name, "-")), flush=True)
@@ -37,13 +45,29 @@ def run(arguments: argparse.Namespace) -> int:
 def released_by_network() -> dict[str, str]:
     """Network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
     from jaxsr import zoo
+    from jaxsr.codec import weights as codec_weights
     from jaxsr.zoo import weights
 
     found: dict[str, list[str]] = {}
     for name, files in zoo.available().items():
         network = weights.load(next(iter(files.values()))).network
         found.setdefault(network, []).append(" ".join([name, *(f"×{scale}" for scale in files)]))
+    for name in codec_weights.available():
+        found.setdefault(codec_weights.load(name).name, []).append(name)
     return {network: ", ".join(names) for network, names in found.items()}
+
+
+def codec_parameters(name: str) -> int:
+    import jax
+    import numpy as np
+
+    from jaxsr import networks
+
+    images = np.zeros((1, 128, 128, 3), np.float32), np.zeros(1), np.zeros((1, 8, 8))
+    network = networks.create_compressor(name)
+    key = jax.random.key(0)
+    params = jax.eval_shape(network.init, key, *images, key)["params"]
+    return sum(array.size for array in jax.tree.leaves(params))
 
 
 def costs(name: str, scale: int) -> tuple[str, str, str, str]:
