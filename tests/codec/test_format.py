@@ -207,10 +207,11 @@ def read_symbols(arrays, file):
     row = min(position // 1023, anchors - 2)
     part = position - 1023 * row
     offset = (offsets[row] * (1023 - part) + offsets[row + 1] * part) // 1023
-    anchor = (2 * position + 1023) // 2046
+    hyper = arrays["scales/0/kernel"].shape[2]
+    rows = len(arrays["hyper_tables/minimums"]) // hyper
+    anchor = (2 * file["level"] * (rows - 1) + 1023) // 2046
 
     height, width = -(-file["height"] // 16), -(-file["width"] // 16)
-    hyper = len(arrays["hyper_tables/minimums"]) // anchors
     size = -(-height // 4), -(-width // 4), hyper
     tables = tables_of(arrays, "hyper_tables")[anchor * hyper : (anchor + 1) * hyper]
     z = np.reshape(stream.group(tables * (size[0] * size[1])), size)

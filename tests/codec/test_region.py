@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsr.codec import region
-from jaxsr.networks import density
+from jaxsr.entropy import tables
 
 MAPS = st.tuples(st.integers(1, 12), st.integers(1, 12)).flatmap(
     lambda shape: hnp.arrays(np.int8, shape, elements=st.sampled_from([0, 0, 0, 6, 6, 3, -63, 63]))
@@ -21,7 +21,7 @@ def disc(height, width):
 
 
 def test_one_step_is_one_step_of_the_scale_table():
-    assert np.log(10) / 20 * region.STEP_DB == pytest.approx(density.STEP)
+    assert np.log(10) / 20 * region.STEP_DB == pytest.approx(tables.STEP)
 
 
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.float32, np.float64])
