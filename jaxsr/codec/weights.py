@@ -82,16 +82,16 @@ def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
 
 def available() -> dict[str, Path]:
     """The released codecs: name → file."""
-    return {
-        path.stem: path
-        for path in sorted(FOLDER.glob("*.safetensors"))
-        if _metadata(path).get("format") == FORMAT
-    }
+    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors")) if holds_codec(path)}
 
 
-def _metadata(path: Path) -> dict[str, str]:
-    with safetensors.safe_open(path, "numpy") as file:
-        return file.metadata() or {}
+def holds_codec(path: str | os.PathLike) -> bool:
+    """Whether there is a file of a codec's weights at ``path``."""
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return (file.metadata() or {}).get("format") == FORMAT
+    except (OSError, safetensors.SafetensorError):
+        return False
 
 
 def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import flax.traverse_util
 
-from jaxsr import zoo
+from jaxsr import codec, zoo
 from jaxsr.training.checkpoints import FOLDER, load_weights
 from jaxsr.zoo import weights
 
@@ -38,6 +38,8 @@ def _params_of(source: str, scale: int) -> dict:
     if (Path(source) / FOLDER).is_dir():
         return load_weights(source).params
     try:
+        if source in codec.weights.available() or codec.weights.holds_codec(source):
+            return codec.load(source).trainable
         return weights.load(zoo.find(source, scale)).params
     except ValueError as error:
         raise ValueError(f"config.init_from: {error}; or give a run's --workdir") from None
