@@ -79,7 +79,8 @@ class Analysed:
         """Every tile, coded at ``level``."""
         rate = self.model.rate(level)
         for place, coded, bits in self._symbols(rate):
-            yield symbols.write(self.model, coded, rate, place.size, bits)
+            region = cut(self.region, place, 1, 0)
+            yield symbols.write(self.model, coded, rate, region, place.size, bits)
 
     def estimate(self, level: int) -> float:
         """The bits that all symbols take by the densities that training counts them with."""

@@ -22,7 +22,14 @@ LANES = (1, 4, 16, 64, 256)
 SMALLEST_WORDS = 2**12  # streams are padded to this times a power of two: few shapes to compile
 
 
-def write(model: Model, symbols: Symbols, rate: Rate, size: np.ndarray, bits: float) -> Tile:
+def write(
+    model: Model,
+    symbols: Symbols,
+    rate: Rate,
+    region: Int32[np.ndarray, "h w"],
+    size: np.ndarray,
+    bits: float,
+) -> Tile:
     """The tile of ``symbols``, which are estimated to take so many bits.
 
     Args:
@@ -30,7 +37,7 @@ def write(model: Model, symbols: Symbols, rate: Rate, size: np.ndarray, bits: fl
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
     words, length = _encoder(model, lanes)(symbols, rate.anchor, size)
-    return Tile(lanes, rans.to_bytes(words, length), _check(symbols, size))
+    return Tile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 
 def read(
@@ -51,7 +58,7 @@ def read(
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
     symbols, sound = _decoder(model, tile.lanes)(words, length, rate, region, size)
-    if not sound or _check(symbols, size) != tile.check:
+    if not sound or _check(symbols, rate, region, size) != tile.check:
         raise ValueError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with other "
             "weights"
@@ -59,13 +66,18 @@ def read(
     return symbols
 
 
-def _check(symbols: Symbols, size: np.ndarray) -> int:
-    """CRC32 of hyper-latents and residuals within the size, as little-endian int32."""
-    check = 0
-    for plane, (height, width) in (
+def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
+    """CRC32 of gains, region steps, hyper-latents and residuals, as little-endian int32.
+
+    Of planes what lies within the size. Gains and region say what pixels the symbols stand for.
+    """
+    planes = (
+        (region, size),
         (symbols.hyper, -(-size // HYPER_DOWN)),
         (symbols.residual, size),
-    ):
+    )
+    check = zlib.crc32(rate.gain.astype("<i4"))
+    for plane, (height, width) in planes:
         part = np.ascontiguousarray(np.asarray(plane)[:height, :width])
         check = zlib.crc32(part.astype("<i4", copy=False), check)
     return check

@@ -206,7 +206,9 @@ def read_symbols(arrays, file):
     position = file["level"] * (anchors - 1)
     row = min(position // 1023, anchors - 2)
     part = position - 1023 * row
-    offset = (offsets[row] * (1023 - part) + offsets[row + 1] * part) // 1023
+    gain, offset = (
+        (t[row] * (1023 - part) + t[row + 1] * part) // 1023 for t in (gains, offsets)
+    )
     hyper = arrays["scales/0/kernel"].shape[2]
     rows = len(arrays["hyper_tables/minimums"]) // hyper
     anchor = (2 * file["level"] * (rows - 1) + 1023) // 2046
@@ -227,7 +229,8 @@ def read_symbols(arrays, file):
     residual = np.zeros((height, width, latents), int)
     residual[index > 0] = stream.group([tables[i] for i in index[index > 0]])
     stream.assert_ended()
-    symbols = b"".join(np.asarray(x, "<i4").tobytes() for x in (z, residual))
+    planes = gain, s[:height, :width], z, residual
+    symbols = b"".join(np.asarray(x, "<i4").tobytes() for x in planes)
     assert zlib.crc32(symbols) == check
     return z, index, residual, stream.escapes
 
