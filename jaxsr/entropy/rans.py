@@ -21,20 +21,19 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Int32, Integer, Num, UInt16, UInt32
 
-from jaxsr.entropy.loops import scan_rows
+from jaxsr.entropy.loops import in_turn, one_kernel, scan_rows
 from jaxsr.entropy.tables import ESCAPE, Tables, from_arrays
 
 MAX_LANES = 1024
 WORD = 16  # bits; lanes that take words lie in [2^16, 2^32) between symbols
 LOWEST = np.uint32(1 << WORD)
 LOW_HALF = np.uint32(LOWEST - 1)
-BLOCK = 8192  # symbols or words that are put in order at a time
+BLOCK = 1024  # words or escapes that are put in order at a time
 ESCAPED = np.int32(-(2**31))  # stands in for a symbol until its escape is read; no table holds it
 
 # An escape is an Exp-Golomb code: the class says on which side of the alphabet and how many bits the
@@ -101,18 +100,22 @@ def encode_groups(
       ValueError: lanes or shapes are not accepted.
     """
     check_lanes(lanes)
-    groups = [_complete(group) for group in groups]
+    run = in_turn(functools.partial(_encode_groups, lanes=lanes))
+    return run([_complete(group) for group in groups])
+
+
+def _encode_groups(groups: list[Group], *, lanes: int):
     state = jnp.full(lanes, LOWEST)
     written = []  # from the last of the stream to the first
     for group in reversed(groups):
         state, new = _push_group(state, group)
         written += new
     head = jnp.stack([state >> WORD, state & LOW_HALF], -1).reshape(-1)
-    capacity = head.size + sum(slots.size for slots, _ in written)
+    capacity = head.size + sum(slots.size for slots, _ in written) + BLOCK
     words = jnp.zeros(capacity, jnp.uint16).at[: head.size].set(head.astype(jnp.uint16))
     stream = words, jnp.int32(head.size)
-    for slots, used in reversed(written):
-        stream = _append(*stream, slots.astype(jnp.uint16), slots > 0, used)
+    for slots, chosen in reversed(written):
+        stream = _append(*stream, slots, chosen, min(32, lanes))
     return stream
 
 
@@ -150,26 +153,38 @@ def _places(group: Group) -> _Places:
 
 
 def _push_group(state: UInt32[Array, "k"], group: Group):
-    """The lanes, and slots of words with how many are in use: of the escapes, of the symbols.
+    """The lanes, and slots of words with which of them are in use: of the escapes, of the symbols.
 
     In the stream the escapes come behind the symbols, so they are pushed first.
     """
     places = _places(group)
-    where, count = _where(places.escaped, group.count)
+    where, count = _where(places.escaped)
     tables = group.tables
     shared = (group.symbols, group.indexes, tables.minimums, tables.sizes, *_class_tables()[3:4])
     state, escapes = _push(_push_escapes, state, where, count, shared)
     body = functools.partial(_push_symbols, precision=tables.precision)
     state, words = _push(body, state, places.cumulative, group.count, tables.cumulative)
-    used = _rows(count, state.size) * state.size
-    return state, [(escapes.reshape(-1), 3 * used), (words.reshape(-1), group.count)]
+    return state, [escapes, words]
 
 
 def _push(body, state: UInt32[Array, "k"], codes: Int32[Array, "n"], count, shared):
-    rows = _rows(count, state.size)
-    codes = _in_rows(codes, state.size)
-    (state, _), words = scan_rows(body, rows, (state, count), codes, shared, reverse=True)
-    return state, words
+    """Codes all rows, the last first; ``body`` gives slots, in which words carry a bit above them."""
+
+    def marked(t, carry, codes, shared):
+        carry, written = carry
+        carry, slots = body(t, carry, codes, shared)
+        slots = slots.reshape(-1)
+        bits, since = _mark(slots > 0, min(32, state.size))
+        row = slots.astype(jnp.uint16), bits, written + since
+        return (carry, written + since[0]), row
+
+    rows = _in_rows(codes, state.size)
+    carry = (state, count), jnp.int32(0)
+    ((state, _), total), (slots, bits, since) = scan_rows(
+        marked, _rows(count, state.size), carry, rows, shared, reverse=True
+    )
+    chosen = _Chosen(bits.reshape(-1), since.reshape(-1), total)
+    return state, (slots.reshape(-1), chosen)
 
 
 def _rows(count: Any, lanes: int) -> Any:
@@ -324,16 +339,19 @@ def read(
       ValueError: the shape of the indexes is not accepted.
     """
     group = _complete(Group(jnp.zeros_like(indexes), indexes, tables, count))
-    index = group.indexes
+    symbols, state = in_turn(_read)(state, group.indexes, tables, group.count)
+    return symbols[: indexes.size], state
+
+
+def _read(state: State, index: Int32[Array, "n"], tables: Tables, count: Int32[Array, ""]):
     body = functools.partial(_pop_symbols, precision=tables.precision)
     shared = (tables.decoding, tables.entries, tables.minimums)
-    state, symbols = _pop(body, state, index, group.count, shared)
-
-    where, count = _where(symbols == ESCAPED, group.count)
+    state, symbols = _pop(body, state, index, count, shared)
+    where, count = _where(symbols == ESCAPED)
     classes = _class_tables()
     shared = (index, tables.minimums, tables.sizes, classes.decoding, classes.entries)
     state, escapes = _pop(_pop_escapes, state, where, count, shared)
-    return _put(symbols, where, escapes, count)[: indexes.size], state
+    return _put(symbols, where, escapes, count), state
 
 
 def finished(state: State) -> Bool[Array, ""]:
@@ -398,40 +416,91 @@ def _pop_slots(x, at, stream, frequency, within, active, precision: int):
 # Order
 
 
-def _ranks(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """How many are chosen before each, and in all.
+class _Chosen(NamedTuple):
+    """Which of some values are chosen, in blocks of up to 32."""
 
-    By counting bits, 32 at a time: a running sum over all would take most of the encoder's time.
-    """
+    bits: UInt32[Array, "m"]  # of each block, the first value's lowest
+    since: Int32[Array, "m"]  # how many are chosen in the block and those behind it
+    total: Int32[Array, ""]
+
+
+def _bits(chosen: Bool[Array, "n"], size: int) -> UInt32[Array, "m"]:
+    """The bits of blocks of ``size``."""
+    blocks = jnp.pad(chosen, (0, -chosen.size % size)).reshape(-1, size)
+    bits = jnp.where(blocks, jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32), 0)
+    return jnp.sum(bits, -1, dtype=jnp.uint32)
+
+
+def _count(bits: UInt32[Array, "*n"]) -> Int32[Array, "*n"]:
+    return lax.population_count(bits).astype(jnp.int32)
+
+
+def _mark(chosen: Bool[Array, "n"], size: int) -> tuple[UInt32[Array, "m"], Int32[Array, "m"]]:
+    """The bits of a row's blocks of ``size``, and how many are chosen since each began."""
+    bits = _bits(chosen, size)
+    return bits, jnp.sum(jnp.triu(jnp.broadcast_to(_count(bits), (bits.size,) * 2)), -1)
+
+
+def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""]]:
+    """How many of a row are chosen before each, and in all."""
     size = min(32, chosen.size)
-    bit = jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)
-    blocks = jnp.pad(chosen, (0, -chosen.size % max(1, size))).reshape(-1, max(1, size))
-    bits = jnp.sum(jnp.where(blocks, bit, 0), -1, dtype=jnp.uint32)
-    counts = lax.population_count(bits).astype(jnp.int32)
-    within = lax.population_count(bits[:, None] & (bit - 1)).astype(jnp.int32)
-    running = jnp.cumsum(counts)
-    ranks = (within + (running - counts)[:, None]).reshape(-1)[: chosen.size]
-    return ranks, jnp.sum(counts)
+    bits, since = _mark(chosen, size)
+    below = (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)) - 1
+    within = _count(bits[:, None] & below)
+    return (within + (since[0] - since)[:, None]).reshape(-1), since[0]
 
 
-def _where(chosen: Bool[Array, "n"], used) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """The places of the chosen among the first ``used``, zeros behind; and how many they are."""
+def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
+    """The places of the chosen, zeros behind; and how many they are."""
+    bits = _bits(chosen, 32)
+    running = jnp.cumsum(_count(bits))
+    since = running[-1] - running + _count(bits)
+    out = jnp.zeros(chosen.size + BLOCK, jnp.int32)
     places = jnp.arange(chosen.size, dtype=jnp.int32)
-    return _append(jnp.zeros_like(places), jnp.int32(0), places, chosen, used)
+    out, count = _append(out, jnp.int32(0), places, _Chosen(bits, since, running[-1]), 32)
+    return out[: chosen.size], count
 
 
-def _append(out, length, values: Num[Array, "n"], chosen: Bool[Array, "n"], used):
-    """Puts the chosen of the first ``used`` values behind what ``out`` holds: that, and its length."""
+def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
+    """Puts the chosen values behind the ``length`` that ``out`` holds; there must be a block to spare.
 
-    def body(t, carry, row, _):
+    Each place behind is asked for its value, which takes as long as there are places; asking each value
+    for its place would take as long as there could be.
+    """
+
+    def body(t, carry, _, shared):
         out, length = carry
-        values, chosen = row
-        rank, total = _ranks(chosen)
-        at = jnp.where(chosen, length + rank, out.size)
-        return (out.at[at].set(values, mode="drop", unique_indices=True), length + total), ()
+        block = one_kernel(functools.partial(_block, size=size), t, *shared)
+        return (lax.dynamic_update_slice(out, block, (length + t * BLOCK,)), length), ()
 
-    rows = _in_rows(values, BLOCK), _in_rows(chosen, BLOCK)
-    return scan_rows(body, _rows(used, BLOCK), (out, length), rows, scatters=True)[0]
+    trips = _rows(chosen.total, BLOCK)
+    (out, _), _ = scan_rows(body, trips, (out, length), (), (values, chosen), scatters=True)
+    return out, length + chosen.total
+
+
+def _block(t, values, chosen: _Chosen, *, size: int):
+    """The chosen values from the (t · BLOCK)th on, zeros behind the last."""
+    bits, since, total = chosen
+    place = t * BLOCK + jnp.arange(BLOCK)
+    to_come = total - place  # with the one at this place
+    at = jnp.zeros(BLOCK, jnp.int32)  # the last block since which so many are to come
+    for step in reversed(range((bits.size - 1).bit_length())):
+        next_ = at + (1 << step)
+        reached = since.at[next_].get(mode="clip") >= to_come
+        at = jnp.where((next_ < bits.size) & reached, next_, at)
+    bit = _nth_bit(bits[at], since[at] - to_come)
+    value = values.at[at * size + bit].get(mode="clip")
+    return jnp.where(to_come > 0, value, 0)
+
+
+def _nth_bit(bits: UInt32[Array, "n"], n: Int32[Array, "n"]) -> Int32[Array, "n"]:
+    """Which bit is the nth (from 0) of those that are set."""
+    at = jnp.zeros_like(n)
+    for step in (16, 8, 4, 2, 1):
+        here = (bits >> at.astype(jnp.uint32)) & ((1 << step) - 1)
+        count = _count(here)
+        at, n = jnp.where(n >= count, at + step, at), jnp.where(n >= count, n - count, n)
+    return at
 
 
 def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, "n"], count):

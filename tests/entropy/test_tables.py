@@ -126,7 +126,7 @@ def test_wrong_arrays_are_refused(change, message):
 
 @pytest.mark.parametrize("pmf", [[-0.1, 0.5], [0.9, 0.2], [np.nan, 0.5], [2.0**-13] * 2**12])
 def test_wrong_probabilities_are_refused(pmf):
-    with pytest.raises(ValueError, match="probabilities|does not fit"):
+    with pytest.raises(ValueError, match=r"probabilities|does not fit"):
         tables_from_pmfs([np.array(pmf)], [0], precision=12)
 
 

@@ -1,0 +1,268 @@
+"""Our entropy coder against CompressAI's: same symbols, same scales, same machine, same minutes.
+
+    python benchmarks/entropy_coder.py --torch=PYTHON
+
+`PYTHON` is an interpreter that has torch and compressai (entropy_coder_torch.py runs in it). The latent
+is that of a Kodak image: 192 × 32 × 48 Gaussians whose scales vary over channels and places, rounded, of
+`--bpp` bits per pixel of 768 × 512. Both sides code it with 64 scales from 0.11 to 256. They take turns,
+one call a turn, pinned to as many CPUs as they may have threads. Fails if a symbol comes back wrong.
+"""
+
+import argparse
+import functools
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+TORCH_SIDE = Path(__file__).with_name("entropy_coder_torch.py")
+SHAPE = (192, 32, 48)
+PIXELS = 768 * 512
+
+COLUMNS = (  # heading, width, what it shows
+    ("coder", 12, "ours with so many lanes; ×N is N images in one vmap, times for one of them"),
+    ("threads", 7, "CPUs and threads of each side"),
+    ("bytes", 7, "everything counted"),
+    ("over", 6, "% over the ideal, Σ −log₂ p of the symbols under their Gaussians"),
+    ("encode", 7, "ms an image, median of the rounds"),
+    ("decode", 7, "ms"),
+    ("Msym/s", 7, "million symbols a second, encoding"),
+    ("Msym/s", 7, "decoding"),
+    ("encode", 7, "CompressAI / ours, median over the rounds; its lists are made beforehand"),
+    ("decode", 7, "likewise"),
+    ("encode", 7, "likewise, with CompressAI's lists made from tensors, as its models do"),
+    ("decode", 7, "likewise, with tensors made from lists"),
+)
+
+
+# --- the latent ------------------------------------------------------------------------------------
+
+
+def latent(bpp: float, scales):
+    """Symbols, scale indexes, and the ideal bytes of the symbols."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    channels = rng.normal(0, 1.3, (SHAPE[0], 1, 1))
+    places = smooth(rng.normal(size=SHAPE[1:]))
+    spread = channels + 0.7 * places + rng.normal(0, 0.3, SHAPE)
+    place = spread.reshape(-1) / math.log(scales[1] / scales[0])
+    tables = [log_probabilities(scale) for scale in scales]
+    entropy = np.array([-(np.exp2(bits) * bits).sum() for bits in tables])
+    low, high = -60.0, 60.0
+    for _ in range(40):
+        indexes = np.clip(np.round(place + (low + high) / 2), 0, len(scales) - 1).astype(np.int32)
+        over = entropy[indexes].sum() > bpp * PIXELS
+        low, high = (low, (low + high) / 2) if over else ((low + high) / 2, high)
+    symbols = np.round(rng.normal(size=indexes.size) * np.array(scales)[indexes]).astype(np.int32)
+    bits = sum(
+        -tables[i][symbols[indexes == i] + len(tables[i]) // 2].sum() for i in range(len(scales))
+    )
+    return symbols, indexes, bits / 8
+
+
+def smooth(x):
+    """Of standard deviation 1, neighbours alike."""
+    import numpy as np
+
+    for axis in (0, 1):
+        for _ in range(4):
+            x = x + np.roll(x, 1, axis) + np.roll(x, -1, axis)
+    return (x - x.mean()) / x.std()
+
+
+def log_probabilities(scale: float):
+    """log₂ of the probabilities of −m … m, where a Gaussian is rounded, m far out."""
+    import numpy as np
+
+    tail = [math.erfc((k - 0.5) / (scale * math.sqrt(2))) / 2 for k in range(int(8 * scale) + 8)]
+    half = np.log2(-np.diff(tail) + 1e-300)
+    return np.concatenate([half[:0:-1], half])
+
+
+# --- our side: a process of its own ----------------------------------------------------------------
+
+
+def serve(threads: int) -> None:
+    """Answers requests, one line of JSON each, until the input ends; as entropy_coder_torch.py does."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+    import jax
+    import numpy as np
+
+    from jaxsr.entropy import rans, tables
+
+    jax.config.update("jax_enable_compilation_cache", False)
+    gaussians = tables.gaussian_tables()
+    runs = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "prepare":
+            runs, answer = {}, {"bytes": {}}
+            case = np.load(request["case"])
+            symbols, indexes = (jax.device_put(case[name]) for name in ("symbols", "indexes"))
+            for lanes in request["lanes"]:
+                encode = functools.partial(rans.encode, lanes=lanes)
+                decode = functools.partial(rans.decode, lanes=lanes)
+                new = prepare(encode, decode, symbols, indexes, gaussians)
+                runs |= {f"{name} {lanes}": run for name, run in new.items()}
+                answer["bytes"][f"{lanes}"] = 2 * int(new["encode"]()[1])
+                if request["batch"] > 1:
+                    many = (jax.numpy.stack([x] * request["batch"]) for x in (symbols, indexes))
+                    new = prepare(
+                        jax.vmap(encode, (0, 0, None)),
+                        jax.vmap(decode, (0, 0, 0, None)),
+                        *many,
+                        gaussians,
+                    )
+                    runs |= {f"{name} {lanes}×": run for name, run in new.items()}
+            answer["names"] = list(runs)
+        else:
+            start = time.perf_counter()
+            runs[request["name"]]()
+            answer = time.perf_counter() - start
+        print(json.dumps(answer), flush=True)
+
+
+def prepare(encode, decode, symbols, indexes, tables) -> dict:
+    """Compiled calls that wait for their results; symbols checked."""
+    import jax
+
+    encode, decode = jax.jit(encode), jax.jit(decode)
+    words, length = encode(symbols, indexes, tables)
+    words = words[..., : int(length.max()) + 1000]
+    decoded, sound = decode(words, length, indexes, tables)
+    if not (sound.all() and (decoded == symbols).all()):
+        raise SystemExit("our symbols came back wrong")
+    return {
+        "encode": lambda: jax.block_until_ready(encode(symbols, indexes, tables)),
+        "decode": lambda: jax.block_until_ready(decode(words, length, indexes, tables)),
+    }
+
+
+# --- the driver: prepares, takes turns, prints -----------------------------------------------------
+
+
+class Side:
+    """A process: requests go in, answers come out."""
+
+    def __init__(self, command: list[str], threads: int):
+        self._process = subprocess.Popen(
+            [*command, f"--threads={threads}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"},
+        )
+
+    def ask(self, do: str, **request):
+        print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
+        return json.loads(answer)
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def measure(flags, case: str, threads: int) -> tuple[dict, dict]:
+    """Seconds of each round by name, and bytes by coder."""
+    ours = Side([sys.executable, __file__, "--serve"], threads)
+    theirs = Side([flags.torch, "-W", "ignore", str(TORCH_SIDE)], threads)
+    lanes = [int(number) for number in flags.lanes.split(",")]
+    answers = {
+        ours: ours.ask("prepare", case=case, lanes=lanes, batch=flags.batch),
+        theirs: theirs.ask("prepare", case=case),
+    }
+    turns = [(side, name) for side, answer in answers.items() for name in answer["names"]]
+    seconds = {name: [] for _, name in turns}
+    for _ in range(flags.rounds):
+        for side, name in turns:
+            seconds[name].append(side.ask("time", name=name))
+    for side in answers:
+        side.close()
+    return seconds, answers[ours]["bytes"] | answers[theirs]["bytes"]
+
+
+def rows(flags, seconds: dict, sizes: dict, ideal: float, threads: int):
+    """The cells under ``COLUMNS``, coder by coder."""
+    count = math.prod(SHAPE)
+    coders = dict.fromkeys(name.split(" ", 1)[1] for name in seconds)
+    for coder in coders:
+        many = flags.batch if coder.endswith("×") else 1
+        size = sizes[coder.rstrip("×")]
+        times = {do: [t / many for t in seconds[f"{do} {coder}"]] for do in ("encode", "decode")}
+        median = {do: statistics.median(values) for do, values in times.items()}
+        speeds = [
+            statistics.median(
+                b / a for a, b in zip(times[do], seconds[f"{do} {peer}"], strict=True)
+            )
+            for peer in ("compressai", "+tensors")
+            for do in ("encode", "decode")
+        ]
+        yield [
+            f"{coder}{flags.batch}" if many > 1 else coder,
+            str(threads),
+            str(size),
+            f"{100 * (size / ideal - 1):.2f}",
+            *(f"{1e3 * median[do]:.2f}" for do in median),
+            *(f"{count / median[do] / 1e6:.0f}" for do in median),
+            *(f"{speed:.2f}" for speed in speeds),
+        ]
+
+
+def line(cells: list[str]) -> str:
+    return " ".join(
+        f"{cell:>{width}}" for cell, (_, width, _) in zip(cells, COLUMNS, strict=True)
+    ).rstrip()
+
+
+def main() -> None:
+    flags = parse()
+    if flags.serve:
+        return serve(int(flags.threads))
+    import numpy as np
+
+    from jaxsr.entropy.tables import SCALES
+
+    symbols, indexes, ideal = latent(flags.bpp, SCALES)
+    for heading, _, meaning in COLUMNS:
+        print(f"  {heading:<8} {meaning}")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs;"
+        f" {symbols.size} symbols, ideally {ideal:.0f} bytes, {8 * ideal / PIXELS:.3f} bits per pixel\n"
+    )
+    print(line([heading for heading, _, _ in COLUMNS]), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        case = f"{folder}/case.npz"
+        np.savez(case, symbols=symbols, indexes=indexes, scales=SCALES)
+        for threads in (int(number) for number in flags.threads.split(",")):
+            seconds, sizes = measure(flags, case, threads)
+            for cells in rows(flags, seconds, sizes, ideal, threads):
+                print(line(cells), flush=True)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--torch", metavar="PYTHON", help="has torch and compressai")
+    parser.add_argument("--bpp", default=0.5, type=float, metavar="BITS")
+    parser.add_argument("--lanes", default="16,64,256,1024", metavar="NUMBERS")
+    parser.add_argument("--batch", default=8, type=int, metavar="NUMBER")
+    parser.add_argument("--threads", default="1,2", metavar="NUMBERS")
+    parser.add_argument("--rounds", default=15, type=int, metavar="NUMBER")
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    flags = parser.parse_args()
+    if not flags.serve and not flags.torch:
+        parser.error("--torch is needed")
+    return flags
+
+
+if __name__ == "__main__":
+    main()
