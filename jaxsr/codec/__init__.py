@@ -200,7 +200,7 @@ def _model_of(header: Header, model) -> Model:
 
 def rate_distortion(
     image: Float[Array, "b h w 3"],
-    quality: float | Float[Array, "b"] = 50.0,
+    quality: float | Float[Array, ""] | Float[Array, "b"] = 50.0,
     *,
     key: PRNGKeyArray | None = None,
     model: str | os.PathLike | Model = DEFAULT,
@@ -224,7 +224,8 @@ def rate_distortion(
     rate = jnp.broadcast_to((jnp.asarray(quality, jnp.float32) - 1) / 99, (batch,))
     region = jnp.zeros((batch, x.shape[1] // coder.DOWN, x.shape[2] // coder.DOWN))
     key = jax.random.key(0) if key is None else key
-    coded = model.network.apply({"params": model.trainable}, x, rate, region, key)
+    params = jax.tree.map(jnp.asarray, model.trainable)
+    coded = model.network.apply({"params": params}, x, rate, region, key)
     bits = (coded.latent_bits + coded.hyper_bits) / (height * width)
     return coded.output[:, :height, :width], bits
 
@@ -235,6 +236,8 @@ def _picture(image: Any) -> io.Picture:
         image = io.read(image)
     if not isinstance(image, io.Picture):
         image = _from_array(np.asarray(image))
+    if image.pixels.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"an image is uint8, or float in [0, 1], got {image.pixels.dtype}")
     if image.pixels.dtype != np.uint8:
         raise ValueError(
             "the image has 16 bits a channel, this format holds 8; reduce it first "
