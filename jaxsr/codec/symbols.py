@@ -17,9 +17,14 @@ from jaxsr.codec.model import Model, Rate, Symbols, inside
 from jaxsr.entropy import rans
 from jaxsr.networks.compressor import HYPER_DOWN
 
-BYTES_PER_LANE = 800  # a lane costs about a byte and makes the coder quicker: ⅛ % of the payload
-LANES = (1, 4, 16, 64, 256)
-SMALLEST_WORDS = 2**12  # streams are padded to this times a power of two: few shapes to compile
+# A lane costs about a byte and makes the coder quicker: ⅛ % of the payload. Each number of lanes is
+# compiled anew, which takes seconds; between these the coder's speed hardly differs.
+BYTES_PER_LANE = 800
+LANES = (1, 8, 64)
+# Streams are padded to one length for every canvas, enough for 5 bits a pixel with 320 channels; only
+# longer ones, padded to twice that or more, are compiled anew.
+LATENTS_PER_WORD = 4
+SMALLEST_WORDS = 2**12
 
 
 def write(
@@ -53,7 +58,7 @@ def read(
     Raises:
       ValueError: they are not the ones that were coded; ``what`` names the tile.
     """
-    capacity = SMALLEST_WORDS
+    capacity = max(SMALLEST_WORDS, region.size * model.latents // LATENTS_PER_WORD)
     while capacity < len(tile.words) // 2:
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
