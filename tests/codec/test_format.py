@@ -206,9 +206,7 @@ def read_symbols(arrays, file):
     position = file["level"] * (anchors - 1)
     row = min(position // 1023, anchors - 2)
     part = position - 1023 * row
-    gain, offset = (
-        (t[row] * (1023 - part) + t[row + 1] * part) // 1023 for t in (gains, offsets)
-    )
+    gain, offset = ((t[row] * (1023 - part) + t[row + 1] * part) // 1023 for t in (gains, offsets))
     hyper = arrays["scales/0/kernel"].shape[2]
     rows = len(arrays["hyper_tables/minimums"]) // hyper
     anchor = (2 * file["level"] * (rows - 1) + 1023) // 2046
