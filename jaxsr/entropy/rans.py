@@ -11,6 +11,9 @@ it which tables the second needs, and goes on.
     residuals, state = read(state, …)
     assert finished(state)
 
+A stream is coded on one device: shard batches (``pmap``, or ``shard_map`` with ``check_vma=False``), never
+the symbols of one stream.
+
 The stream is the K states, each as its upper and its lower word, and the words behind them.
 
 Sources: Duda, "Asymmetric numeral systems" (arXiv:1311.2540); Giesen, "Interleaved entropy coders"
