@@ -74,8 +74,8 @@ def level_of(quality: int) -> int:
     Raises:
       ValueError: it is not 1 to 100.
     """
-    if not 1 <= quality <= 100:
-        raise ValueError(f"quality is 1 to 100, got {quality}")
+    if quality not in range(1, 101):
+        raise ValueError(f"quality is a whole number of 1 to 100, got {quality}")
     return round((quality - 1) / 99 * (LEVELS - 1))
 
 
@@ -207,16 +207,15 @@ def rate_distortion(
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
     """What the codec makes of images in [0, 1], differentiable in them: for training on top of it.
 
-    Rounding passes gradients as if it were not there, and noise stands for it where bits are counted,
-    as in the codec's own training.
+    Rounding passes gradients as if it were not there, and the gradients of the bits are those of values
+    with noise in place of rounding, as in the codec's own training.
 
     Args:
       quality: 1 to 100, fractions too; one or one for each image.
       key: of the noise; one and the same unless given.
 
     Returns:
-      The images as decoded, and the bits per pixel they are estimated to take. Noise takes bits even
-      where a latent is certain and a file has none for it: some 0.2 bpp that hardly depend on the image.
+      The images as decoded, and the bits per pixel they are estimated to take.
     """
     model = model if isinstance(model, Model) else load(model)
     batch, height, width, _ = image.shape

@@ -186,7 +186,10 @@ class Compressor(TransformCodec):
     def __call__(
         self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
     ) -> Coded:
-        """Codes images as in training: noise stands for rounding where bits are counted.
+        """Codes images as in training.
+
+        Bits are those of the rounded values, their gradients those of values with noise instead: noise
+        alone would count bits where σ is so small that no file has any.
 
         Args:
           rate: 0..1 for each image.
@@ -197,14 +200,18 @@ class Compressor(TransformCodec):
         log_gain = self.log_gain(rate, region)
         y = y * jnp.exp(log_gain)
         z = self.hyper_analysis(y)
-        hyper_bits = self.density(noisy(z, hyper_key), rate)
+        noisy_bits = self.density(noisy(z, hyper_key), rate)
         z = rounded(bounded(z, -127.0, 127.0))
+        hyper_bits = _through(noisy_bits, self.density(z, rate))
         index = self.index(z, rate, region)
         coded = index > 0
         mean = self.mean(z, log_gain, lambda mean: rounded(y - mean) * coded)
         residual = y - mean
         decoded = rounded(residual) * coded + mean
-        bits = gaussian_bits(noisy(residual, latent_key), scale_of(index), self.mixture)
+        scale = scale_of(index)
+        noisy_bits = gaussian_bits(noisy(residual, latent_key), scale, self.mixture)
+        bits = gaussian_bits(rounded(residual), scale, self.mixture) * coded
+        bits = _through(noisy_bits, bits)
         output = self.synthesis(decoded * jnp.exp(-log_gain), level(log_gain))
         return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
 
