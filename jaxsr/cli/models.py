@@ -28,7 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(CODEC_ROW.format("codec", "parameters", "released weights"))
         for name in codecs:
             print(CODEC_ROW.format(name, short(codec_parameters(name)), released.get(name, "-")))
-        print("\nOne model each for all rates. jaxsr compress takes released weights, --model others.\n")
+        print(
+            "\nOne model each for all rates. jaxsr compress takes released weights, --model others.\n"
+        )
     names = [n for n in arguments.names or sorted(networks.UPSCALERS) if n not in codecs]
     if not names:
         return 0
