@@ -202,14 +202,16 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
 
     entry = np.arange(len(frequencies)) - np.repeat(first, sizes)
     number = np.where(entry == np.repeat(sizes, sizes) - 1, ESCAPE, entry)
-    within = np.arange(len(sizes) * total) - np.repeat(running - frequencies, frequencies)
+    slots = np.arange(len(sizes) * total, dtype=np.uint32)  # millions: no wider than need be
+    slots -= np.repeat((running - frequencies).astype(np.uint32), frequencies)
+    slots |= np.repeat((frequencies - 1 << 16).astype(np.uint32), frequencies)
     return Tables(
         minimums=jnp.asarray(minimums, jnp.int32),
         sizes=jnp.asarray(sizes, jnp.int32),
         offsets=jnp.asarray(offsets, jnp.int32),
         cumulative=jnp.asarray(cumulative, jnp.uint32),
-        decoding=jnp.asarray((np.repeat(frequencies, frequencies) - 1 << 16) | within, jnp.uint32),
-        entries=jnp.asarray(np.repeat(number, frequencies), jnp.uint16),
+        decoding=jnp.asarray(slots),
+        entries=jnp.asarray(np.repeat(number.astype(np.uint16), frequencies)),
     )
 
 
