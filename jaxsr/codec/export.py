@@ -68,17 +68,3 @@ def _without_tails(pmf: np.ndarray, mass: float = 2.0**-16) -> tuple[np.ndarray,
     if not len(matters):
         matters = np.array([pmf.argmax()])
     return pmf[matters[0] : matters[-1] + 1], int(matters[0])
-
-
-def trainable(model: Model) -> dict:
-    """The parameters to train on from: what the model's network takes."""
-    unit = 2 ** (integer.WEIGHT_BITS + integer.ACTIVATION_BITS)
-    scales = {}
-    for i, layer in enumerate(model.scales):
-        scales[f"kernel{i}"] = np.asarray(layer.kernel, np.float32) / 2**integer.WEIGHT_BITS
-        scales[f"bias{i}"] = np.asarray(layer.bias, np.float32) / unit
-    rates = {
-        "log_gain": model.gains.astype(np.float32) * (STEP / GAIN_UNIT),
-        "offset": model.offsets.astype(np.float32) / (INDEX_UNIT * 2**OFFSET_BITS),
-    }
-    return model.params | {"scales": scales, "rates": rates}

@@ -6,8 +6,11 @@ tables, the frequencies. Networks of floats only tell where within a step a valu
 
 import dataclasses
 import functools
+import hashlib
+import json
 from typing import Any, NamedTuple
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,9 +18,9 @@ from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
 
 from jaxsr import networks
 from jaxsr.codec import container
-from jaxsr.entropy import integer
+from jaxsr.entropy import integer, tables
 from jaxsr.entropy.tables import SCALE_COUNT, STEP, Tables
-from jaxsr.networks.compressor import HYPER_DOWN, level
+from jaxsr.networks.compressor import HYPER_DOWN, INDEX_UNIT, level
 from jaxsr.networks.density import gaussian_bits, scale_of
 
 LEVELS = container.LEVELS
@@ -73,10 +76,27 @@ class Model:
 
     @functools.cached_property
     def hash(self) -> bytes:
-        """What files know the model by: 4 bytes."""
-        from jaxsr.codec import weights  # which needs this class
+        """What files know the model by: the first 4 bytes of a SHA-256.
 
-        return weights.digest(self)[:4]
+        It is over the network's name and options and over all arrays, in the order of their names.
+        """
+        sha = hashlib.sha256(json.dumps([self.name, self.options], sort_keys=True).encode())
+        for name, array in sorted(self.arrays().items()):
+            sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+        return sha.digest()[:4]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """All that defines the model, as its weights file holds it: float16 and integers, by name."""
+        tree = {
+            "params": jax.tree.map(lambda x: np.asarray(x, np.float16), self.params),
+            "scales": {str(i): layer._asdict() for i, layer in enumerate(self.scales)},
+            "rates": {"gains": self.gains, "offsets": self.offsets},
+            "residual_tables": tables.to_arrays(self.residual_tables),
+            "hyper_tables": tables.to_arrays(self.hyper_tables),
+        }
+        flat = flax.traverse_util.flatten_dict(tree, sep="/")
+        return {name: np.ascontiguousarray(value) for name, value in flat.items()}
 
     @functools.cached_property
     def network(self) -> networks.Compressor:
@@ -110,9 +130,16 @@ class Model:
     @functools.cached_property
     def trainable(self) -> dict:
         """The parameters to train on from, as the network takes them."""
-        from jaxsr.codec import export  # which makes this class
-
-        return export.trainable(self)
+        unit = 2 ** (integer.WEIGHT_BITS + integer.ACTIVATION_BITS)
+        scales = {}
+        for i, layer in enumerate(self.scales):
+            scales[f"kernel{i}"] = np.asarray(layer.kernel, np.float32) / 2**integer.WEIGHT_BITS
+            scales[f"bias{i}"] = np.asarray(layer.bias, np.float32) / unit
+        rates = {
+            "log_gain": self.gains.astype(np.float32) * (STEP / GAIN_UNIT),
+            "offset": self.offsets.astype(np.float32) / (INDEX_UNIT * 2**OFFSET_BITS),
+        }
+        return self.params | {"scales": scales, "rates": rates}
 
     # ---- jitted once for every canvas size; parameters are arguments, not constants ----
 

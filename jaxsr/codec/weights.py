@@ -1,11 +1,11 @@
-"""A codec's file: float16 parameters, integer layers and tables in one safetensors file, and its hash."""
+"""A codec's file: float16 parameters, integer layers and tables in one safetensors file."""
 
-import hashlib
 import json
 import os
 from pathlib import Path
 
 import flax.traverse_util
+import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -28,37 +28,7 @@ def save(path: str | os.PathLike, model: Model) -> None:
         "number": str(model.number),
     }
     metadata |= {f"note:{key}": str(value) for key, value in model.notes.items()}
-    io.write_bytes(path, safetensors.numpy.save(_arrays(model), metadata))
-
-
-def _arrays(model: Model) -> dict[str, np.ndarray]:
-    tree = {
-        "params": _as(model.params, np.float16),
-        "scales": {str(i): layer._asdict() for i, layer in enumerate(model.scales)},
-        "rates": {"gains": model.gains, "offsets": model.offsets},
-        "residual_tables": tables.to_arrays(model.residual_tables),
-        "hyper_tables": tables.to_arrays(model.hyper_tables),
-    }
-    flat = flax.traverse_util.flatten_dict(tree, sep="/")
-    return {name: np.ascontiguousarray(value) for name, value in flat.items()}
-
-
-def _as(tree: dict, dtype) -> dict:
-    return {
-        k: _as(v, dtype) if isinstance(v, dict) else np.asarray(v, dtype) for k, v in tree.items()
-    }
-
-
-def digest(model: Model) -> bytes:
-    """SHA-256 over the network's name and options and over all arrays, in the order of their names.
-
-    Files carry its first four bytes: another model cannot decode them.
-    """
-    sha = hashlib.sha256(json.dumps([model.name, model.options], sort_keys=True).encode())
-    for name, array in sorted(_arrays(model).items()):
-        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
-    return sha.digest()
+    io.write_bytes(path, safetensors.numpy.save(model.arrays(), metadata))
 
 
 def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
@@ -115,7 +85,7 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
         name=metadata["network"],
         number=int(metadata["number"]),
         options=json.loads(metadata["options"]),
-        params=_as(tree["params"], np.float32),
+        params=jax.tree.map(lambda x: x.astype(np.float32), tree["params"]),
         scales=tuple(integer.Layer(**layers[str(i)]) for i in range(len(layers))),
         gains=tree["rates"]["gains"],
         offsets=tree["rates"]["offsets"],
