@@ -111,13 +111,18 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(folder, capsys, arguments, m
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "alpha.png"]
 
 
-def test_the_demo_prints_both_figures_and_writes_the_sheet(folder, capsys):
+def test_the_demo_prints_both_figures_and_writes_the_sheets(folder, capsys):
     code, out, _ = run(capsys, "demo", "--output", "sheets")
     assert code == 0
-    bicubic, ours = (float(line.split(": ")[1].split(" dB")[0]) for line in out.splitlines()[:2])
-    assert ours > bicubic + 2
-    with Image.open(folder / out.splitlines()[-1].removeprefix("side by side: ")) as sheet:
-        assert sheet.size[0] > 3 * 512
+    lines = out.splitlines()
+    decibels = [float(line.split(" dB")[0].split()[-1]) for line in lines if " dB" in line]
+    bicubic, enlarged, jpeg, compressed = decibels
+    assert enlarged > bicubic + 2 and compressed > jpeg + 2
+    assert int(lines[6].split()[1]) <= int(lines[5].split()[1])  # bytes
+    for line in lines:
+        if line.startswith("side by side: "):
+            with Image.open(folder / line.removeprefix("side by side: ")) as sheet:
+                assert sheet.size[0] > 3 * 512
 
 
 def test_models_lists_networks_with_their_cost_and_released_weights(capsys):
