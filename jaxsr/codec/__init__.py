@@ -3,8 +3,8 @@
 A file decodes to the same symbols on every device, and to the same pixels within ±1 of 255.
 """
 
+import bisect
 import functools
-import math
 import os
 from typing import Any
 
@@ -20,6 +20,7 @@ from jaxsr.image import io
 
 DEFAULT = weights.DEFAULT
 TOLERANCE = 0.03  # how far below a wanted number of bytes a file may stay
+TRIES = 8  # files written at most to meet it
 Image = Shaped[np.ndarray | Array, "..."] | io.Picture | str | os.PathLike
 
 info = parse_header
@@ -48,7 +49,8 @@ def encode(
       image: uint8 ``(h, w)``, ``(h, w, 1)``, ``(h, w, 2)`` gray and alpha, ``(h, w, 3)`` or
         ``(h, w, 4)``; the same as floats in [0, 1]; or a Picture or an image file's path.
       quality: 1 (smallest) to 100 (best).
-      bpp: instead of a quality, bits per pixel of the whole file, not exceeded.
+      bpp: instead of a quality, bits per pixel of the whole file, not exceeded; missed by more than
+        3 % only where the highest level takes less.
       max_bytes: instead of a quality, the size of the whole file, not exceeded.
       roi: a mask of the image's size, bool, uint8 (255: all) or float in [0, 1]: where it is set,
         the image is coded finer. Under ``bpp`` or ``max_bytes`` the rest pays for it.
@@ -127,25 +129,29 @@ class _Prepared:
     def within(self, limit: int) -> bytes:
         """The largest file found of at most ``limit`` bytes; at once if within ``TOLERANCE``.
 
-        Bytes grow about exponentially with the level: each guess is where that line meets the limit.
+        Levels are chosen by the estimate; by how much the file then misses, the next aim is corrected.
+
+        Raises:
+          ValueError: even the lowest level's file is larger.
         """
-        low, high = 0, LEVELS - 1
-        best = self.at(low)
+        best, aim = b"", limit
+        for _ in range(TRIES):
+            level = bisect.bisect_right(range(1, LEVELS), aim, key=self._estimate)
+            file = self.at(level)
+            if len(best) < len(file) <= limit:
+                best = file
+            missing = limit - len(file)
+            if 0 <= missing <= limit * TOLERANCE / 3 or (missing >= 0 and level == LEVELS - 1):
+                return best
+            aim += missing
+        best = best or self.at(0)
         if len(best) > limit:
             raise ValueError(f"the smallest file of this image is {len(best)} bytes, not {limit}")
-        above = self.at(high)
-        if len(above) <= limit:
-            return above
-        sizes = [len(best), len(above)]
-        while high - low > 1 and len(best) < limit * (1 - TOLERANCE / 3):
-            part = math.log(limit / sizes[0]) / math.log(sizes[1] / sizes[0])
-            guess = min(max(low + round(part * (high - low)), low + 1), high - 1)
-            file = self.at(guess)
-            if len(file) <= limit:
-                low, sizes[0], best = guess, len(file), file
-            else:
-                high, sizes[1] = guess, len(file)
         return best
+
+    def _estimate(self, level: int) -> float:
+        """Bytes of the tiles."""
+        return self.analysed.estimate(level) / 8
 
 
 def decode(
