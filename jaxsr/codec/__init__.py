@@ -134,15 +134,17 @@ class _Prepared:
         Raises:
           ValueError: even the lowest level's file is larger.
         """
-        best, aim = b"", limit
+        best, aim, levels = b"", limit, range(LEVELS)  # those still possible
         for _ in range(TRIES):
-            level = bisect.bisect_right(range(1, LEVELS), aim, key=self._estimate)
+            level = bisect.bisect_right(levels[1:], aim, key=self._estimate) + levels.start
             file = self.at(level)
-            if len(best) < len(file) <= limit:
-                best = file
             missing = limit - len(file)
-            if 0 <= missing <= limit * TOLERANCE / 3 or (missing >= 0 and level == LEVELS - 1):
-                return best
+            if missing < 0:
+                levels = range(levels.start, level)
+            else:
+                best, levels = file, range(level, levels.stop)
+            if 0 <= missing <= limit * TOLERANCE / 3 or len(levels) < 2:
+                break
             aim += missing
         best = best or self.at(0)
         if len(best) > limit:
