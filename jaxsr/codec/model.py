@@ -141,6 +141,11 @@ class Model:
         }
         return self.params | {"scales": scales, "rates": rates}
 
+    @functools.cached_property
+    def coders(self) -> dict:
+        """Jitted coders of symbols, by name and lanes; kept by ``jaxsr.codec.symbols``."""
+        return {}
+
     # ---- jitted once for every canvas size; parameters are arguments, not constants ----
 
     @functools.cached_property

@@ -89,7 +89,20 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
     return check
 
 
-@functools.lru_cache(maxsize=64)
+def _once_a_model(make):
+    """``make(model, lanes)``, called once for each of them; what it gives goes when the model goes."""
+
+    @functools.wraps(make)
+    def made(model: Model, lanes: int):
+        key = make.__name__, lanes
+        if key not in model.coders:
+            model.coders[key] = make(model, lanes)
+        return model.coders[key]
+
+    return made
+
+
+@_once_a_model
 def _encoder(model: Model, lanes: int):
     @jax.jit
     @in_turn  # of a batch on a CPU: what puts symbols side by side is quicker for one image at a time
@@ -108,7 +121,7 @@ def _encoder(model: Model, lanes: int):
     )
 
 
-@functools.lru_cache(maxsize=64)
+@_once_a_model
 def _decoder(model: Model, lanes: int):
     @jax.jit
     @in_turn

@@ -55,9 +55,9 @@ def scan_rows(
 ) -> tuple[Tree, Tree]:
     """``lax.scan`` over the first ``trips`` rows only; what it stacks is zero beyond.
 
-    Under ``vmap`` (but see :func:`in_turn`) it runs for the largest ``trips`` of the batch, so ``body`` must do nothing where
-    its own count of rows is over. (``vmap`` of a plain loop would copy the whole carry, stacked rows
-    included, in every trip.)
+    Under ``vmap`` (but see :func:`in_turn`) it runs for the largest ``trips`` of the batch, so ``body``
+    must do nothing where its own count of rows is over. (``vmap`` of a plain loop would copy the whole
+    carry, stacked rows included, in every trip.)
 
     Args:
       body: ``body(t, carry, row, shared) → carry, output row``; closes over no arrays.
