@@ -107,14 +107,20 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
     """The network, how it is built, its size, and the notes kept with it."""
     import jax
 
+    from jaxsr import codec
     from jaxsr.zoo import weights
 
-    loaded = weights.load(path)
+    if codec.weights.holds_codec(path):
+        loaded = codec.load(path)
+        network, params = f"{loaded.name} (codec, hash {loaded.hash.hex()})", loaded.trainable
+    else:
+        loaded = weights.load(path)
+        network, params = loaded.network, loaded.params
     options = ", ".join(f"{key}={value}" for key, value in loaded.options.items())
-    count = sum(leaf.size for leaf in jax.tree.leaves(loaded.params))
+    count = sum(leaf.size for leaf in jax.tree.leaves(params))
     return [
-        ("network", loaded.network),
-        ("options", options),
+        ("network", network),
+        ("options", options or "as they are by default"),
         ("parameters", f"{count} ({short(count)})"),
         *loaded.notes.items(),
     ]

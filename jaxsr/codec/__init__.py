@@ -195,7 +195,7 @@ def _model_of(header: Header, model) -> Model:
                 return load(name)
         raise ValueError(
             f"the file was coded with a model that is not here (hash {header.model_hash.hex()}); "
-            "give its weights file"
+            "give its weights file as the model"
         )
     model = model if isinstance(model, Model) else load(model)
     if model.hash != header.model_hash:

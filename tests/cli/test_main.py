@@ -6,6 +6,7 @@ import skimage.data
 from PIL import Image
 
 import jaxsr
+from jaxsr import codec
 from jaxsr.cli import main
 from jaxsr.image import io
 
@@ -123,6 +124,16 @@ def test_the_demo_prints_both_figures_and_writes_the_sheets(folder, capsys):
         if line.startswith("side by side: "):
             with Image.open(folder / line.removeprefix("side by side: ")) as sheet:
                 assert sheet.size[0] > 3 * 512
+
+
+def test_info_tells_a_codecs_weights(capsys):
+    code, out, _ = run(capsys, "info", str(codec.weights.find()))
+    assert code == 0 and "patch_hyperprior (codec, hash" in out and "3.08M" in out
+
+
+def test_models_lists_the_codecs(capsys):
+    code, out, _ = run(capsys, "models", "patch_hyperprior")
+    assert code == 0 and "3.08M   patch-hyperprior" in out
 
 
 def test_models_lists_networks_with_their_cost_and_released_weights(capsys):
