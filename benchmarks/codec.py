@@ -21,11 +21,12 @@ import os
 import platform
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from side import Side
 
 TORCH_SIDE = Path(__file__).with_name("codec_torch.py")
 SIZE = (512, 768)  # of the image both sides code
@@ -182,32 +183,6 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
 
 
 # --- the driver -------------------------------------------------------------------------------------
-
-
-class Side:
-    """A process that keeps what it was asked to prepare: requests go in, answers come out."""
-
-    def __init__(self, command: list[str], threads: int, **environment: str):
-        self._process = subprocess.Popen(
-            [*command, f"--threads={threads}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ
-            | {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
-            | environment,
-        )
-
-    def ask(self, do: str, **request):
-        print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def our_side(threads: int, cache: str = "") -> Side:

@@ -15,11 +15,12 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from side import Side
 
 TORCH_SIDE = Path(__file__).with_name("entropy_coder_torch.py")
 SHAPE = (192, 32, 48)
@@ -146,30 +147,6 @@ def prepare(encode, decode, symbols, indexes, tables) -> dict:
 
 
 # --- the driver: prepares, takes turns, prints -----------------------------------------------------
-
-
-class Side:
-    """A process: requests go in, answers come out."""
-
-    def __init__(self, command: list[str], threads: int):
-        self._process = subprocess.Popen(
-            [*command, f"--threads={threads}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"},
-        )
-
-    def ask(self, do: str, **request):
-        print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
 
 
 def measure(flags, case: str, threads: int) -> tuple[dict, dict]:

@@ -14,11 +14,12 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from side import Side
 
 SCALE = 4
 CHECKPOINTS = {"pan": "pan/PANx4_DF2K.pth", "rlfn": "rlfn/rlfn_x4.pth"}
@@ -146,30 +147,6 @@ def prepare_torch(image, *, network, checkpoint, threads):
 # --- the driver: prepares, takes turns, prints ----------------------------------------------------
 
 
-class Side:
-    """A framework's process: requests go in, answers come out."""
-
-    def __init__(self, python: str, framework: str, threads: int):
-        self._process = subprocess.Popen(
-            [python, __file__, f"--serve={framework}", f"--threads={threads}"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=os.environ | {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"},
-        )
-
-    def ask(self, do: str, **request):
-        print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
-        return json.loads(answer)
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait()
-
-
 def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
     """One network at one size: prepared on both sides, compared, timed turn by turn, weighed."""
     with tempfile.TemporaryDirectory() as folder:
@@ -245,8 +222,8 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs\n")
     print(line([heading for heading, _, _ in COLUMNS]), flush=True)
     for threads in numbers(arguments.threads):
-        ours = Side(sys.executable, "jax", threads)
-        theirs = Side(arguments.torch, "torch", threads)
+        ours = Side([sys.executable, __file__, "--serve=jax"], threads)
+        theirs = Side([arguments.torch, __file__, "--serve=torch"], threads)
         for network in arguments.networks.split(","):
             checkpoint = os.path.join(arguments.peers, CHECKPOINTS[network])
             for size in numbers(arguments.sizes):

@@ -13,10 +13,11 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Int8, UInt8
 
+from jaxsr.entropy.tables import STEP
+
 STRIDE = 16  # image pixels a latent position covers, each way
 LARGEST = 63  # steps, either sign
-# The scale table's step: 64 scales from 0.11 to 256, evenly spaced in the logarithm.
-STEP_DB = 20 * math.log10(256 / 0.11) / LARGEST  # ≈ 1.069
+STEP_DB = 20 * STEP / math.log(10)  # of the σ indexes, ≈ 1.069
 
 Mask = Bool[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"] | Float[np.ndarray, "h w"]
 Map = Int8[np.ndarray, "rows cols"]
