@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from jaxsr.networks import (
+    attention_unet,
     bmshj2018,
     cheng2020,
     edsr,
@@ -14,9 +15,12 @@ from jaxsr.networks import (
     rlfn,
     span,
     swinir,
+    window_restorer,
 )
+from jaxsr.networks.attention_unet import AttentionUNet
 from jaxsr.networks.compressor import Compressor, FactorizedCompressor
 from jaxsr.networks.upscaler import Upscaler
+from jaxsr.networks.window_restorer import WindowRestorer
 
 # A network is added with one file, one line here, one config and one test.
 UPSCALERS: dict[str, Callable[..., Upscaler]] = {
@@ -40,6 +44,14 @@ COMPRESSORS: dict[str, Callable[..., Compressor | FactorizedCompressor]] = {
     "patch_hyperprior": patch_hyperprior.patch_hyperprior,
 }
 
+SEGMENTERS: dict[str, Callable[..., AttentionUNet]] = {
+    "attention_unet": attention_unet.attention_unet,
+}
+
+RESTORERS: dict[str, Callable[..., WindowRestorer]] = {
+    "window_restorer": window_restorer.window_restorer,
+}
+
 SCALES = (2, 3, 4)
 
 
@@ -61,6 +73,24 @@ def create_compressor(name: str, **options) -> Compressor | FactorizedCompressor
       ValueError: there is no such codec, or its factory has no such option.
     """
     return _build(COMPRESSORS, name, options)
+
+
+def create_segmenter(name: str, **options) -> AttentionUNet:
+    """Builds the segmenter ``name`` with its factory's options (``classes=1, …``).
+
+    Raises:
+      ValueError: there is no such segmenter, or its factory has no such option.
+    """
+    return _build(SEGMENTERS, name, options)
+
+
+def create_restorer(name: str, **options) -> WindowRestorer:
+    """Builds the restorer ``name`` with its factory's options (``features=96, …``).
+
+    Raises:
+      ValueError: there is no such restorer, or its factory has no such option.
+    """
+    return _build(RESTORERS, name, options)
 
 
 def _build(factories: dict[str, Callable], name: str, options: dict):

@@ -67,6 +67,14 @@ def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b
     return x.reshape(*batch, height * scale, width * scale, channels // scale**2)
 
 
+def pixel_unshuffle(x: Float[Array, "*b sh sw c"], scale: int) -> Float[Array, "*b h w s2c"]:
+    """Moves squares of ``scale`` pixels into channels: the inverse of :func:`pixel_shuffle`."""
+    *batch, height, width, channels = x.shape
+    x = x.reshape(*batch, height // scale, scale, width // scale, scale, channels)
+    x = jnp.moveaxis(x, (-4, -2), (-2, -1))
+    return x.reshape(*batch, height // scale, width // scale, channels * scale**2)
+
+
 def upsample_nearest(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "*b sh sw c"]:
     """Repeats every pixel ``scale`` times along both axes."""
     return jnp.repeat(jnp.repeat(x, scale, axis=-3), scale, axis=-2)

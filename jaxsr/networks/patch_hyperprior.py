@@ -13,12 +13,12 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
-from jaxsr.networks.layers import Conv, pixel_shuffle
+from jaxsr.networks.layers import Conv, pixel_shuffle, pixel_unshuffle
 
 COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
     [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
@@ -31,14 +31,6 @@ MIXTURE = ((0.765, 0.705), (0.235, 1.495))
 
 def activation(x: Array) -> Array:
     return nn.leaky_relu(x, 0.1)
-
-
-def patches(x: Float[Array, "*b h w c"], side: int) -> Float[Array, "*b hs ws sc"]:
-    """Moves squares of ``side`` pixels into channels: the inverse of ``pixel_shuffle``."""
-    *batch, height, width, channels = x.shape
-    x = x.reshape(*batch, height // side, side, width // side, side, channels)
-    x = jnp.moveaxis(x, (-4, -2), (-2, -1))
-    return x.reshape(*batch, height // side, width // side, channels * side**2)
 
 
 class Basis:
@@ -59,7 +51,7 @@ class Basis:
         spread = _spread(colour, 2 * u, 2 * v)
         kept = np.argsort(-spread, kind="stable")[: self.features]
         first, spread1 = pixel[kept], spread[kept]
-        # a channel and its place in the 2×2 square: (features, 2, 2) in the order of `patches`
+        # a channel and its place in the 2×2 square: (features, 2, 2) in the order of `pixel_unshuffle`
         four = np.einsum("fg,ui,vj->fuvgij", np.eye(self.features), _dct(2), _dct(2))
         four = four.reshape(4 * self.features, 4 * self.features)
         f, a, b = (axis.ravel() for axis in np.indices((self.features, 2, 2)))
@@ -151,11 +143,11 @@ class Analysis(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         basis = self.basis
-        x = patches(x - 0.5, 8)
+        x = pixel_unshuffle(x - 0.5, 8)
         x = nn.Dense(basis.features, kernel_init=basis.analysis(1))(x)
         for _ in range(self.blocks):
             x = Bottleneck(self.width)(x)
-        x = nn.Dense(basis.latents, kernel_init=basis.analysis(2))(patches(x, 2))
+        x = nn.Dense(basis.latents, kernel_init=basis.analysis(2))(pixel_unshuffle(x, 2))
         return AttentionBlock(self.attention)(x)
 
 
@@ -190,9 +182,9 @@ class HyperAnalysis(nn.Module):
         y = jnp.arcsinh(y)
         y = activation(nn.Dense(self.width)(jnp.concatenate([y, jnp.abs(y)], axis=-1)))
         y = activation(Conv(self.width, 3)(y))
-        y = activation(nn.Dense(self.width)(patches(y, 2)))
+        y = activation(nn.Dense(self.width)(pixel_unshuffle(y, 2)))
         y = activation(Conv(self.width, 3)(y))
-        return nn.Dense(self.hyper)(patches(y, 2))
+        return nn.Dense(self.hyper)(pixel_unshuffle(y, 2))
 
 
 class HyperSynthesis(nn.Module):

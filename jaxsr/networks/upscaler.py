@@ -47,15 +47,22 @@ class Upscaler(nn.Module):
     receptive_field: int | None = None
 
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b sh sw 3"]:
+        return self.with_features(x)[0]
+
+    def with_features(
+        self, x: Float[Array, "b h w 3"]
+    ) -> tuple[Float[Array, "b sh sw 3"], Float[Array, "b h w c"]]:
+        """The high-resolution image, and the enhanced features that it was fused from."""
         height, width = x.shape[1:3]
         x = pad_to_multiple((x - jnp.asarray(self.mean, x.dtype)) * self.value_range, self.multiple)
         f0 = self.extract(x)
         f = self.enhance(f0)
         y = self.fuse(x, f)
         y = y[:, : height * self.scale, : width * self.scale].astype(jnp.float32)
+        f = f[:, :height, :width]
         if not self.denormalise:
-            return y
-        return y / self.value_range + jnp.asarray(self.mean, y.dtype)
+            return y, f
+        return y / self.value_range + jnp.asarray(self.mean, y.dtype), f
 
 
 def pad_to_multiple(x: Float[Array, "b h w c"], multiple: int) -> Float[Array, "b h2 w2 c"]:

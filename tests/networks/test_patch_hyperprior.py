@@ -9,16 +9,16 @@ import pytest
 
 from jaxsr.image.metrics import psnr
 from jaxsr.networks import create_compressor
-from jaxsr.networks.layers import pixel_shuffle
-from jaxsr.networks.patch_hyperprior import Basis, patches
+from jaxsr.networks.layers import pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.patch_hyperprior import Basis
 
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 def test_patches_undo_the_pixel_shuffle():
     x = jnp.arange(2 * 4 * 6 * 3.0).reshape(2, 4, 6, 3)
-    np.testing.assert_array_equal(pixel_shuffle(patches(x, 2), 2), x)
-    assert patches(x, 2).shape == (2, 2, 3, 12)
+    np.testing.assert_array_equal(pixel_shuffle(pixel_unshuffle(x, 2), 2), x)
+    assert pixel_unshuffle(x, 2).shape == (2, 2, 3, 12)
 
 
 def test_both_steps_of_the_basis_are_orthonormal_and_coarse_waves_are_kept():

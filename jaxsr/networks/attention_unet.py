@@ -1,0 +1,123 @@
+"""A small U-Net whose skips pass attention gates and whose deepest features attend to each other.
+
+Sources: Ronneberger et al., "U-Net" (2015); Oktay et al., "Attention U-Net: Learning Where to Look for
+the Pancreas" (2018), the gates; Dosovitskiy et al., "An Image is Worth 16x16 Words" (2021), the layers
+of the bottom.
+"""
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from jaxsr.attention.gate import gate
+from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_unshuffle, upsample_bilinear
+
+PATCH = 4  # image pixels of a position of the first level, each way
+
+
+class AttentionUNet(nn.Module):
+    """RGB in [0, 1] → logits of every pixel, smooth at the scale of ``PATCH`` pixels.
+
+    Attributes:
+      classes: 1: one logit of "belongs to the region"; more: one for each class, 0 the background.
+      side: images are best given as squares of so many pixels, whatever their shape was.
+      features: of the levels, at 1/4, 1/8, 1/16 and 1/32 of the image.
+      layers: of attention at the last level.
+    """
+
+    classes: int = 1
+    side: int = 192
+    features: tuple[int, ...] = (64, 96, 128, 128)
+    layers: int = 2
+    dtype: Dtype = None
+
+    @property
+    def multiple(self) -> int:
+        """Heights and widths must be multiples of it."""
+        return PATCH * 2 ** (len(self.features) - 1)
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h w classes"]:
+        """Raises ValueError where h or w is not a multiple of ``multiple``."""
+        if x.shape[1] % self.multiple or x.shape[2] % self.multiple:
+            raise ValueError(
+                f"the network takes multiples of {self.multiple} pixels, "
+                f"got {x.shape[2]}×{x.shape[1]}; resize the image first"
+            )
+        f = pixel_unshuffle(jnp.concatenate([4 * (x - 0.45), places(x)], -1), PATCH)
+        skips = []
+        for level, width in enumerate(self.features):
+            f = Conv(width, 3 if level == 0 else 1, dtype=self.dtype, name=f"down_{level}")(f)
+            f = ResidualBlock(dtype=self.dtype, name=f"encode_{level}")(f)
+            skips.append(f)
+            f = pixel_unshuffle(f, 2)
+        f = skips.pop()
+        for i in range(self.layers):
+            f = GlobalLayer(dtype=self.dtype, name=f"attend_{i}")(f)
+        for level in reversed(range(len(skips))):
+            skip = skips[level]
+            f = Conv(skip.shape[-1], 1, dtype=self.dtype, name=f"up_{level}")(f)
+            f = upsample_bilinear(f.astype(jnp.float32), 2).astype(skip.dtype)
+            f = f + AttentionGate(dtype=self.dtype, name=f"gate_{level}")(skip, f)
+            f = ResidualBlock(dtype=self.dtype, name=f"decode_{level}")(f)
+        f = nn.LayerNorm(dtype=self.dtype, name="norm")(f)
+        logits = Conv(self.classes, kernel_init=fan_in(0.1), dtype=self.dtype, name="logits")(f)
+        return upsample_bilinear(logits.astype(jnp.float32), PATCH)
+
+
+def attention_unet(classes: int = 1, **options) -> AttentionUNet:
+    """The segmenter of the released weights; options are :class:`AttentionUNet`'s attributes."""
+    if "features" in options:
+        options["features"] = tuple(options["features"])
+    return AttentionUNet(classes, **options)
+
+
+def places(x: Float[Array, "b h w c"]) -> Float[Array, "b h w 2"]:
+    """Where a pixel lies, −1 to 1 from border to border: what attention cannot tell otherwise."""
+    height, width = x.shape[1:3]
+    down, across = ((2 * jnp.arange(n, dtype=x.dtype) + 1) / n - 1 for n in (height, width))
+    both = jnp.stack(jnp.meshgrid(down, across, indexing="ij"), axis=-1)
+    return jnp.broadcast_to(both, (x.shape[0], height, width, 2))
+
+
+class ResidualBlock(nn.Module):
+    """``x + conv(gelu(conv(norm(x))))``."""
+
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        features = x.shape[-1]
+        f = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
+        f = nn.gelu(Conv(features, kernel_init=fan_in(2.0), dtype=self.dtype, name="conv_0")(f))
+        return x + Conv(features, kernel_init=fan_in(0.5), dtype=self.dtype, name="conv_1")(f)
+
+
+class AttentionGate(nn.Module):
+    """What of ``skip`` passes, decided by it and by the coarser ``context`` at each place (eq. 1-3)."""
+
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, skip: Float[Array, "b h w c"], context: Float[Array, "b h w c"]) -> Array:
+        inner = skip.shape[-1] // 2
+        f = Conv(inner, 1, dtype=self.dtype, name="skip")(skip)
+        f = f + Conv(inner, 1, dtype=self.dtype, name="context")(context)
+        return gate(skip, Conv(1, 1, dtype=self.dtype, name="logits")(nn.relu(f)))
+
+
+class GlobalLayer(nn.Module):
+    """A transformer layer over all places: attention, then two dense layers, each after a norm."""
+
+    heads: int = 4
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
+        f = nn.LayerNorm(dtype=self.dtype, name="norm_0")(tokens)
+        tokens += nn.MultiHeadDotProductAttention(self.heads, dtype=self.dtype, name="attention")(f)
+        f = nn.LayerNorm(dtype=self.dtype, name="norm_1")(tokens)
+        f = nn.gelu(nn.Dense(2 * x.shape[-1], dtype=self.dtype, name="dense_0")(f))
+        tokens += nn.Dense(x.shape[-1], dtype=self.dtype, name="dense_1")(f)
+        return tokens.reshape(x.shape)
