@@ -31,21 +31,24 @@ def convert(source: str, target: str, scale: int | None):
     if not os.path.isdir(source):
         return convert_file(source, target, scale)
     loaded = checkpoints.load_weights(source)
+    made_for = loaded.options.get("scale")
+    if scale not in (None, made_for):
+        what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
+        raise ValueError(f"{source}: a run {what}, not ×{scale}")
     if loaded.network in networks.COMPRESSORS:
         codec.weights.save(target, export(loaded))
         return loaded
     loaded = zoo.folded(loaded)
-    if scale not in (None, loaded.options["scale"]):
-        raise ValueError(f"{source}: a run at ×{loaded.options['scale']}, not ×{scale}")
     zoo.weights.save(target, loaded)
     return loaded
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from jaxsr import zoo
+
     loaded = convert(arguments.source, arguments.target, arguments.scale)
-    command, scale = "compress", ""
-    if "scale" in loaded.options:
-        command, scale = "upscale", f" ×{loaded.options['scale']}"
+    scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
     print(f"{arguments.target}: {loaded.network}{scale}")
-    print(f"use it with: jaxsr {command} … --model {arguments.target}")
+    command = zoo.kind_of(loaded.network).command
+    print(f"use it with: {command} … --model {arguments.target}")
     return 0

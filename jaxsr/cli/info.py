@@ -107,7 +107,7 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
     """The network, how it is built, its size, and the notes kept with it."""
     import jax
 
-    from jaxsr import codec
+    from jaxsr import codec, zoo
     from jaxsr.zoo import weights
 
     if codec.weights.holds_codec(path):
@@ -115,7 +115,8 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
         network, params = f"{loaded.name} (codec, hash {loaded.hash.hex()})", loaded.trainable
     else:
         loaded = weights.load(path)
-        network, params = loaded.network, loaded.params
+        kind, params = zoo.kind_of(loaded.network), loaded.params
+        network = f"{loaded.network} ({kind.name if kind else 'unknown here'})"
     options = ", ".join(f"{key}={value}" for key, value in loaded.options.items())
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     return [

@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Int, UInt8
 
-from jaxsr.data import degradations, sources
+from jaxsr.data import degradations, masked, sources
 from jaxsr.image.symmetry import turn
 
 
@@ -98,12 +98,43 @@ def compression(
     return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
 
 
+def segmentation(
+    config: ml_collections.ConfigDict,
+    *,
+    batch_size: int,
+    seed: int,
+    shard_index: int = 0,
+    shard_count: int = 1,
+) -> "Batches":
+    """Endless batches ``{"image": (b, crop, crop, 3), "mask": (b, crop, crop), "index": (b,)}``.
+
+    Both are uint8, a mask's values classes. Images are taken whole, or a large part of each, and stretched
+    to squares. The rest is as in :func:`super_resolution`.
+
+    Raises:
+      ValueError: there is no such source, or an image without a mask.
+    """
+    if config.crop < 1:
+        raise ValueError(f"crop is a number of pixels, got {config.crop}")
+    source = masked.MaskedFolder(config.source.removeprefix("folder:").split(","), config.cache)
+    indices = np.arange(len(source))
+    make = masked.RandomView(source.high, source.mask, indices, config.crop, config.augment)
+    batches = _endless(indices, make, seed, slice(shard_index, None, shard_count), batch_size)
+    return Batches(batches, source, config.workers)
+
+
 def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> "Batches":
     """Batches of what ``make`` draws of each image, as often as it has crops of ``side`` pixels."""
     area = np.prod(source.sizes[indices], axis=1) / side**2
     times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
-    batches = (
-        grain.MapDataset.source(np.repeat(np.arange(len(indices)), times))
+    positions = np.repeat(np.arange(len(indices)), times)
+    return Batches(_endless(positions, make, seed, shard, batch_size), source, config.workers)
+
+
+def _endless(positions, make, seed: int, shard: slice, batch_size: int) -> grain.MapDataset:
+    """Batches of what ``make`` draws of the positions, in an order that is new each time."""
+    return (
+        grain.MapDataset.source(positions)
         .seed(seed)
         .shuffle()
         .repeat()
@@ -111,7 +142,6 @@ def _batches(config, source, indices, side, make, batch_size, seed, shard: slice
         .slice(shard)
         .batch(batch_size, drop_remainder=True)  # endless: there is none; grain counts exactly
     )
-    return Batches(batches, source, config.workers)
 
 
 def _pairs(config, source: sources.Source, indices, scale: int) -> "RandomPair":

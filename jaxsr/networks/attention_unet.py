@@ -44,13 +44,12 @@ class AttentionUNet(nn.Module):
                 f"the network takes multiples of {self.multiple} pixels, "
                 f"got {x.shape[2]}×{x.shape[1]}; resize the image first"
             )
-        f = pixel_unshuffle(jnp.concatenate([4 * (x - 0.45), places(x)], -1), PATCH)
-        skips = []
+        f, skips = jnp.concatenate([4 * (x - 0.45), places(x)], -1), []
         for level, width in enumerate(self.features):
+            f = pixel_unshuffle(f, PATCH if level == 0 else 2)
             f = Conv(width, 3 if level == 0 else 1, dtype=self.dtype, name=f"down_{level}")(f)
             f = ResidualBlock(dtype=self.dtype, name=f"encode_{level}")(f)
             skips.append(f)
-            f = pixel_unshuffle(f, 2)
         f = skips.pop()
         for i in range(self.layers):
             f = GlobalLayer(dtype=self.dtype, name=f"attend_{i}")(f)

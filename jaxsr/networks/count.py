@@ -11,9 +11,10 @@ from jax.extend import core
 OUTPUT = (720, 1280)  # height and width of the output at which papers state multiply-adds
 
 
-def parameters(network: nn.Module) -> int:
-    """How many trained numbers a network of RGB images has; no array is allocated."""
-    return sum(math.prod(a.shape) for a in jax.tree.leaves(_shapes(network, _image(16, 16))))
+def parameters(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
+    """How many trained numbers a network has that takes ``inputs`` (an image); no array is allocated."""
+    shapes = _shapes(network, *(inputs or (_image(16, 16),)))
+    return sum(math.prod(a.shape) for a in jax.tree.leaves(shapes))
 
 
 def multiply_adds(network: nn.Module, height: int | None = None, width: int | None = None) -> int:
@@ -37,8 +38,12 @@ def multiply_adds(network: nn.Module, height: int | None = None, width: int | No
       ValueError: the program has a loop of unknown length.
     """
     height, width = height or OUTPUT[0] // network.scale, width or OUTPUT[1] // network.scale
-    image = _image(height, width)
-    program = jax.make_jaxpr(network.apply)(_shapes(network, image), image)
+    return multiply_adds_of(network, _image(height, width))
+
+
+def multiply_adds_of(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
+    """Multiply-adds of one pass of any network over ``inputs``, counted as :func:`multiply_adds` does."""
+    program = jax.make_jaxpr(network.apply)(_shapes(network, *inputs), *inputs)
     return sum(_multiply_adds(program.jaxpr))
 
 
@@ -46,8 +51,8 @@ def _image(height: int, width: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
 
 
-def _shapes(network: nn.Module, image: jax.ShapeDtypeStruct) -> dict:
-    return jax.eval_shape(network.init, jax.random.key(0), image)
+def _shapes(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> dict:
+    return jax.eval_shape(network.init, jax.random.key(0), *inputs)
 
 
 def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:

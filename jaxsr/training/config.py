@@ -10,7 +10,7 @@ def default_config() -> ml_collections.ConfigDict:
     """Every option with its default. Steps are optimiser steps; sizes are in pixels."""
     return ml_collections.ConfigDict(
         {
-            "task": "super_resolution",  # or "compression"
+            "task": "super_resolution",  # or "compression", "segmentation", "restoration"
             "scale": 4,  # super-resolution only
             "rate": -1.0,  # compression: 0..1 trains for this trade-off alone; negative: for all
             "region_chance": 0.25,  # compression: of a crop to have a part coded finer or coarser

@@ -17,7 +17,7 @@ def start_from(params: dict, source: str, scale: int) -> dict:
     Args:
       params: a network's fresh parameters.
       source: the name of released weights, a weights file, or a run's working directory.
-      scale: the scale that a released name is looked up at.
+      scale: the scale that a released upscaler is looked up at.
 
     Raises:
       ValueError: the source is none of these, or has nothing in common with the network.
@@ -40,6 +40,6 @@ def _params_of(source: str, scale: int) -> dict:
     try:
         if source in codec.weights.available() or codec.weights.holds_codec(source):
             return codec.load(source).trainable
-        return weights.load(zoo.find(source, scale)).params
+        return weights.load(zoo.find_any(source, scale)).params
     except ValueError as error:
         raise ValueError(f"config.init_from: {error}; or give a run's --workdir") from None

@@ -18,12 +18,17 @@ from jaxsr.training.compression import compression
 from jaxsr.training.initial import start_from
 from jaxsr.training.logs import Logs
 from jaxsr.training.optimizer import make_optimizer
+from jaxsr.training.segmentation import segmentation
 from jaxsr.training.state import TrainState, new_state
 from jaxsr.training.step import make_step
 from jaxsr.training.super_resolution import super_resolution
 from jaxsr.training.task import Task
 
-TASKS = {"super_resolution": super_resolution, "compression": compression}
+TASKS = {
+    "super_resolution": super_resolution,
+    "compression": compression,
+    "segmentation": segmentation,
+}
 POSITIVE = ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every", "eval_every")
 
 

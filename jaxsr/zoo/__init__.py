@@ -1,4 +1,8 @@
-"""Released weights: files ``NAME-xSCALE.safetensors`` in this folder, found by name or by path."""
+"""Released weights, files in this folder, found by name or by path.
+
+Upscalers are ``NAME-xSCALE.safetensors``, segmenters and restorers ``NAME.safetensors``; the codecs beside
+them are :mod:`jaxsr.codec.weights`' to find.
+"""
 
 import dataclasses
 import inspect
@@ -6,35 +10,92 @@ import os
 import re
 from pathlib import Path
 
+import flax.linen as nn
+
 from jaxsr import networks
 from jaxsr.networks import SCALES, span
 from jaxsr.zoo import weights
+from jaxsr.zoo.kinds import KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
 from jaxsr.zoo.weights import Weights
 
 DEFAULT = "span-compact"
+DEFAULT_SEGMENTER = "attention-unet"
+DEFAULT_RESTORER = "window-restorer"
 FOLDER = Path(__file__).parent
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")  # PyTorch's; `jaxsr convert` reads them
 
+Name = str | os.PathLike
+Folder = str | os.PathLike
 
-def available(folder: str | os.PathLike = FOLDER) -> dict[str, dict[int, Path]]:
-    """Released weights: name → scale → file, both in order."""
+
+def released(kind: Kind, folder: Folder = FOLDER) -> dict[str, Path]:
+    """Weights of one kind: name → file, in order; an upscaler's name ends in ``-xSCALE`` here."""
+    files = sorted(Path(folder).glob("*.safetensors"))
+    return {path.stem: path for path in files if weights.network_of(path) in kind.networks}
+
+
+def available(folder: Folder = FOLDER) -> dict[str, dict[int, Path]]:
+    """Released upscalers: name → scale → file, both in order."""
     found: dict[str, dict[int, Path]] = {}
-    for path in sorted(Path(folder).glob("*-x*.safetensors")):
-        if match := re.fullmatch(r"(.+)-x(\d+)", path.stem):
+    for stem, path in released(UPSCALER, folder).items():
+        if match := re.fullmatch(r"(.+)-x(\d+)", stem):
             found.setdefault(match[1], {})[int(match[2])] = path
     return {name: dict(sorted(scales.items())) for name, scales in found.items()}
 
 
-def find(
-    name_or_path: str | os.PathLike = DEFAULT,
-    scale: int | None = None,
-    folder: str | os.PathLike = FOLDER,
-) -> Path:
-    """The weights file of a released name and scale (×4 unless told), or the file a path names.
+def find(name_or_path: Name = DEFAULT, scale: int | None = None, folder: Folder = FOLDER) -> Path:
+    """The weights file of a released upscaler's name and scale (×4 unless told), or the one a path names.
 
     Raises:
       ValueError: there is no such name, not at that scale, or no such file; or the file is a
         PyTorch checkpoint that has to be converted first.
+    """
+    if path := file_of(name_or_path):
+        return path
+    name = os.fspath(name_or_path)
+    scale = 4 if scale is None else scale
+    if scale not in SCALES:
+        raise ValueError(f"unsupported scale {scale}; there are: 2, 3, 4")
+    upscalers = available(folder)
+    if name not in upscalers:
+        raise _unknown(name, UPSCALER, folder)
+    if scale not in upscalers[name]:
+        raise ValueError(f"model {name!r} is not released at ×{scale}; {_listing(upscalers)}")
+    return upscalers[name][scale]
+
+
+def find_one(kind: Kind, name_or_path: Name, folder: Folder = FOLDER) -> Path:
+    """The weights file of a released segmenter's or restorer's name, or the one a path names.
+
+    Raises:
+      ValueError: as :func:`find`.
+    """
+    if path := file_of(name_or_path):
+        return path
+    name = os.fspath(name_or_path)
+    files = released(kind, folder)
+    if name not in files:
+        raise _unknown(name, kind, folder)
+    return files[name]
+
+
+def find_any(name: Name, scale: int | None = None, folder: Folder = FOLDER) -> Path:
+    """The weights file of a released name of any kind but codecs, or the one a path names.
+
+    Raises:
+      ValueError: as :func:`find`.
+    """
+    for kind in (SEGMENTER, RESTORER):
+        if os.fspath(name) in released(kind, folder):
+            return find_one(kind, name, folder)
+    return find(name, scale, folder)
+
+
+def file_of(name_or_path: Name) -> Path | None:
+    """The file that a path names; None for what is no path but a name.
+
+    Raises:
+      ValueError: no weights can be there: no file, a folder, or a PyTorch checkpoint.
     """
     text = os.fspath(name_or_path)
     path = Path(text).expanduser()
@@ -48,48 +109,106 @@ def find(
             f"{text}: a folder; if it is a training run, turn it into weights first: "
             f"jaxsr convert {text} {path.name}.safetensors"
         )
-    if path.suffix == ".safetensors" or os.sep in text or "/" in text:
-        if not path.is_file():
-            raise ValueError(f"{text}: no such weights file")
-        return path
-    scale = 4 if scale is None else scale
-    if scale not in SCALES:
-        raise ValueError(f"unsupported scale {scale}; there are: 2, 3, 4")
-    released = available(folder)
-    if text not in released:
-        similar = text.replace("_", "-")
-        meant = f", did you mean {similar}?" if similar in released else ""
-        raise ValueError(
-            f"unknown model {text!r}{meant}; released: {_listing(released)} (or give a .safetensors file)"
-        )
-    if scale not in released[text]:
-        raise ValueError(f"model {text!r} is not released at ×{scale}; {_listing(released)}")
-    return released[text][scale]
+    if path.suffix != ".safetensors" and os.sep not in text and "/" not in text:
+        return None
+    if not path.is_file():
+        raise ValueError(f"{text}: no such weights file")
+    return path
 
 
-def _listing(released: dict[str, dict[int, Path]]) -> str:
-    lines = (
-        f"{name} {' '.join(f'×{scale}' for scale in scales)}" for name, scales in released.items()
-    )
+def _unknown(name: str, wanted: Kind, folder: Folder) -> ValueError:
+    """What to say of a name that is not released as ``wanted``."""
+    names = {kind: _names(kind, folder) for kind in KINDS}
+    ours = f"released: {_listing(names[wanted])} (or give a .safetensors file)"
+    for kind in KINDS:
+        if name in names[kind]:
+            return ValueError(
+                f"{name!r} is {kind.name}, not {wanted.name}, and for {kind.command}; {ours}"
+            )
+    similar = name.replace("_", "-")
+    meant = f", did you mean {similar}?" if any(similar in those for those in names.values()) else ""
+    return ValueError(f"unknown model {name!r}{meant}; {ours}")
+
+
+def _names(kind: Kind, folder: Folder) -> dict:
+    """What may be asked for by name: upscalers with their scales, others alone."""
+    return available(folder) if kind is UPSCALER else dict.fromkeys(released(kind, folder), ())
+
+
+def _listing(names: dict) -> str:
+    lines = (" ".join([name, *(f"×{scale}" for scale in names[name])]) for name in names)
     return ", ".join(lines) or "none in this installation"
 
 
 def load(
-    name_or_path: str | os.PathLike = DEFAULT,
-    scale: int | None = None,
-    folder: str | os.PathLike = FOLDER,
+    name_or_path: Name = DEFAULT, scale: int | None = None, folder: Folder = FOLDER
 ) -> Weights:
-    """Weights ready to run: found by :func:`find`, and folded where the network has such a form.
+    """An upscaler's weights ready to run: found by :func:`find`, folded where it has such a form.
 
     Raises:
-      ValueError: as :func:`find`; the file is damaged, or made for another scale.
+      ValueError: as :func:`find`; the file is damaged, or made for another scale or no upscaler.
     """
     path = find(name_or_path, scale, folder)
-    loaded = weights.load(path)
+    loaded = read(path, UPSCALER)
     made_for = loaded.options.get("scale", 4)
     if scale is not None and scale != made_for:
         raise ValueError(f"{path}: these weights upscale ×{made_for}, not ×{scale}")
     return folded(loaded)
+
+
+def load_segmenter(name_or_path: Name = DEFAULT_SEGMENTER, folder: Folder = FOLDER) -> Weights:
+    """A segmenter's weights, released ones by name or those of a file.
+
+    Raises:
+      ValueError: as :func:`find`; the file is damaged, or no segmenter's.
+    """
+    return read(find_one(SEGMENTER, name_or_path, folder), SEGMENTER)
+
+
+def load_restorer(name_or_path: Name = DEFAULT_RESTORER, folder: Folder = FOLDER) -> Weights:
+    """A restorer's weights, released ones by name or those of a file.
+
+    Raises:
+      ValueError: as :func:`find`; the file is damaged, or no restorer's.
+    """
+    return read(find_one(RESTORER, name_or_path, folder), RESTORER)
+
+
+def read(path: Path, wanted: Kind) -> Weights:
+    """The weights in a file, if they are of the kind that is wanted.
+
+    Raises:
+      ValueError: they are not, or the file is damaged.
+    """
+    network = weights.network_of(path)
+    kind = kind_of(network)
+    if kind not in (None, wanted):
+        raise ValueError(
+            f"{path}: weights of {kind.name} ({network}), not of {wanted.name}; {kind.command} takes them"
+        )
+    loaded = weights.load(path)
+    if kind is None:
+        known = ", ".join(sorted(wanted.networks))
+        raise ValueError(f"{path}: weights of {network!r}, unknown here; {wanted.name} is: {known}")
+    return loaded
+
+
+def build(loaded: Weights, name: Name = "weights") -> nn.Module:
+    """The network of weights of any kind but a codec's, whose arrays were found to fit it.
+
+    Args:
+      name: of the weights, for the error.
+
+    Raises:
+      ValueError: there is no such network, or the arrays are others than it has.
+    """
+    kind = kind_of(loaded.network)
+    if kind is None:
+        raise ValueError(f"{os.fspath(name)}: unknown network {loaded.network!r}")
+    network = kind.create(loaded.network, **loaded.options)
+    inputs = kind.inputs(network, loaded.params)
+    weights.check_params(network, loaded.params, os.fspath(name), *inputs)
+    return network
 
 
 def has_folded_form(network: str) -> bool:

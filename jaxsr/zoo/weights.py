@@ -3,9 +3,12 @@
 import dataclasses
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
+import flax.linen as nn
 import flax.traverse_util
+import jax
 import numpy as np
 import safetensors
 import safetensors.numpy
@@ -20,7 +23,8 @@ class Weights:
     """Parameters of a network together with the call that builds it.
 
     Attributes:
-      network: a name of ``jaxsr.networks.UPSCALERS``.
+      network: a name of ``jaxsr.networks``: an upscaler's, a segmenter's, a restorer's, or of a codec in
+        training (trained ones have files of their own, :mod:`jaxsr.codec.weights`).
       options: the factory's options (``{"scale": 4, …}``), plain JSON values.
       params: the linen parameter tree, float32 NumPy arrays.
       notes: free text fields kept with the file (where it came from, figures).
@@ -69,3 +73,34 @@ def load(path: str | os.PathLike) -> Weights:
         params=flax.traverse_util.unflatten_dict(flat, sep="/"),
         notes={k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")},
     )
+
+
+def network_of(path: str | os.PathLike) -> str | None:
+    """The network that a weights file, a codec's too, names; None where there is no such file."""
+    try:
+        with safetensors.safe_open(path, "numpy") as file:
+            return (file.metadata() or {}).get("network")
+    except (OSError, safetensors.SafetensorError):
+        return None
+
+
+def check_params(
+    network: nn.Module, params: Mapping[str, Any], name: str, *inputs: jax.ShapeDtypeStruct
+) -> None:
+    """Checks that ``params`` are the tree of arrays that ``network`` has when it is given ``inputs``.
+
+    Raises:
+      ValueError: one is missing, too much or has another shape; ``name`` is that of the weights.
+    """
+    wanted = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
+    shapes = [
+        {jax.tree_util.keystr(path): a.shape for path, a in jax.tree.leaves_with_path(tree)}
+        for tree in (wanted, params)
+    ]
+    for place in sorted(shapes[0].keys() | shapes[1].keys()):
+        want, have = (shape.get(place) for shape in shapes)
+        if want != have:
+            raise ValueError(
+                f"{name}: the weights do not fit the network they name: at {place} it wants "
+                f"{want}, they have {have}; convert or train them again"
+            )

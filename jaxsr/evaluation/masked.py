@@ -1,0 +1,70 @@
+"""Images with the masks of their regions: a folder of ``images/`` and ``masks/``, one by one."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from jaxsr.evaluation import originals
+from jaxsr.image import io
+
+Image = UInt8[np.ndarray, "h w 3"]
+Truth = Bool[np.ndarray, "h w"]
+
+
+def has_masks(folder: str | os.PathLike) -> bool:
+    """Whether it is a folder of images with masks, or one of images."""
+    return Path(folder, "masks").is_dir()
+
+
+def check_folder(folder: str | os.PathLike) -> None:
+    """Whether there are images, each with a mask, before any work is done.
+
+    Raises:
+      ValueError: a folder is missing or without images, or an image has no mask.
+    """
+    originals.check_folder(Path(folder, "images"))
+    masks_of(folder)
+
+
+def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
+    """(name, image, where its mask is above half) of every image in ``folder/images``.
+
+    Raises:
+      ValueError: as :func:`check_folder`; a file is damaged, or a mask has another size than its image.
+    """
+    masks = masks_of(folder)
+    for name, image in colour(Path(folder, "images")):
+        truth = read_mask(masks[Path(name).with_suffix("").as_posix()])
+        if truth.shape != image.shape[:2]:
+            raise ValueError(
+                f"{name}: its mask has {truth.shape[1]}×{truth.shape[0]} pixels, the image "
+                f"{image.shape[1]}×{image.shape[0]}"
+            )
+        yield name, image, truth
+
+
+def colour(folder: str | os.PathLike) -> Iterator[tuple[str, Image]]:
+    """(name, 8-bit RGB) of every image in and below a folder; gray counts as RGB."""
+    for name, image in originals.read(folder):
+        image = image if image.ndim == 3 else image[..., None]
+        yield name, np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
+
+
+def read_mask(path: str | os.PathLike) -> Truth:
+    """Where a mask's file is above half of white."""
+    return io.to_float(io.read(path).pixels[..., 0]) > 0.5
+
+
+def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
+    """The mask's file of each image, by its path within ``images/`` without suffix."""
+    images, masks = (Path(folder, part) for part in ("images", "masks"))
+    stems = [
+        {path.relative_to(root).with_suffix("").as_posix(): path for path in io.find_images(root)}
+        for root in (images, masks)
+    ]
+    if alone := sorted(stems[0].keys() - stems[1].keys()):
+        raise ValueError(f"{stems[0][alone[0]]} has no mask; it would be {masks / alone[0]}.png")
+    return stems[1]
