@@ -37,11 +37,11 @@ def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
     """
     masks = masks_of(folder)
     for name, image in colour(Path(folder, "images")):
-        truth = read_mask(masks[Path(name).with_suffix("").as_posix()])
+        truth = read_mask(masks[name])
         if truth.shape != image.shape[:2]:
             raise ValueError(
-                f"{name}: its mask has {truth.shape[1]}×{truth.shape[0]} pixels, the image "
-                f"{image.shape[1]}×{image.shape[0]}"
+                f"{masks[name]} has {truth.shape[1]}×{truth.shape[0]} pixels, its image "
+                f"{image.shape[1]}×{image.shape[0]}; a mask has its image's size"
             )
         yield name, image, truth
 
@@ -59,12 +59,17 @@ def read_mask(path: str | os.PathLike) -> Truth:
 
 
 def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
-    """The mask's file of each image, by its path within ``images/`` without suffix."""
+    """The mask's file of each image, by the image's name (:func:`originals.read`).
+
+    Raises:
+      ValueError: an image has none.
+    """
     images, masks = (Path(folder, part) for part in ("images", "masks"))
-    stems = [
-        {path.relative_to(root).with_suffix("").as_posix(): path for path in io.find_images(root)}
-        for root in (images, masks)
-    ]
-    if alone := sorted(stems[0].keys() - stems[1].keys()):
-        raise ValueError(f"{stems[0][alone[0]]} has no mask; it would be {masks / alone[0]}.png")
-    return stems[1]
+    found = {path.relative_to(masks).with_suffix(""): path for path in io.find_images(masks)}
+    named = {}
+    for name, path in originals.named(images).items():
+        stem = path.relative_to(images).with_suffix("")
+        if stem not in found:
+            raise ValueError(f"{path} has no mask; it would be {masks / stem}.png")
+        named[name] = found[stem]
+    return named

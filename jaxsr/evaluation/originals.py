@@ -23,14 +23,25 @@ def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
     if not isinstance(images, str | os.PathLike):
         yield from images
         return
-    images = Path(images)
-    paths = [path.relative_to(images) for path in io.find_images(images)]
-    stems = collections.Counter(path.with_suffix("") for path in paths)
-    for path in paths:
-        stem = path.with_suffix("")
-        name = (path if stems[stem] > 1 else stem).as_posix()  # a.jpg beside a.png keeps its suffix
-        pixels = io.read(images / path).pixels
+    for name, path in named(images).items():
+        pixels = io.read(path).pixels
         yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+
+
+def named(folder: str | os.PathLike) -> dict[str, Path]:
+    """A folder's images by name: the path within the folder without suffix.
+
+    Raises:
+      ValueError: the folder is missing.
+    """
+    folder = Path(folder)
+    paths = [path.relative_to(folder) for path in io.find_images(folder)]
+    stems = collections.Counter(path.with_suffix("") for path in paths)
+    return {  # a.jpg beside a.png keeps its suffix
+        (path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix(): folder
+        / path
+        for path in paths
+    }
 
 
 def check_folder(folder: str | os.PathLike) -> None:

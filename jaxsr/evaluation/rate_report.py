@@ -24,7 +24,7 @@ def table(title: str, curves: Sequence[Curve], each_image: bool = False) -> str:
         for curve in curves
     ]
     images = len(curves[0].points[0].images)
-    return f"{title}, images: {images}\n{_aligned(COLUMNS, groups, texts=(0, 2))}"
+    return f"{title}, images: {images}\n{report.aligned(COLUMNS, groups, texts=(0, 2))}"
 
 
 def _rows(name: str, point: Point, each_image: bool) -> Iterator[list[str]]:
@@ -48,7 +48,7 @@ def delta_table(
         [_delta_row(bd.delta(curve, anchor)) for curve in group if curve is not anchor]
         for group in (curves, published)
     ]
-    return _aligned(header, groups)
+    return report.aligned(header, groups)
 
 
 def _delta_row(delta: bd.Delta) -> list[str]:
@@ -65,7 +65,7 @@ def published_table(curves: Sequence[Curve], published: Sequence[PublishedCurve]
         [anchor.name, *(_percent(bd.delta(curve, anchor).rate) for curve in curves)]
         for anchor in published
     ]
-    return _aligned(header, [rows])
+    return report.aligned(header, [rows])
 
 
 def _percent(value: float) -> str:
@@ -74,27 +74,6 @@ def _percent(value: float) -> str:
 
 def _decibel(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:+.2f} dB"
-
-
-def _aligned(
-    header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], texts: Sequence[int] = (0,)
-) -> str:
-    """Rows of cells in columns, ``texts`` to the left and figures to the right; a rule before a group."""
-    every = [header, *(row for group in groups for row in group)]
-    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
-
-    def line(row: Sequence[str]) -> str:
-        cells = (
-            f"{cell:<{width}}" if i in texts else f"{cell:>{width}}"
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    lines = [line(header)]
-    for group in filter(None, groups):
-        lines += [rule, *map(line, group)]
-    return "\n".join(lines)
 
 
 def find(name: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve]) -> bd.Curve | None:

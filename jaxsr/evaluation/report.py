@@ -6,7 +6,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +115,27 @@ def _set_as_json(name: str, folder: str, result: Result) -> dict[str, Any]:
 
 def _score_as_json(score: Score) -> dict[str, float | str]:
     return {"psnr_y": number(score.psnr), "ssim_y": score.ssim}
+
+
+def aligned(
+    header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], texts: Sequence[int] = (0,)
+) -> str:
+    """Rows of cells in columns, ``texts`` to the left and figures to the right; a rule before a group."""
+    every = [header, *(row for group in groups for row in group)]
+    widths = [max(map(len, column)) for column in zip(*every, strict=True)]
+
+    def line(row: Sequence[str]) -> str:
+        cells = (
+            f"{cell:<{width}}" if i in texts else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    lines = [line(header)]
+    for group in filter(None, groups):
+        lines += [rule, *map(line, group)]
+    return "\n".join(lines)
 
 
 def number(value: float | int) -> float | int | str | None:

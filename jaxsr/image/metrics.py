@@ -47,14 +47,35 @@ def ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     Raises:
       ValueError: the images differ in shape, are not floats, or have a side under 11 pixels.
     """
-    if min(a.shape[:2]) < WINDOW:
-        raise ValueError(f"SSIM needs images of at least {WINDOW} pixels a side, got {a.shape[:2]}")
+    _check_window(a)
     return _ssim(*_pair(a, b), max_value)
 
 
 @jax.jit
 def _ssim(a: Array, b: Array, max_value: Array) -> Array:
     return _luminance_and_structure(a, b, max_value)[0].mean()
+
+
+def ssim_map(a: Image, b: Image, max_value: float | int = 1.0) -> Float[Array, "rows columns"]:
+    """What :func:`ssim` is the mean of: SSIM around each pixel where the window fits, channels averaged.
+
+    It has ``WINDOW − 1`` rows and columns fewer than the images, half of them on either side.
+
+    Raises:
+      ValueError: as :func:`ssim`.
+    """
+    _check_window(a)
+    return _ssim_map(*_pair(a, b), max_value)
+
+
+@jax.jit
+def _ssim_map(a: Array, b: Array, max_value: Array) -> Array:
+    return _maps(a, b, max_value)[0].mean(0)
+
+
+def _check_window(a: Image) -> None:
+    if min(a.shape[:2]) < WINDOW:
+        raise ValueError(f"SSIM needs images of at least {WINDOW} pixels a side, got {a.shape[:2]}")
 
 
 def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
@@ -123,11 +144,16 @@ def _pair(a, b) -> tuple[Array, Array]:
 
 def _luminance_and_structure(a: Array, b: Array, max_value) -> tuple[Array, Array]:
     """Per channel, the means of SSIM and of its contrast–structure factor alone."""
+    return tuple(_mean(x) for x in _maps(a, b, max_value))
+
+
+def _maps(a: Array, b: Array, max_value) -> tuple[Array, Array]:
+    """Per channel and place, SSIM and its contrast–structure factor alone."""
     (mean_a, mean_b), (aa, bb, ab) = _local_moments(a, b)
     c1, c2 = (K1 * max_value) ** 2, (K2 * max_value) ** 2
     structure = (2 * ab + c2) / (aa + bb + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return _mean(luminance * structure), _mean(structure)
+    return luminance * structure, structure
 
 
 def _mean(x: Array) -> Array:
