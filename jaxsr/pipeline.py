@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
-from jaxsr import networks, zoo
+from jaxsr import zoo
 from jaxsr.image import io
 from jaxsr.image.resize import imresize
 from jaxsr.networks.upscaler import Upscaler
@@ -34,9 +34,7 @@ def load(name_or_path: str | os.PathLike = zoo.DEFAULT, scale: int | None = None
       ValueError: there are no such weights, or they don't fit the network they name.
     """
     weights = zoo.load(name_or_path, scale)
-    network = networks.create(weights.network, **weights.options)
-    check_params(network, weights.params, os.fspath(name_or_path))
-    return Upscale(network, weights.params)
+    return Upscale(zoo.build(weights, name_or_path), weights.params)
 
 
 class Upscale:
@@ -97,23 +95,6 @@ class Upscale:
             joined(colour, upscale_alpha(alpha, self.scale), image)
             for image, colour, (_, alpha) in zip(images, colours, parts, strict=True)
         ]
-
-
-def check_params(network: Upscaler, params: Params, name: str) -> None:
-    """Raises ValueError where ``params`` are not the tree of arrays that ``network`` has."""
-    image = jax.ShapeDtypeStruct((1, 16, 16, 3), np.float32)
-    wanted = jax.eval_shape(network.init, jax.random.key(0), image)["params"]
-    shapes = [
-        {jax.tree_util.keystr(path): a.shape for path, a in jax.tree.leaves_with_path(tree)}
-        for tree in (wanted, params)
-    ]
-    for place in sorted(shapes[0].keys() | shapes[1].keys()):
-        want, have = (shape.get(place) for shape in shapes)
-        if want != have:
-            raise ValueError(
-                f"{name}: the weights do not fit the network they name: at {place} it wants "
-                f"{want}, they have {have}; convert or train them again"
-            )
 
 
 def split(image: Shaped[np.ndarray | Array, "..."] | io.Picture) -> tuple[np.ndarray, Alpha]:
