@@ -7,7 +7,8 @@ slice is every k-th element of one global order, and the position of an iterator
 
 import contextlib
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 
 import grain
 import ml_collections
@@ -26,13 +27,14 @@ def default_config() -> ml_collections.ConfigDict:
             "source": "",  # folder:PATH[,PATH…] or tfds:NAME[:SPLIT]
             "data_dir": "",  # of prepared tfds datasets; "": ~/tensorflow_datasets
             "low_crop": 48,  # super-resolution: side of the low-resolution crops in pixels
-            "crop": 256,  # compression: side of the crops in pixels
+            "crop": 256,  # the other tasks: side of the crops in pixels
             "augment": True,  # each crop in one of its eight flips and rotations
             "weight_by_area": True,  # an image is met as often as it has crops; or all equally often
             # What makes the low-resolution image: MATLAB's "bicubic"; "real": blur, resize, noise,
             # JPEG as below; "given": nothing, it comes with the image (feature lr of a tfds dataset)
             "degradation": "bicubic",
             "real": degradations.default_config(),
+            "clean": 0.3,  # restoration: chance that an image is only reduced and not degraded
             "workers": 0,  # processes that make batches; 0: a thread of this process
             "cache": "",  # folder of decoded images; "": ~/.cache/jaxsr/images
         }
@@ -121,6 +123,43 @@ def segmentation(
     make = masked.RandomView(source.high, source.mask, indices, config.crop, config.augment)
     batches = _endless(indices, make, seed, slice(shard_index, None, shard_count), batch_size)
     return Batches(batches, source, config.workers)
+
+
+def restoration(
+    config: ml_collections.ConfigDict,
+    *,
+    scales: Sequence[int],
+    batch_size: int,
+    seed: int,
+    shard_index: int = 0,
+    shard_count: int = 1,
+) -> "Batches":
+    """Endless batches of several crops of an image, one for each of ``scales`` and one more.
+
+    ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale S, "seed":
+    (b,), "index": (b,)}``; ``low_S`` is the crop of that place in ``high`` reduced (not for S = 1) as MATLAB
+    does and, unless chance leaves it clean, degraded by ``config.real`` at its own size. The last of
+    ``high`` has none: it is there to be coded. The rest is as in :func:`compression`.
+
+    Raises:
+      ValueError: there is no such source, no image is large enough, or the crop no multiple of a scale.
+    """
+    if any(config.crop % scale for scale in scales) or config.crop < 1:
+        raise ValueError(f"crop is {config.crop}; make it a multiple of the scales {tuple(scales)}")
+    source = sources.open_source(config.source, config.cache, config.data_dir)
+    indices = source.at_least(config.crop)
+    drawn = indices, config.crop, config.augment
+    alone = RandomCrop(source.high, *drawn)
+    pairs = tuple(_reduced_pair(source, scale, *drawn) for scale in scales)
+    make = RandomCrops(pairs, alone, degradations.RealWorld(config.real), config.clean)
+    shard = slice(shard_index, None, shard_count)
+    return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
+
+
+def _reduced_pair(source: sources.Source, scale: int, indices, side: int, augment) -> "RandomPair":
+    """Draws crops of ``side`` pixels and what MATLAB makes of them at 1/``scale``."""
+    low = source.high if scale == 1 else functools.partial(source.low, scale=scale)
+    return RandomPair(source.high, low, None, indices, scale, side // scale, augment)
 
 
 def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> "Batches":
@@ -234,6 +273,36 @@ class RandomCrop:
         image = turn(crop(image, y, x, self.side), which)
         seed = rng.integers(2**32, dtype=np.uint32)
         return {"image": image, "seed": seed, "index": np.int32(index)}
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomCrops:
+    """Position → several random crops of an image, as :func:`restoration` says.
+
+    Attributes:
+      pairs: a drawer for each scale.
+      alone: draws the last crop.
+      degrade: (low-resolution crop, its size, generator) → degraded, of the same size.
+      clean: the chance that it is not.
+    """
+
+    pairs: tuple[RandomPair, ...]
+    alone: RandomCrop
+    degrade: Callable
+    clean: float
+
+    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
+        example, highs = {}, []
+        for draw in self.pairs:
+            pair = draw(position, rng)
+            low = pair["low"]
+            if rng.random() >= self.clean:
+                low = self.degrade(low, low.shape[:2], rng)
+            example[f"low_{draw.scale}"] = low
+            highs.append(pair["high"])
+        alone = self.alone(position, rng)
+        highs.append(alone.pop("image"))
+        return example | alone | {"high": np.stack(highs)}
 
 
 def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:

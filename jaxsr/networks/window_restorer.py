@@ -65,7 +65,7 @@ class WindowRestorer(nn.Module):
 
         Args:
           features: an upscaler's enhanced features on the grid of ``h/4 × w/4`` positions
-            (:func:`features_at`); None: the image was not upscaled.
+            (:func:`features_at`); None, the same as zeros: the image was not upscaled.
 
         Raises:
           ValueError: h or w is not a multiple of ``multiple``.
@@ -78,7 +78,8 @@ class WindowRestorer(nn.Module):
         inputs = jnp.concatenate([4 * (x - 0.45), mask], -1)
         f = Conv(self.features, dtype=self.dtype, name="extract")(pixel_unshuffle(inputs, PATCH))
         if features is not None:
-            f = f + Conv(self.features, 1, dtype=self.dtype, name="fused")(features)
+            fused = Conv(self.features, 1, use_bias=False, dtype=self.dtype, name="fused")
+            f = f + fused(features)
         for i in range(self.blocks):
             f = ResidualBlock(dtype=self.dtype, name=f"before_{i}")(f)
         for i in range(self.layers):

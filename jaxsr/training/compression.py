@@ -15,6 +15,7 @@ from jaxsr.entropy.tables import STEP
 from jaxsr.evaluation import originals
 from jaxsr.image import io, metrics
 from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
+from jaxsr.training.rectangles import rectangles
 from jaxsr.training.task import Task
 from jaxsr.zoo.weights import Weights
 
@@ -121,13 +122,7 @@ def draw_rates(
     rate = (jnp.arange(count) + jax.random.uniform(keys[0], (count,))) / count
     if fixed >= 0:
         rate = jnp.full(count, fixed, jnp.float32)
-    shape = (height // DOWN, width // DOWN)
-    corners = jax.random.uniform(keys[1], (count, 2, 2)).sort(axis=1) * jnp.asarray(shape)
-    inside = [
-        (jnp.arange(size) >= corners[:, 0, i, None]) & (jnp.arange(size) < corners[:, 1, i, None])
-        for i, size in enumerate(shape)
-    ]
-    inside = inside[0][:, :, None] & inside[1][:, None, :]
+    inside = rectangles(keys[1], count, height // DOWN, width // DOWN)
     steps = jnp.round(jax.random.uniform(keys[2], (count,), minval=-1.0) * REGION_STEPS)
     chosen = jax.random.uniform(keys[3], (count,)) < region_chance
     return rate, inside * (steps * chosen)[:, None, None]

@@ -18,6 +18,8 @@ def default_config() -> ml_collections.ConfigDict:
                 "name": "span",
                 "options": {},
             },  # jaxsr.networks.create(name, scale, **options); create_compressor(name, **options)
+            "upscaler": "span-compact",  # restoration: released weights that make what is restored
+            "codec": "patch-hyperprior",  # restoration: a codec whose artefacts are restored
             "init_from": "",  # weights file, released name or working directory to start from
             "data": pipeline.default_config(),
             "loss": {"l1": 1.0, "charbonnier": 0.0, "fft": 0.0},  # weights

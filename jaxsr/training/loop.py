@@ -18,6 +18,7 @@ from jaxsr.training.compression import compression
 from jaxsr.training.initial import start_from
 from jaxsr.training.logs import Logs
 from jaxsr.training.optimizer import make_optimizer
+from jaxsr.training.restoration import restoration
 from jaxsr.training.segmentation import segmentation
 from jaxsr.training.state import TrainState, new_state
 from jaxsr.training.step import make_step
@@ -28,6 +29,7 @@ TASKS = {
     "super_resolution": super_resolution,
     "compression": compression,
     "segmentation": segmentation,
+    "restoration": restoration,
 }
 POSITIVE = ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every", "eval_every")
 

@@ -1,0 +1,31 @@
+"""window_restorer, the restorer of the released weights, on a CPU.
+
+    JAX_NUM_CPU_DEVICES=2 python train.py --config=configs/roi/restore.py --workdir=runs/restore \\
+        --config.data.source=folder:DIR[,DIR]
+"""
+
+from jaxsr.training.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.task = "restoration"
+    config.model.name = "window_restorer"
+    config.data.crop = 96
+    config.data.real.first.update(
+        blur=0.3,
+        blur_sigma=(0.3, 1.5),
+        resize=0.0,
+        noise=0.6,
+        noise_sigma=(1.0, 20.0),
+        photons=(200.0, 30_000.0),
+        jpeg=0.6,
+        quality=(20, 95),
+    )
+    config.batch_size = 4  # of five crops each
+    config.steps = 6_000
+    config.log_every = 100
+    config.optimizer.update(
+        learning_rate=1e-3, schedule="cosine", warmup_steps=200, final_fraction=0.01, clip_norm=1.0
+    )
+    return config
