@@ -116,7 +116,7 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
     else:
         loaded = weights.load(path)
         kind, params = zoo.kind_of(loaded.network), loaded.params
-        network = f"{loaded.network} ({kind.name if kind else 'unknown here'})"
+        network = f"{loaded.network} ({kind.name if kind else 'not known here'})"
     options = ", ".join(f"{key}={value}" for key, value in loaded.options.items())
     count = sum(leaf.size for leaf in jax.tree.leaves(params))
     return [

@@ -1,46 +1,101 @@
 """``jaxsr models``: which networks there are, what they cost, and which have released weights."""
 
 import argparse
+from pathlib import Path
 
 from jaxsr.cli.report import short
 
-ROW = "{:<22} {:>10} {:>13} {:>5}   {}"
-CODEC_ROW = "{:<22} {:>10}   {}"
+ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
+REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
+NOTES = {
+    "upscaler": "Costs at ×{scale} for an output of 1280×720; all are built for ×2, ×3 and ×4.",
+    "segmenter": "Costs for an image of any size; it is brought to the network's own.",
+    "restorer": "Costs for a region of 1280×720, features of an upscaler aside.",
+    "codec": "One model each for all rates.",
+}
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "models",
         help="list the networks and the released weights",
-        description="Parameters; multiply-adds, attention's included: of upscalers for an output of "
-        "1280×720, of segmenters for any image, of restorers for a region of 1280×720; and how far an "
-        "output pixel sees, in pixels of the input.",
+        description="Parameters; multiply-adds, attention's included; and how far an output pixel sees, "
+        "in pixels of the input.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these networks")
-    parser.add_argument("--scale", type=int, choices=(2, 3, 4), default=4, help="costs at (4)")
+    parser.add_argument(
+        "--scale", type=int, choices=(2, 3, 4), default=4, help="costs of upscalers at (4)"
+    )
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.zoo import kinds
+    from jaxsr.zoo import KINDS
 
     check_known(arguments.names)
     released = released_by_network()
-    for kind in kinds.KINDS:
-        names = [name for name in sorted(kind.networks) if name in (arguments.names or (name,))]
+    for kind in KINDS:
+        names = sorted(set(arguments.names or kind.networks) & set(kind.networks))
         if not names:
             continue
-        row = CODEC_ROW if kind is kinds.CODEC else ROW
-        title = kind.name.split()[-1]
-        columns = ["parameters"] if kind is kinds.CODEC else ["parameters", "multiply-adds", "sees"]
-        print(row.format(title, *columns, "released weights"))
+        print(ROW.format(kind.name, "parameters", "multiply-adds", "sees", "released weights"))
         for name in names:  # one by one: the large networks take seconds to count
-            costs = COSTS[kind.name](kind, name, arguments.scale)
-            print(row.format(name, *costs, released.get(name, "-")), flush=True)
-        print()
+            print(
+                ROW.format(name, *costs(name, arguments.scale), released.get(name, "-")), flush=True
+            )
+        print(NOTES[kind.name].format(scale=arguments.scale), end="\n\n")
     print(
-        f"Upscalers at ×{arguments.scale}; all are built for ×2, ×3 and ×4. A codec is one model for all "
-        "rates.\nReleased weights are taken by --model NAME, others by --model FILE.safetensors "
+        "Released weights are taken by --model NAME, others by --model FILE.safetensors "
         "(see jaxsr convert)."
     )
     return 0
+
+
+def check_known(names: list[str]) -> None:
+    """Raises ValueError where one of ``names`` is no network's."""
+    from jaxsr.zoo import KINDS, kind_of
+
+    for name in names:
+        if kind_of(name) is None:
+            known = ", ".join(name for kind in KINDS for name in sorted(kind.networks))
+            raise ValueError(f"unknown network {name!r}; there are: {known}")
+
+
+def released_by_network() -> dict[str, str]:
+    """Network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
+    from jaxsr import zoo
+    from jaxsr.zoo.kinds import CODEC, RESTORER, SEGMENTER
+
+    files: dict[str, Path] = {}
+    for name, scales in zoo.available().items():
+        files[" ".join([name, *(f"×{scale}" for scale in scales)])] = next(iter(scales.values()))
+    for kind in (SEGMENTER, RESTORER, CODEC):
+        files |= zoo.released(kind)
+    found: dict[str, list[str]] = {}
+    for name, file in files.items():
+        found.setdefault(zoo.weights.network_of(file), []).append(name)
+    return {network: ", ".join(names) for network, names in found.items()}
+
+
+def costs(name: str, scale: int) -> tuple[str, str, str]:
+    """A network's parameters, multiply-adds and how far it sees, in the form that is run."""
+    from jaxsr import zoo
+    from jaxsr.networks import count
+    from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER
+
+    kind = zoo.kind_of(name)
+    options = {"scale": scale} if kind is UPSCALER else {}
+    options |= {"folded": True} if zoo.has_folded_form(name) else {}
+    network = kind.create(name, **options)
+    parameters = short(count.parameters(network, *kind.inputs(network)))
+    if kind is CODEC:
+        return parameters, "", ""
+    if kind is UPSCALER:
+        multiply_adds, field = count.multiply_adds(network), network.receptive_field
+    elif kind is SEGMENTER:
+        size = network.side, network.side
+        multiply_adds, field = count.multiply_adds_of(network, *kind.inputs(network, size)), None
+    else:
+        inputs = kind.inputs(network, REGION)
+        multiply_adds, field = count.multiply_adds_of(network, *inputs), network.margin
+    return parameters, short(multiply_adds), "all" if field is None else f"±{field}"

@@ -123,10 +123,12 @@ def _unknown(name: str, wanted: Kind, folder: Folder) -> ValueError:
     for kind in KINDS:
         if name in names[kind]:
             return ValueError(
-                f"{name!r} is {kind.name}, not {wanted.name}, and for {kind.command}; {ours}"
+                f"{name!r}: {kind.name} weights, not {wanted.name} weights; "
+                f"{kind.command} takes them; {ours}"
             )
     similar = name.replace("_", "-")
-    meant = f", did you mean {similar}?" if any(similar in those for those in names.values()) else ""
+    known = any(similar in those for those in names.values())
+    meant = f", did you mean {similar}?" if known else ""
     return ValueError(f"unknown model {name!r}{meant}; {ours}")
 
 
@@ -184,12 +186,13 @@ def read(path: Path, wanted: Kind) -> Weights:
     kind = kind_of(network)
     if kind not in (None, wanted):
         raise ValueError(
-            f"{path}: weights of {kind.name} ({network}), not of {wanted.name}; {kind.command} takes them"
+            f"{path}: {kind.name} weights ({network}), not {wanted.name} weights; "
+            f"{kind.command} takes them"
         )
     loaded = weights.load(path)
     if kind is None:
         known = ", ".join(sorted(wanted.networks))
-        raise ValueError(f"{path}: weights of {network!r}, unknown here; {wanted.name} is: {known}")
+        raise ValueError(f"{path}: unknown network {network!r}; a {wanted.name} here is: {known}")
     return loaded
 
 
@@ -206,7 +209,7 @@ def build(loaded: Weights, name: Name = "weights") -> nn.Module:
     if kind is None:
         raise ValueError(f"{os.fspath(name)}: unknown network {loaded.network!r}")
     network = kind.create(loaded.network, **loaded.options)
-    inputs = kind.inputs(network, loaded.params)
+    inputs = kind.inputs(network, params=loaded.params)
     weights.check_params(network, loaded.params, os.fspath(name), *inputs)
     return network
 

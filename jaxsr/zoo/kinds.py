@@ -10,27 +10,29 @@ import numpy as np
 
 from jaxsr import networks
 from jaxsr.networks import window_restorer
+from jaxsr.networks.compressor import DOWN
 
 Inputs = tuple[jax.ShapeDtypeStruct, ...]
+Size = tuple[int, int]  # height and width of an image
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Kind:
     """One of upscaler, segmenter, restorer and codec.
 
     Attributes:
-      name: what a network of it is called, with its article.
+      name: what a network of this kind is called.
       networks: name → factory.
       create: builds one, ``create(name, **options)``.
-      inputs: ``inputs(network, params)``: shapes that a network can be traced with, small ones; ``params``
-        may be empty and are asked for what the network itself does not tell.
+      inputs: ``inputs(network, size, params)``: what a network takes, to trace it, for one image of
+        ``size``, by default a small one. ``params`` tell what the network itself does not.
       command: the one that takes such weights by ``--model``.
     """
 
     name: str
     networks: Mapping[str, Callable[..., nn.Module]]
     create: Callable[..., nn.Module]
-    inputs: Callable[[nn.Module, Mapping[str, Any]], Inputs]
+    inputs: Callable[..., Inputs]
     command: str
 
 
@@ -39,42 +41,40 @@ def kind_of(network: str | None) -> Kind | None:
     return next((kind for kind in KINDS if network in kind.networks), None)
 
 
-def array(*shape: int) -> jax.ShapeDtypeStruct:
+def _array(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, np.float32)
 
 
-def _of_upscaler(network, params) -> Inputs:
-    return (array(1, 16, 16, 3),)
+def _of_upscaler(network: nn.Module, size: Size = (16, 16), params: Any = ()) -> Inputs:
+    return (_array(1, *size, 3),)
 
 
-def _of_segmenter(network, params) -> Inputs:
-    return (array(1, network.multiple, network.multiple, 3),)
+def _of_segmenter(network: nn.Module, size: Size | None = None, params: Any = ()) -> Inputs:
+    return (_array(1, *(size or 2 * (network.multiple,)), 3),)
 
 
-def _of_restorer(network, params) -> Inputs:
-    """With features where the parameters are there that take them, as many as those take."""
-    side = network.multiple
-    image, mask = array(1, side, side, 3), array(1, side, side, 1)
+def _of_restorer(network: nn.Module, size: Size | None = None, params: Any = ()) -> Inputs:
+    """Image and mask; features where ``params`` have what takes them, as many as it takes."""
+    height, width = size or 2 * (network.multiple,)
+    image, mask = _array(1, height, width, 3), _array(1, height, width, 1)
     if "fused" not in params:
         return image, mask
-    places = side // window_restorer.PATCH
-    return image, mask, array(1, places, places, params["fused"]["kernel"].shape[-2])
+    patch, channels = window_restorer.PATCH, params["fused"]["kernel"].shape[-2]
+    return image, mask, _array(1, height // patch, width // patch, channels)
 
 
-def _of_codec(network, params) -> Inputs:
-    """An image, its rate, the hyper-latents' rates, and a key for the noise."""
+def _of_codec(network: nn.Module, size: Size = (128, 128), params: Any = ()) -> Inputs:
+    """Image, rate, the map of where it is another, and a key for the noise."""
     key = jax.eval_shape(lambda: jax.random.key(0))
-    return array(1, 128, 128, 3), array(1), array(1, 8, 8), key
+    return _array(1, *size, 3), _array(1), _array(1, *(n // DOWN for n in size)), key
 
 
-UPSCALER = Kind("an upscaler", networks.UPSCALERS, networks.create, _of_upscaler, "jaxsr upscale")
+UPSCALER = Kind("upscaler", networks.UPSCALERS, networks.create, _of_upscaler, "jaxsr upscale")
 SEGMENTER = Kind(
-    "a segmenter", networks.SEGMENTERS, networks.create_segmenter, _of_segmenter, "jaxsr segment"
+    "segmenter", networks.SEGMENTERS, networks.create_segmenter, _of_segmenter, "jaxsr segment"
 )
 RESTORER = Kind(
-    "a restorer", networks.RESTORERS, networks.create_restorer, _of_restorer, "jaxsr restore"
+    "restorer", networks.RESTORERS, networks.create_restorer, _of_restorer, "jaxsr restore"
 )
-CODEC = Kind(
-    "a codec", networks.COMPRESSORS, networks.create_compressor, _of_codec, "jaxsr compress"
-)
+CODEC = Kind("codec", networks.COMPRESSORS, networks.create_compressor, _of_codec, "jaxsr compress")
 KINDS = (UPSCALER, SEGMENTER, RESTORER, CODEC)

@@ -1,11 +1,13 @@
 """Released weights: what there is, what is said when there is not, and folding on the way in."""
 
+import shutil
+
 import jax
 import numpy as np
 import pytest
 
 from jaxsr import networks, zoo
-from jaxsr.zoo import weights
+from jaxsr.zoo import kinds, weights
 
 
 @pytest.fixture
@@ -17,6 +19,109 @@ def tiny_span(random_params):
         return path
 
     return save
+
+
+@pytest.fixture
+def tiny(random_params):
+    """``tiny(kind, path)``: a weights file of that kind."""
+    made = {
+        kinds.UPSCALER: ("span", {"scale": 2, "features": 4, "folded": True}),
+        kinds.SEGMENTER: ("attention_unet", {"features": [4, 4, 4, 8], "layers": 1}),
+        kinds.RESTORER: ("window_restorer", {"features": 8, "heads": 2, "blocks": 1, "layers": 1}),
+    }
+
+    def save(kind, path, **more):
+        name, options = made[kind]
+        network = kind.create(name, **options)
+        with_features = {"fused": {"kernel": np.zeros((1, 1, 5, 8))}}
+        params = random_params(network, *kind.inputs(network, params=with_features))
+        weights.save(path, weights.Weights(name, options | more, params))
+        return path
+
+    return save
+
+
+@pytest.fixture
+def folder(tmp_path, tiny, tiny_codec):
+    """Released weights of every kind, with names that other kinds' have too."""
+    folder = tmp_path / "zoo"
+    folder.mkdir()
+    for kind, name in (
+        (kinds.UPSCALER, "up-x2"),
+        (kinds.SEGMENTER, "seg"),
+        (kinds.RESTORER, "r-x4"),
+    ):
+        tiny(kind, folder / f"{name}.safetensors")
+    shutil.copy(tiny_codec, folder / "small.safetensors")
+    (folder / "torn-x2.safetensors").write_bytes(b"torn")
+    return folder
+
+
+def test_each_listing_has_the_weights_of_its_kind_alone(folder):
+    assert zoo.available(folder) == {"up": {2: folder / "up-x2.safetensors"}}
+    released = {kind.name: list(zoo.released(kind, folder)) for kind in zoo.KINDS}
+    assert released == {
+        "upscaler": ["up-x2"],
+        "segmenter": ["seg"],
+        "restorer": ["r-x4"],
+        "codec": ["small"],
+    }
+
+
+def test_segmenters_and_restorers_are_found_by_name_and_by_path(folder):
+    for load, name, network in (
+        (zoo.load_segmenter, "seg", "attention_unet"),
+        (zoo.load_restorer, "r-x4", "window_restorer"),
+    ):
+        by_name, by_path = load(name, folder), load(folder / f"{name}.safetensors")
+        assert by_name.network == by_path.network == network
+        module = zoo.build(by_name, name)
+        assert module.multiple == 32
+        assert zoo.find_any(name, folder=folder) == folder / f"{name}.safetensors"
+
+
+def test_weights_of_another_kind_are_refused_with_what_they_are_and_who_takes_them(folder):
+    for load, name, message in (
+        (
+            zoo.load_segmenter,
+            "r-x4",
+            "'r-x4': restorer weights, not segmenter weights; jaxsr restore",
+        ),
+        (zoo.load_segmenter, "small", "codec weights, not segmenter weights; jaxsr compress takes"),
+        (zoo.load_segmenter, "spam", "unknown model 'spam'; released: seg [(]or give"),
+        (zoo.load_segmenter, "net.pth", "jaxsr convert net.pth net.safetensors"),
+        (zoo.load_segmenter, folder, "a folder; if it is a training run"),
+        (zoo.load_restorer, folder / "seg.safetensors", r"segmenter weights [(]attention_unet[)]"),
+        (zoo.load_restorer, folder / "small.safetensors", "patch_hyperprior.*jaxsr compress takes"),
+        (zoo.load_restorer, folder / "torn-x2.safetensors", "not a safetensors file"),
+        (zoo.load_restorer, "up", "upscaler weights, not restorer weights; jaxsr upscale takes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            load(name, folder)
+    with pytest.raises(ValueError, match="segmenter weights, not upscaler weights; jaxsr segment"):
+        zoo.load("seg", folder=folder)
+    with pytest.raises(ValueError, match=r"restorer weights .* jaxsr restore takes them"):
+        zoo.load(folder / "r-x4.safetensors")
+
+
+def test_a_network_not_known_here_is_named(tmp_path):
+    path = tmp_path / "new.safetensors"
+    weights.save(path, weights.Weights("sam9", {}, {"a": np.zeros(1, np.float32)}))
+    with pytest.raises(
+        ValueError, match="unknown network 'sam9'; a segmenter here is: attention_unet"
+    ):
+        zoo.load_segmenter(path)
+
+
+def test_arrays_that_do_not_fit_their_network_are_refused_for_every_kind(tmp_path, tiny):
+    for kind, other in (
+        (kinds.UPSCALER, {"features": 5}),
+        (kinds.SEGMENTER, {"classes": 3}),
+        (kinds.RESTORER, {"blocks": 2}),
+    ):
+        path = tiny(kind, tmp_path / "other.safetensors", **other)
+        with pytest.raises(ValueError, match="mine: the weights do not fit the network they name"):
+            zoo.build(weights.load(path), "mine")
 
 
 def test_released_files_are_found_by_name_and_scale(tmp_path, tiny_span):
