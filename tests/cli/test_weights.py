@@ -1,0 +1,66 @@
+"""Runs of segmenters and restorers become weights that the command line knows."""
+
+import grain
+import jax
+import optax
+import pytest
+
+from jaxsr.cli import main
+from jaxsr.training.checkpoints import Checkpoints
+from jaxsr.training.config import default_config
+from jaxsr.training.state import new_state
+from jaxsr.zoo import kinds, weights
+
+RUNS = {
+    "segmentation": (kinds.SEGMENTER, "attention_unet", {"features": (4, 4, 4, 8), "classes": 3}),
+    "restoration": (kinds.RESTORER, "window_restorer", {"features": 8, "heads": 2, "blocks": 1}),
+}
+
+
+@pytest.fixture(params=RUNS)
+def run(request, random_params, tmp_path):
+    """A working directory with one checkpoint, its kind, network and parameters."""
+    kind, name, options = RUNS[request.param]
+    network = kind.create(name, **options)
+    params = random_params(network, *kind.inputs(network))
+    config = default_config()
+    config.task = request.param
+    config.model.update(name=name, options=options)
+    checkpoints = Checkpoints(tmp_path / "run")
+    data = iter(grain.MapDataset.range(2).to_iter_dataset())
+    checkpoints.save(new_state(params, optax.sgd(0.1)), data, config)
+    checkpoints.close()
+    return kind, name, params
+
+
+def test_a_run_is_converted_and_the_command_for_it_named(run, tmp_path, capsys):
+    kind, name, params = run
+    target = tmp_path / "mine.safetensors"
+    assert main(["convert", str(tmp_path / "run"), str(target)]) == 0
+    out = capsys.readouterr().out
+    assert f"{target}: {name}\n" in out and f"{kind.command} … --model {target}" in out
+    loaded = weights.load(target)
+    assert "scale" not in loaded.options
+    assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), loaded.params, params))
+
+    assert main(["info", str(target)]) == 0
+    assert f"{name} ({kind.name})" in capsys.readouterr().out
+
+
+def test_a_scale_is_refused_where_there_is_none(run, tmp_path, capsys):
+    _, name, _ = run
+    arguments = ["convert", str(tmp_path / "run"), str(tmp_path / "a.safetensors"), "--scale", "4"]
+    assert main(arguments) == 2
+    assert f"a run of {name}, which has no scale, not ×4" in capsys.readouterr().err
+
+
+def test_models_lists_segmenters_and_restorers_with_what_they_cost(capsys):
+    assert main(["models", "attention_unet", "window_restorer"]) == 0
+    rows = {
+        line.split()[0]: line.split()[1:4] for line in capsys.readouterr().out.splitlines() if line
+    }
+    assert rows["segmenter"][:1] == rows["restorer"][:1] == ["parameters"]
+    assert rows["attention_unet"][2] == "all" and rows["window_restorer"][2].startswith("±")
+    assert rows["attention_unet"][0].endswith("M") and rows["window_restorer"][1].endswith("G")
+    assert main(["models", "nonet"]) == 2
+    assert "unknown network 'nonet'; there are: edsr" in capsys.readouterr().err
