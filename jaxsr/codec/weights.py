@@ -10,12 +10,12 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jaxsr import zoo
 from jaxsr.codec.model import Model
 from jaxsr.entropy import integer, tables
 from jaxsr.image import io
 
 FORMAT = "jaxsr-codec-1"
-FOLDER = Path(__file__).parent.parent / "zoo"
 DEFAULT = "patch-hyperprior"
 
 
@@ -37,22 +37,12 @@ def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
     Raises:
       ValueError: there is no such name or file.
     """
-    text = os.fspath(name_or_path)
-    if text.endswith(".safetensors") or "/" in text or os.sep in text:
-        path = Path(text).expanduser()
-        if not path.is_file():
-            raise ValueError(f"{text}: no such weights file")
-        return path
-    released = available()
-    if text not in released:
-        known = ", ".join(released) or "none in this installation"
-        raise ValueError(f"unknown codec {text!r}; released: {known} (or give a .safetensors file)")
-    return released[text]
+    return zoo.find_one(zoo.CODEC, name_or_path)
 
 
 def available() -> dict[str, Path]:
     """The released codecs: name → file."""
-    return {path.stem: path for path in sorted(FOLDER.glob("*.safetensors")) if holds_codec(path)}
+    return zoo.released(zoo.CODEC)
 
 
 def holds_codec(path: str | os.PathLike) -> bool:
@@ -71,6 +61,7 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
       ValueError: there is no such file or codec, or it is no codec's file.
     """
     path = find(name_or_path)
+    zoo.check_kind(path, zoo.CODEC)
     try:
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}

@@ -38,8 +38,9 @@ def _params_of(source: str, scale: int) -> dict:
     if (Path(source) / FOLDER).is_dir():
         return load_weights(source).params
     try:
-        if source in codec.weights.available() or codec.weights.holds_codec(source):
-            return codec.load(source).trainable
-        return weights.load(zoo.find_any(source, scale)).params
+        path = zoo.find_any(source, scale)
+        if codec.weights.holds_codec(path):
+            return codec.load(path).trainable
+        return weights.load(path).params
     except ValueError as error:
         raise ValueError(f"config.init_from: {error}; or give a run's --workdir") from None

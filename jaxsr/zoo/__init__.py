@@ -1,7 +1,7 @@
 """Released weights, files in this folder, found by name or by path.
 
-Upscalers are ``NAME-xSCALE.safetensors``, segmenters and restorers ``NAME.safetensors``; the codecs beside
-them are :mod:`jaxsr.codec.weights`' to find.
+Upscalers are ``NAME-xSCALE.safetensors``; segmenters, restorers and codecs ``NAME.safetensors``. A codec's
+file has more in it than a network's parameters: :mod:`jaxsr.codec.weights` reads it.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ import flax.linen as nn
 from jaxsr import networks
 from jaxsr.networks import SCALES, span
 from jaxsr.zoo import weights
-from jaxsr.zoo.kinds import KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
+from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
 from jaxsr.zoo.weights import Weights
 
 DEFAULT = "span-compact"
@@ -65,7 +65,7 @@ def find(name_or_path: Name = DEFAULT, scale: int | None = None, folder: Folder 
 
 
 def find_one(kind: Kind, name_or_path: Name, folder: Folder = FOLDER) -> Path:
-    """The weights file of a released segmenter's or restorer's name, or the one a path names.
+    """The weights file of a released name of any kind but upscalers, or the one a path names.
 
     Raises:
       ValueError: as :func:`find`.
@@ -80,12 +80,12 @@ def find_one(kind: Kind, name_or_path: Name, folder: Folder = FOLDER) -> Path:
 
 
 def find_any(name: Name, scale: int | None = None, folder: Folder = FOLDER) -> Path:
-    """The weights file of a released name of any kind but codecs, or the one a path names.
+    """The weights file of a released name of whatever kind, or the one a path names.
 
     Raises:
       ValueError: as :func:`find`.
     """
-    for kind in (SEGMENTER, RESTORER):
+    for kind in (SEGMENTER, RESTORER, CODEC):
         if os.fspath(name) in released(kind, folder):
             return find_one(kind, name, folder)
     return find(name, scale, folder)
@@ -129,7 +129,7 @@ def _unknown(name: str, wanted: Kind, folder: Folder) -> ValueError:
     similar = name.replace("_", "-")
     known = any(similar in those for those in names.values())
     meant = f", did you mean {similar}?" if known else ""
-    return ValueError(f"unknown model {name!r}{meant}; {ours}")
+    return ValueError(f"unknown {wanted.name} {name!r}{meant}; {ours}")
 
 
 def _names(kind: Kind, folder: Folder) -> dict:
@@ -182,6 +182,16 @@ def read(path: Path, wanted: Kind) -> Weights:
     Raises:
       ValueError: they are not, or the file is damaged.
     """
+    check_kind(path, wanted)
+    loaded = weights.load(path)
+    if loaded.network not in wanted.networks:
+        known = ", ".join(sorted(wanted.networks))
+        raise ValueError(f"{path}: unknown network {loaded.network!r}; a {wanted.name} is: {known}")
+    return loaded
+
+
+def check_kind(path: Path, wanted: Kind) -> None:
+    """Raises ValueError where a file has weights of another kind, and says who takes them."""
     network = weights.network_of(path)
     kind = kind_of(network)
     if kind not in (None, wanted):
@@ -189,11 +199,6 @@ def read(path: Path, wanted: Kind) -> Weights:
             f"{path}: {kind.name} weights ({network}), not {wanted.name} weights; "
             f"{kind.command} takes them"
         )
-    loaded = weights.load(path)
-    if kind is None:
-        known = ", ".join(sorted(wanted.networks))
-        raise ValueError(f"{path}: unknown network {network!r}; a {wanted.name} here is: {known}")
-    return loaded
 
 
 def build(loaded: Weights, name: Name = "weights") -> nn.Module:

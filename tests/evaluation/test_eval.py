@@ -113,7 +113,7 @@ def test_what_does_not_go_together_is_refused(script, photos, tiny_span, tmp_pat
         ({"data": data}, "", "either --config.model or --workdir"),
         ({"data": data, "model": "bicubic"}, "run", "either --config.model or --workdir"),
         ({"data": data, "model": str(tiny_span), "scale": 3}, "", "×2, not ×3"),
-        ({"data": data, "model": "no-such-model"}, "", "unknown model"),
+        ({"data": data, "model": "no-such-model"}, "", "unknown upscaler"),
         ({"data": data}, str(tmp_path), "no checkpoint here"),
         ({"data": data, "model": "bicubic", "out": f"{tiny_span}/x"}, "", "cannot be made"),
     ]:
@@ -210,7 +210,7 @@ def test_what_does_not_go_together_of_codecs_is_refused(script, photos, tiny_spa
         ({"classical": none}, "nothing to measure"),
         ({"classical": {"jpeg": (50, 200)}}, "quality 200: JPEG takes whole numbers from 1 to 100"),
         ({"model": "no-such-codec"}, "unknown codec"),
-        ({"model": str(tiny_span)}, "not a codec's weights"),
+        ({"model": str(tiny_span)}, "upscaler weights .span., not codec weights"),
         ({"anchor": "VTM"}, "'VTM', which is no curve of this evaluation; there are: JPEG"),
         ({"curves": str(table), "curve_names": "HM"}, "no curve 'HM'; there are: VTM"),
         ({"curve_names": "HM"}, "give it, --config.curves=FILE"),

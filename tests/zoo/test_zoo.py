@@ -88,7 +88,7 @@ def test_weights_of_another_kind_are_refused_with_what_they_are_and_who_takes_th
             "'r-x4': restorer weights, not segmenter weights; jaxsr restore",
         ),
         (zoo.load_segmenter, "small", "codec weights, not segmenter weights; jaxsr compress takes"),
-        (zoo.load_segmenter, "spam", "unknown model 'spam'; released: seg [(]or give"),
+        (zoo.load_segmenter, "spam", "unknown segmenter 'spam'; released: seg [(]or give"),
         (zoo.load_segmenter, "net.pth", "jaxsr convert net.pth net.safetensors"),
         (zoo.load_segmenter, folder, "a folder; if it is a training run"),
         (zoo.load_restorer, folder / "seg.safetensors", r"segmenter weights [(]attention_unet[)]"),
@@ -107,9 +107,7 @@ def test_weights_of_another_kind_are_refused_with_what_they_are_and_who_takes_th
 def test_a_network_not_known_here_is_named(tmp_path):
     path = tmp_path / "new.safetensors"
     weights.save(path, weights.Weights("sam9", {}, {"a": np.zeros(1, np.float32)}))
-    with pytest.raises(
-        ValueError, match="unknown network 'sam9'; a segmenter here is: attention_unet"
-    ):
+    with pytest.raises(ValueError, match="unknown network 'sam9'; a segmenter is: attention_unet"):
         zoo.load_segmenter(path)
 
 
@@ -136,7 +134,7 @@ def test_released_files_are_found_by_name_and_scale(tmp_path, tiny_span):
 def test_what_is_not_there_is_said_with_what_is(tmp_path, tiny_span):
     tiny_span(tmp_path / "tiny-span-x2.safetensors")
     for name, scale, message in (
-        ("spam", 2, "unknown model 'spam'; released: tiny-span ×2"),
+        ("spam", 2, "unknown upscaler 'spam'; released: tiny-span ×2"),
         ("tiny-span", 4, "not released at ×4; tiny-span ×2"),
         ("tiny-span", 5, "unsupported scale 5"),
         ("missing.safetensors", 2, "no such weights file"),
