@@ -1,9 +1,9 @@
-"""Rate–distortion curves as a picture. Needs matplotlib (the extra ``plot``)."""
+"""Curves as pictures: of rate and distortion, of precision and recall. Needs matplotlib (the extra ``plot``)."""
 
 import io
 from collections.abc import Sequence
 
-from jaxsr.evaluation import bd
+from jaxsr.evaluation import bd, saliency
 
 COLOURS = ("#c1272d", "#0b6fb8", "#2c8c3c", "#e08a1e", "#7b4ea3", "#555555")
 BPP_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
@@ -28,11 +28,7 @@ def rate_distortion(
     Measured curves are bold and have their points marked; published ones are thin, over the rates
     and PSNRs of the measured ones. Rate is logarithmic: an equal saving is an equal distance.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(10, 6.5), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _figure(10, 6.5)
     axes = figure.add_subplot(title=title, xlabel="bits per pixel (log)", ylabel="PSNR, RGB (dB)")
     axes.set_xscale("log")
     for i, curve in enumerate(curves):
@@ -53,6 +49,35 @@ def rate_distortion(
     axes.xaxis.set_minor_formatter("")
     axes.grid(which="major", color="0.88")
     figure.legend(loc="outside right upper", frameon=False, fontsize=9)
+    return _png(figure)
+
+
+def precision_recall(title: str, results: Sequence[saliency.Result]) -> bytes:
+    """Precision over recall at all thresholds, as the bytes of a PNG file; a dot where Fβ is largest."""
+    figure = _figure(6.5, 6)
+    axes = figure.add_subplot(title=title, xlabel="recall", ylabel="precision")
+    for i, result in enumerate(results):
+        best = saliency.f_measure(result.precision, result.recall).argmax()
+        colour = COLOURS[i % len(COLOURS)]
+        label = f"{result.method} (max-Fβ {result.max_f:.3f})"
+        axes.plot(result.recall, result.precision, "-", color=colour, label=label)
+        axes.plot(result.recall[best], result.precision[best], "o", color=colour)
+    axes.set(xlim=(0, 1.01), ylim=(0, 1.01))
+    axes.grid(color="0.88")
+    axes.legend(loc="lower left", frameon=False)
+    return _png(figure)
+
+
+def _figure(*inches: float | int):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=inches, dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _png(figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

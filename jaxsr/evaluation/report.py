@@ -139,10 +139,10 @@ def aligned(
 
 
 def number(value: float | int) -> float | int | str | None:
-    """A figure as JSON has it: infinity, of an exact copy, is ``"inf"``; what is unknown is null."""
+    """A figure as JSON has it: infinity, of an exact copy, is ``"inf"`` (``"-inf"``); unknown is null."""
     if math.isnan(value):
         return None
-    return "inf" if math.isinf(value) else value
+    return str(value) if math.isinf(value) else value
 
 
 def save_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ that of BASNet's and U²-Net's evaluation: precision and recall are averaged ove
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -38,6 +38,11 @@ class Score:
     iou: float
     precision: Curve
     recall: Curve
+
+    @property
+    def max_f(self) -> float:
+        """The largest Fβ over this image's own thresholds."""
+        return float(f_measure(self.precision, self.recall).max())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,8 +123,12 @@ def evaluate(
     return [Result(method, tuple(of_images)) for method, of_images in scores.items()]
 
 
-def score(name: str, mask: Mask, truth: Truth) -> Score:
-    """All figures of one mask. Raises ValueError where it is not in [0, 1] or not of the truth's size."""
+def score(name: str, mask: Float[np.ndarray, "_ _"], truth: Bool[np.ndarray, "_ _"]) -> Score:
+    """All figures of one mask.
+
+    Raises:
+      ValueError: it is not in [0, 1] or not of the truth's size.
+    """
     check(name, mask, truth)
     stretched = normalised(mask)
     return Score(
@@ -255,8 +264,3 @@ def centred_gaussian(image: Image) -> Mask:
 
 
 BASELINES: dict[str, Segment] = {"centred Gaussian": centred_gaussian, "everything": everything}
-
-
-def best_f(scores: Sequence[Score]) -> list[float]:
-    """Each image's own largest Fβ, for tables of images."""
-    return [float(f_measure(score.precision, score.recall).max()) for score in scores]

@@ -12,7 +12,7 @@ from jaxsr.codec.export import export
 from jaxsr.evaluation import classical, plot, published, rate_distortion, rate_report, report
 from jaxsr.evaluation.learned import learned
 from jaxsr.evaluation.rate_distortion import Codec, Curve
-from jaxsr.evaluation.tasks.common import check_output, folders_of, limit_of, make_folder
+from jaxsr.evaluation.tasks.common import check_output, folders_of, limit_of, make_folder, path_for
 from jaxsr.image import io
 from jaxsr.zoo.weights import Weights
 
@@ -38,8 +38,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         )
         show(config, name, results[folder], others)
         if config.plot:
-            path = Path(config.plot)
-            path = path if len(names) == 1 else path.with_stem(f"{path.stem}-{name}")
+            path = path_for(config.plot, name, len(names))
             io.write_bytes(path, plot.rate_distortion(name, results[folder], others))
     if config.out:
         report.save_json(config.out, rate_report.as_json(results, others, config.anchor, called))

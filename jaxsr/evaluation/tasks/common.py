@@ -7,11 +7,17 @@ from jaxsr.evaluation import originals
 
 def folders_of(data: str) -> list[str]:
     """The folders named, separated by commas, each known to hold images before any work is done."""
+    folders = folders_in(data)
+    for folder in folders:
+        originals.check_folder(folder)
+    return folders
+
+
+def folders_in(data: str) -> list[str]:
+    """The folders named, separated by commas."""
     folders = [folder for folder in data.split(",") if folder]
     if not folders:
         raise ValueError("no originals to evaluate on; give --config.data=DIR[,DIR…]")
-    for folder in folders:
-        originals.check_folder(folder)
     return folders
 
 
@@ -29,6 +35,11 @@ def check_output(path: str, option: str, suffix: str) -> None:
     make_folder(Path(path).parent)
     if Path(path).is_dir():
         raise ValueError(f"{path}: a folder; give --config.{option}=FILE{suffix}")
+
+
+def path_for(path: str, name: str, count: int) -> Path:
+    """A file of ``count`` folders' results, or the one of the folder ``name``: ``FILE-FOLDER``."""
+    return Path(path) if count == 1 else Path(path).with_stem(f"{Path(path).stem}-{name}")
 
 
 def make_folder(path: Path) -> None:
