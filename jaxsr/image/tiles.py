@@ -50,7 +50,7 @@ def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
             f"tiles need positive sizes and an overlap of 0 or more, got an image of "
             f"{height}×{width}, tile {tile}, overlap {overlap}"
         )
-    rows, cols = _spans(height, tile, overlap), _spans(width, tile, overlap)
+    rows, cols = spans(height, tile, overlap), spans(width, tile, overlap)
     return [Tile(r, c, keep_r, keep_c) for r, keep_r in rows for c, keep_c in cols]
 
 
@@ -94,8 +94,11 @@ def blend(
     return total / mass
 
 
-def _spans(size: int, tile: int, overlap: int) -> list[tuple[slice, slice]]:
-    """Along one axis: each tile, and its kept part, which ends midway through the overlap."""
+def spans(size: int, tile: int, overlap: int) -> list[tuple[slice, slice]]:
+    """Along one axis: each tile, and its kept part, which ends midway through the overlap.
+
+    Arguments and errors are those of :func:`plan`.
+    """
     if size <= tile:
         return [(slice(0, size), slice(0, size))]
     if tile <= 2 * overlap:

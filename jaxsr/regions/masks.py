@@ -1,0 +1,161 @@
+"""Masks: from boxes, classes and a user's array, enlarged with the image, and feathered to write back."""
+
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import PIL.Image
+from jaxtyping import Array, Float, Integer, Shaped
+
+from jaxsr.image import io
+
+REGION = 0.5  # above it a mask says "region"
+WIDTH = 16  # pixels in which a restored region rises from nothing at its border
+
+Box = Sequence[int]  # x, y, w, h
+
+
+def boxes(rectangles: Sequence[Box], height: int, width: int) -> Float[np.ndarray, "height width"]:
+    """The mask that is 1 in rectangles of pixels ``(x, y, w, h)``: the left top pixel and the size.
+
+    What of them lies beyond the image is cut off.
+
+    Raises:
+      ValueError: a rectangle is not four numbers, has no pixels, or none within the image; or there are no rectangles.
+    """
+    if not rectangles:
+        raise ValueError("no boxes given; give at least one as x,y,w,h")
+    mask = np.zeros((height, width), np.float32)
+    for rectangle in rectangles:
+        if len(rectangle) != 4:
+            raise ValueError(f"a box is four numbers x,y,w,h, got {len(rectangle)}")
+        x, y, w, h = rectangle
+        box = f"box {x},{y},{w},{h} (x,y,w,h)"
+        if w < 1 or h < 1:
+            raise ValueError(f"{box} is empty; its width and height must be 1 or more")
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise ValueError(
+                f"{box} lies outside the image of {width}×{height} pixels; "
+                f"x is 0 to {width - 1}, y is 0 to {height - 1}"
+            )
+        mask[max(y, 0) : y + h, max(x, 0) : x + w] = 1
+    return mask
+
+
+def of_class(
+    x: Float[Array | np.ndarray, "*b h w n"] | Integer[Array | np.ndarray, "*b h w"], index: int
+) -> Float[Array | np.ndarray, "*b h w"]:
+    """The mask of one class, from the classes' probabilities or from labels.
+
+    Of probabilities it is ``p / (p + the largest other)``: soft, and above a half just where the class
+    is the most probable one.
+
+    Raises:
+      ValueError: there is no such class.
+    """
+    if not jnp.issubdtype(x.dtype, np.floating):
+        return (x == index).astype(np.float32)
+    classes = x.shape[-1]
+    if not 0 <= index < classes:
+        raise ValueError(f"there is no class {index}; there are 0 to {classes - 1}")
+    p = x[..., index]
+    others = (x - np.eye(classes, dtype=np.float32)[index]).max(-1)  # probabilities are 0 or more
+    return p / (p + others)
+
+
+def checked(
+    mask: Shaped[np.ndarray | Array, "..."], height: int, width: int
+) -> Float[np.ndarray, "height width"]:
+    """A user's mask as the mask of an image: float32 in [0, 1].
+
+    Args:
+      mask: ``(h, w)`` or ``(h, w, 1)``; bool, uint8 or uint16 (their largest value is 1), or float.
+
+    Raises:
+      ValueError: it is of another type or size than that, or a float outside [0, 1].
+    """
+    mask = np.asarray(mask)
+    if mask.shape not in ((height, width), (height, width, 1)):
+        raise ValueError(
+            f"the mask is {_size(mask)}, the image {width}×{height} pixels; a mask is one channel "
+            "of the image's size: resize it first"
+        )
+    mask = mask.reshape(height, width)
+    if mask.dtype in (np.uint8, np.uint16):
+        return io.to_float(mask)
+    if mask.dtype != np.bool_ and not jnp.issubdtype(mask.dtype, np.floating):
+        raise ValueError(f"a mask is bool, uint8, uint16 or float in [0, 1], got {mask.dtype}")
+    mask = mask.astype(np.float32)
+    if not (mask.min() >= 0 and mask.max() <= 1):  # NaN fails too
+        raise ValueError(f"a float mask is in [0, 1], got {mask.min():g} to {mask.max():g}")
+    return mask
+
+
+def _size(mask: np.ndarray) -> str:
+    if mask.ndim == 3:
+        return f"{mask.shape[1]}×{mask.shape[0]} of {mask.shape[2]} channels"
+    return f"{mask.shape[1]}×{mask.shape[0]}" if mask.ndim == 2 else f"an array of {mask.shape}"
+
+
+def enlarge(
+    mask: Float[Array | np.ndarray, "*b h w"], scale: int
+) -> Float[Array | np.ndarray, "*b H W"]:
+    """The mask of the image upscaled by ``scale``; bilinear: edges stay, corners are rounded."""
+    *batch, height, width = mask.shape
+    return resized(mask, scale * height, scale * width)
+
+
+def resized(
+    x: Float[Array | np.ndarray, "*b h w"], height: int, width: int
+) -> Float[Array | np.ndarray, "*b {height} {width}"]:
+    """Bilinear, the kernel widened when shrinking: the same weights in JAX and, by Pillow, on the host."""
+    if not isinstance(x, np.ndarray):
+        return jax.image.resize(x, (*x.shape[:-2], height, width), "linear")
+    planes = [
+        PIL.Image.fromarray(np.ascontiguousarray(plane, np.float32)).resize(
+            (width, height), PIL.Image.Resampling.BILINEAR
+        )
+        for plane in x.reshape(-1, *x.shape[-2:])
+    ]
+    return np.stack([np.asarray(p) for p in planes]).reshape(*x.shape[:-2], height, width)
+
+
+def feather(
+    mask: Float[Array | np.ndarray, "*b h w"], width: int = WIDTH
+) -> Float[Array | np.ndarray, "*b h w"]:
+    """The weights to write a region back with: 0 outside, smoothly rising inward from its border.
+
+    They are ``t² (3 − 2t)`` of ``t``, the Euclidean distance to the nearest pixel outside as a part of
+    ``width`` pixels, at most 1. So neighbours differ by at most ``1.5 / width``, and a region thinner
+    than twice that still has a weight. The image's own border is none of the region.
+
+    Raises:
+      ValueError: ``width`` is less than 1.
+    """
+    if width < 1:
+        raise ValueError(f"a feather is 1 pixel wide or more, got {width}")
+    square = (mask > REGION) * np.float32(width**2)
+    for axis in (-1, -2):
+        square = _nearest(square, width, axis)
+    t = square**0.5 / np.float32(width)
+    return t * t * (3 - 2 * t)
+
+
+def _nearest(square, width: int, axis: int):
+    """``min over j of j² + square[i + j]``, of ``|j| < width``: one pass of the distance transform.
+
+    Source: Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions" (2012), eq. 2-3.
+    """
+    xp = square.__array_namespace__()
+    size = square.shape[axis]
+    pads = [(0, 0)] * square.ndim
+    pads[axis] = (width - 1, width - 1)
+    far = xp.pad(square, pads, constant_values=width**2)
+    nearest = square
+    for shift in range(2 * width - 1):
+        part = [slice(None)] * square.ndim
+        part[axis] = slice(shift, shift + size)
+        away = np.float32((shift - (width - 1)) ** 2)
+        nearest = xp.minimum(nearest, far[tuple(part)] + away)
+    return nearest

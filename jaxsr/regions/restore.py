@@ -1,0 +1,124 @@
+"""Restoring a region: the tiles it touches through the restorer, written back with a feathered mask."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsr.networks.window_restorer import PATCH, WindowRestorer
+from jaxsr.regions import tiles
+from jaxsr.regions.masks import REGION, feather
+
+
+def restore(
+    network: WindowRestorer,
+    params: dict,
+    x: Float[Array | np.ndarray, "b h w 3"],
+    mask: Float[Array | np.ndarray, "b h w"],
+    features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
+    *,
+    core: int = 256,
+    budget: int = 4,
+) -> tuple[Float[Array, "b h w 3"], Int[Array, "b"]]:
+    """Images with their regions restored: a pure function, of one cost whatever the regions are.
+
+    Of each image ``budget`` tiles are restored: those with the most of the region, on a grid that starts
+    at the region's corner. Within the budget the result equals :func:`restore_whole`'s.
+
+    Args:
+      x: images in [0, 1] of any size.
+      mask: their masks; the region is where it is above 0.5.
+      features: the upscaler's, on the restorer's grid (``window_restorer.features_at`` with the rows
+        and columns of :func:`grid`, or fewer: those missing are 0); None: not upscaled.
+      core: the side of what a tile restores, in pixels, a multiple of ``network.multiple``; the tile
+        is larger by ``network.margin`` on every side, but never larger than the frame.
+      budget: tiles an image.
+
+    Returns:
+      The images, every pixel outside the region as it was, bit for bit; and how many tiles of each
+      image were left as they were because there were more than the budget.
+
+    Raises:
+      ValueError: the core is not a positive multiple of ``network.multiple``, the budget is less than
+        1, or the features are larger than the grid.
+    """
+    if core < 1 or core % network.multiple or budget < 1:
+        raise ValueError(
+            f"a budget is 1 tile or more, with a core that is a multiple of {network.multiple} "
+            f"pixels, got {budget} with cores of {core}"
+        )
+
+    def one(x, mask, features):
+        frame, mask_frame, features = _framed(network, x, mask, features)
+        region = mask_frame[..., 0] > REGION
+        cells = tiles.choose(region, network.multiple, core, budget)
+        gather = functools.partial(tiles.gather, cells=cells, core=core, margin=network.margin)
+        seen = None if features is None else gather(features, step=PATCH)
+        y = apply(network, params, gather(frame), gather(mask_frame), seen)
+        # a fourth channel tells what was restored: where the budget ends, the region's feather does
+        y = jnp.concatenate([y, jnp.ones_like(y[..., :1])], -1)
+        frame = jnp.concatenate([frame, jnp.zeros_like(mask_frame)], -1)
+        out = tiles.scatter(frame, y, cells, core, network.margin)[: x.shape[0], : x.shape[1]]
+        return write_back(x, out[..., :3], mask * out[..., 3]), cells.left_over
+
+    return jax.vmap(one)(jnp.asarray(x), jnp.asarray(mask), features)
+
+
+def restore_whole(
+    network: WindowRestorer,
+    params: dict,
+    x: Float[Array | np.ndarray, "b h w 3"],
+    mask: Float[Array | np.ndarray, "b h w"],
+    features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
+) -> Float[Array, "b h w 3"]:
+    """:func:`restore` by the whole frame, at the whole frame's cost."""
+    x, mask = jnp.asarray(x), jnp.asarray(mask)
+    framed = jax.vmap(functools.partial(_framed, network))(x, mask, features)
+    y = apply(network, params, *framed)
+    return write_back(x, y[:, : x.shape[1], : x.shape[2]], mask)
+
+
+def apply(
+    network: WindowRestorer,
+    params: dict,
+    x: Float[Array, "b h w 3"],
+    mask: Float[Array, "b h w 1"],
+    features: Float[Array, "b rows cols c"] | None = None,
+) -> Float[Array, "b h w 3"]:
+    """The network as a pure function of frames, or of tiles, in [0, 1]; the result is clipped to it."""
+    return jnp.clip(network.apply({"params": params}, x, mask, features), 0, 1)
+
+
+def write_back(
+    x: Float[Array | np.ndarray, "*b h w c"],
+    restored: Float[Array | np.ndarray, "*b h w c"],
+    mask: Float[Array | np.ndarray, "*b h w"],
+) -> Float[Array | np.ndarray, "*b h w c"]:
+    """``x + w (restored − x)``, w the feathered mask; bit for bit ``x`` where w is 0: outside the region."""
+    weights = feather(mask)[..., None]
+    xp = x.__array_namespace__()
+    return xp.where(weights > 0, x + weights * (restored - x), x)
+
+
+def grid(network: WindowRestorer, height: int, width: int) -> tuple[int, int]:
+    """Rows and columns of the grid that the restorer wants an image's features on."""
+    rows, columns = tiles.frame_size(height, width, network.multiple)
+    return rows // PATCH, columns // PATCH
+
+
+def _framed(network: WindowRestorer, x: Array, mask: Array, features: Array | None):
+    """An image and its mask ``(h, w, 1)`` continued by their edges to a frame; features by zeros."""
+    height, width = tiles.frame_size(*mask.shape, network.multiple)
+    pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]
+    x, mask = (jnp.pad(a, pads, mode="edge") for a in (x, mask[..., None]))
+    if features is not None:
+        missing = [n // PATCH - m for n, m in zip((height, width), features.shape, strict=False)]
+        if min(missing) < 0:
+            raise ValueError(
+                f"features of {features.shape[0]}×{features.shape[1]} positions for a grid of "
+                f"{height // PATCH}×{width // PATCH}; bring them to it by features_at"
+            )
+        features = jnp.pad(features, [*((0, n) for n in missing), (0, 0)])
+    return x, mask, features
