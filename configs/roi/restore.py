@@ -26,6 +26,6 @@ def get_config():
     config.steps = 6_000
     config.log_every = 100
     config.optimizer.update(
-        learning_rate=1e-3, schedule="cosine", warmup_steps=200, final_fraction=0.01, clip_norm=1.0
+        learning_rate=5e-4, schedule="cosine", warmup_steps=200, final_fraction=0.01, clip_norm=0.2
     )
     return config

@@ -15,6 +15,7 @@ from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_shuffle, pixel_unshuffle
 
 PATCH = 4  # image pixels of a position, each way
+UNIT = 0.1  # of the last layer's output: restoring changes pixels by little, and training by less
 
 
 class WindowRestorer(nn.Module):
@@ -89,7 +90,7 @@ class WindowRestorer(nn.Module):
             f = ResidualBlock(dtype=self.dtype, name=f"after_{i}")(f)
         channels = 3 * PATCH**2
         change = Conv(channels, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="change")
-        return x + pixel_shuffle(change(f).astype(jnp.float32), PATCH)
+        return x + UNIT * pixel_shuffle(change(f).astype(jnp.float32), PATCH)
 
 
 def window_restorer(**options) -> WindowRestorer:
