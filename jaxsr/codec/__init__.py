@@ -3,7 +3,6 @@
 A file decodes to the same symbols on every device, and to the same pixels within ±1 of 255.
 """
 
-import bisect
 import functools
 import os
 from typing import Any
@@ -11,16 +10,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, Float, Float32, PRNGKeyArray, Shaped, UInt8
 
-from jaxsr.codec import coder, container, region, weights
-from jaxsr.codec.container import LEVELS, File, Header, parse_header
+from jaxsr.codec import coder, container, encoder, half, region, weights
+from jaxsr.codec.container import LEVELS, Header, parse_header
+from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
 from jaxsr.image import io
 
 DEFAULT = weights.DEFAULT
-TOLERANCE = 0.03  # how far below a wanted number of bytes a file may stay
-TRIES = 8  # files written at most to meet it
+ROI_GAIN = 6.0  # dB
+MODES = ("full", "half", "auto")
 Image = Shaped[np.ndarray | Array, "..."] | io.Picture | str | os.PathLike
 
 info = parse_header
@@ -39,9 +39,11 @@ def encode(
     bpp: float | None = None,
     max_bytes: int | None = None,
     roi: region.Mask | None = None,
-    roi_gain: float = 6.0,
+    roi_gain: float = ROI_GAIN,
+    mode: str = "full",
     keep_metadata: bool = False,
     model: str | os.PathLike | Model = DEFAULT,
+    upscaler: str | os.PathLike | Enlarger = half.DEFAULT,
 ) -> bytes:
     """An image as a complete ``.jsr`` file.
 
@@ -55,19 +57,42 @@ def encode(
       roi: a mask of the image's size, bool, uint8 (255: all) or float in [0, 1]: where it is set,
         the image is coded finer. Under ``bpp`` or ``max_bytes`` the rest pays for it.
       roi_gain: by how many dB finer.
+      mode: "full" codes the image at its own size; "half" at half of it, and the decoder
+        super-resolves it: with few bits that may be better, and files get smaller than they can at full
+        size. "auto" decodes both and keeps the better: within the bytes wanted or, for a quality, those
+        that it takes at full size.
       keep_metadata: whether a Picture's ICC profile and EXIF block go into the file.
       model: the codec: a released name, a weights file or a loaded Model.
+      upscaler: of half the size, ×2: a released name, a weights file or a loaded Enlarger.
 
     Raises:
       ValueError: no such image, one of 16 bits, or a size that cannot be met.
     """
+    if mode not in MODES:
+        raise ValueError(f"a mode is full, half or auto, got {mode!r}")
     picture = _picture(image)
-    model = model if isinstance(model, Model) else load(model)
-    file = _Prepared(model, picture, _region(roi, roi_gain, picture), keep_metadata)
-    if bpp is None and max_bytes is None:
-        return file.at(level_of(quality), quality)
-    pixels = picture.pixels.shape[0] * picture.pixels.shape[1]
-    return file.within(_limit(bpp, max_bytes, pixels))
+    _check_mask(roi, picture)
+    source = encoder.Source(picture, roi, roi_gain, keep_metadata)
+    model = _loaded(model, load)
+    enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
+    ways = [encoder.Prepared(model, source, e and _loaded(e, half.load)) for e in enlargers]
+    if bpp is not None or max_bytes is not None:
+        limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
+        return _chosen(ways, [way.within(limit) for way in ways], limit)
+    first = ways[0].at(level_of(quality), quality)
+    return _chosen(ways, [first, *(way.within(len(first)) for way in ways[1:])])
+
+
+def _chosen(ways: list, files: list[bytes | None], limit: int = 0) -> bytes:
+    chosen = encoder.better(ways, files)
+    if chosen is None:
+        smallest = len(ways[-1].at(0))
+        smaller = "; at half its size it can be smaller: mode half, or auto"
+        raise ValueError(
+            f"the smallest file of this image is {smallest} bytes, not {limit}"
+            + (smaller if ways[-1].enlarger is None else "")
+        )
+    return chosen
 
 
 def level_of(quality: int) -> int:
@@ -93,117 +118,102 @@ def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
     return max_bytes
 
 
-def _region(roi, gain: float, picture: io.Picture):
-    if roi is None:
-        return None
+def _check_mask(roi: region.Mask | None, picture: io.Picture) -> None:
     size = picture.pixels.shape[:2]
-    if roi.shape != size:
+    if roi is not None and roi.shape != size:
         raise ValueError(
             f"the region's mask is {roi.shape[1]}×{roi.shape[0]}, the image {size[1]}×{size[0]}; "
             "they must be of one size"
         )
-    return region.region_map(roi, gain)
-
-
-class _Prepared:
-    """A picture whose transform is computed; its files of any size only take the coding."""
-
-    def __init__(self, model: Model, picture: io.Picture, steps, keep_metadata: bool):
-        self.model, self.picture, self.steps, self.keep = model, picture, steps, keep_metadata
-        pixels = picture.pixels
-        if picture.alpha is not None:
-            pixels = io.bleed(io.to_float(pixels), io.to_float(picture.alpha))
-            pixels = io.from_float(pixels)
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
-        self.analysed = coder.Analysed(model, pixels, steps)
-
-    def at(self, level: int, quality: int = 0) -> bytes:
-        """The complete file at a level."""
-        picture = self.picture
-        height, width, channels = picture.pixels.shape
-        header = Header(width, height, channels, self.model.number, self.model.hash, level, quality)
-        tiles = tuple(self.analysed.tiles(level))
-        icc, exif = (picture.icc, picture.exif) if self.keep else (None, None)
-        return container.pack(File(header, tiles, picture.alpha, icc, exif, self.steps))
-
-    def within(self, limit: int) -> bytes:
-        """The largest file found of at most ``limit`` bytes; at once if within ``TOLERANCE``.
-
-        Levels are chosen by the estimate; by how much the file then misses, the next aim is corrected.
-
-        Raises:
-          ValueError: even the lowest level's file is larger.
-        """
-        best, aim, levels = b"", limit, range(LEVELS)  # those still possible
-        for _ in range(TRIES):
-            level = bisect.bisect_right(levels[1:], aim, key=self._estimate) + levels.start
-            file = self.at(level)
-            missing = limit - len(file)
-            if missing < 0:
-                levels = range(levels.start, level)
-            else:
-                best, levels = file, range(level, levels.stop)
-            if 0 <= missing <= limit * TOLERANCE / 3 or len(levels) < 2:
-                break
-            aim += missing
-        best = best or self.at(0)
-        if len(best) > limit:
-            raise ValueError(f"the smallest file of this image is {len(best)} bytes, not {limit}")
-        return best
-
-    def _estimate(self, level: int) -> float:
-        """Bytes of the tiles."""
-        return self.analysed.estimate(level) / 8
 
 
 def decode(
-    data: bytes, *, model: str | os.PathLike | Model | None = None
+    data: bytes,
+    *,
+    model: str | os.PathLike | Model | None = None,
+    upscaler: str | os.PathLike | Enlarger | None = None,
 ) -> UInt8[np.ndarray, "h w *c"]:
     """The image of a ``.jsr`` file: ``(h, w, 3)``, gray ``(h, w)``; alpha as a last channel.
 
     Raises:
       ValueError: see :func:`decode_picture`.
     """
-    picture = decode_picture(data, model=model)
+    picture = decode_picture(data, model=model, upscaler=upscaler)
     pixels = picture.pixels
     if picture.alpha is not None:
         return np.concatenate([pixels, picture.alpha[..., None]], axis=-1)
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels
 
 
-def decode_picture(data: bytes, *, model: str | os.PathLike | Model | None = None) -> io.Picture:
+def decode_picture(
+    data: bytes,
+    *,
+    model: str | os.PathLike | Model | None = None,
+    upscaler: str | os.PathLike | Enlarger | None = None,
+) -> io.Picture:
     """The image with its alpha, and ICC profile and EXIF block where the file has them.
 
     Args:
       model: the codec it was coded with; unless given, the released one that the file names.
+      upscaler: that it was made with, of a file that holds the image at half its size; likewise.
 
     Raises:
       ValueError: it is no ``.jsr`` file, damaged, or coded with a model that is not here.
     """
     file = container.parse(data)
-    model = _model_of(file.header, model)
-    pixels = coder.decode(model, file.header, file.tiles, file.region)
-    if file.header.channels == 1:
-        pixels = np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8)
-    return io.Picture(pixels, file.alpha, file.icc, file.exif)
+    model, enlarger = _model_of(file.header, model), _enlarger_of(file.header, upscaler)
+    return io.Picture(encoder.decoded(file, model, enlarger), file.alpha, file.icc, file.exif)
 
 
-def _model_of(header: Header, model) -> Model:
-    if model is None:
-        for name in weights.available():
-            if load(name).hash == header.model_hash:
+def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
+    """The region that a ``.jsr`` file was made with, as a mask of its image; None where it has none.
+
+    Of the mask that was given it has what the file has: shares of 16×16 pixels (32×32 at half the size),
+    none, half or all of them; see :func:`jaxsr.codec.region.mask_of`.
+
+    Raises:
+      ValueError: it is no ``.jsr`` file, or damaged.
+    """
+    file = container.parse(data)
+    if file.region is None:
+        return None
+    header = file.header
+    return region.mask_of(file.region, header.height, header.width, header.scale)
+
+
+def _model_of(header: Header, given) -> Model:
+    return _named(header.model_hash, "a model", given, weights.available(), load)
+
+
+def _enlarger_of(header: Header, given) -> Enlarger | None:
+    if header.scale == 1:
+        return None
+    return _named(header.upscaler, "an upscaler", given, half.available(), half.load)
+
+
+def _named(wanted: bytes, what: str, given, released, load):
+    """The one of a hash that a file was made with: it is the one given, or else released."""
+    kind = what.split()[-1]
+    if given is None:
+        for name in released:
+            if load(name).hash == wanted:
                 return load(name)
         raise ValueError(
-            f"the file was coded with a model that is not here (hash {header.model_hash.hex()}); "
-            "give its weights file as the model"
+            f"the file was coded with {what} that is not here (hash {wanted.hex()}); "
+            f"give its weights file as the {kind}"
         )
-    model = model if isinstance(model, Model) else load(model)
-    if model.hash != header.model_hash:
+    found = _loaded(given, load)
+    if found.hash != wanted:
         raise ValueError(
-            f"the file was coded with another model (hash {header.model_hash.hex()}) "
-            f"than the one given ({model.hash.hex()})"
+            f"the file was coded with another {kind} (hash {wanted.hex()}) than the one given "
+            f"({found.hash.hex()})"
         )
-    return model
+    return found
+
+
+def _loaded(given, load):
+    """What was given, read if it is a name or a path."""
+    return load(given) if isinstance(given, str | os.PathLike) else given
 
 
 def rate_distortion(
@@ -225,7 +235,7 @@ def rate_distortion(
     Returns:
       The images as decoded, and the bits per pixel they are estimated to take.
     """
-    model = model if isinstance(model, Model) else load(model)
+    model = _loaded(model, load)
     batch, height, width, _ = image.shape
     pad = [(0, 0), (0, -height % 128), (0, -width % 128), (0, 0)]
     x = jnp.pad(image, pad, mode="edge")

@@ -109,12 +109,12 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
 def decode(
     model: Model, header: container.Header, tiles: tuple[Tile, ...], region: Map | None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """The image.
+    """What the tiles hold: the image, or that at half its size.
 
     Raises:
       ValueError: a tile's symbols are not those that were coded.
     """
-    where = places(header.height, header.width)
+    where = places(*header.coded)
     rate = model.rate(header.level)
     steps = region_of(region, where)
     latents = np.empty((*steps.shape, model.latents), np.float32)
@@ -131,13 +131,14 @@ def decode(
 def assembled(model, header, latents: Float32[np.ndarray, "rows columns m"], steps, where):
     """The synthesis of all tiles, side by side."""
     rate = model.rate(header.level)
-    image = np.empty((header.height, header.width, 3), np.uint8)
+    rows, columns = header.coded
+    image = np.empty((rows, columns, 3), np.uint8)
     for place in where:
         y, local = (cut(x, place, 1, place.margin) for x in (latents, steps))
         pixels = np.asarray(model.synthesise(y, rate, local))
         top, left = place.top * DOWN, place.left * DOWN
-        height = min(place.height * DOWN, header.height - top)
-        width = min(place.width * DOWN, header.width - left)
+        height = min(place.height * DOWN, rows - top)
+        width = min(place.width * DOWN, columns - left)
         inner = place.margin * DOWN
         image[top : top + height, left : left + width] = pixels[
             inner : inner + height, inner : inner + width

@@ -27,7 +27,8 @@ MAX_LANES = 1024
 
 # Flags
 RGB, REGION, ALPHA, ICC, EXIF = 1, 2, 4, 8, 16
-SCALE_SHIFT = 5  # two bits: log2 of the coded scale
+SCALE_SHIFT = 5  # two bits: log2 of the scale
+SCALES = (1, 2)  # 4 is reserved
 RESERVED = 128
 # The parts between header and tiles, in this order, each there if its flag is.
 SECTIONS = {REGION: "region", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
@@ -47,7 +48,8 @@ class Header:
       model_hash: the first four bytes of SHA-256 over the model's weights and tables.
       level: the rate, 0 to 1023.
       quality: 1 to 100 as asked for; 0 where bytes were asked for.
-      scale: 1. (Files that hold the image at 1/2 or 1/4 of its size are not defined yet.)
+      scale: 1; or 2: the tiles hold the image at half its size, and an upscaler makes it whole.
+      upscaler: the first four bytes of SHA-256 over that upscaler's weights; none at scale 1.
 
     Raises:
       ValueError: a field is out of range.
@@ -61,6 +63,7 @@ class Header:
     level: int
     quality: int = 0
     scale: int = 1
+    upscaler: bytes = b""
 
     def __post_init__(self):
         if self.width < 1 or self.height < 1 or self.width * self.height > MAX_PIXELS:
@@ -76,13 +79,23 @@ class Header:
             raise ValueError(f"rate level {self.level}; 0 to {LEVELS - 1} can be")
         if not 0 <= self.quality <= 100:
             raise ValueError(f"quality {self.quality}; 0 to 100 can be")
-        if self.scale != 1:
-            raise ValueError("an image stored at part of its size, which this version cannot read")
+        if self.scale not in SCALES:
+            raise ValueError(
+                f"an image stored at 1/{self.scale} of its size, which this version cannot read"
+            )
+        if len(self.upscaler) != (0 if self.scale == 1 else 4):
+            raise ValueError("an upscaler is named, by a hash of 4 bytes, where the scale is not 1")
+
+    @property
+    def coded(self) -> tuple[int, int]:
+        """Height and width of what the tiles hold, in pixels."""
+        return -(-self.height // self.scale), -(-self.width // self.scale)
 
     @property
     def grid(self) -> tuple[int, int]:
         """Tiles: rows, columns."""
-        return -(-self.height // TILE), -(-self.width // TILE)
+        height, width = self.coded
+        return -(-height // TILE), -(-width // TILE)
 
     @property
     def tiles(self) -> int:
@@ -122,7 +135,7 @@ class File:
       tiles: row by row.
       alpha: transparency, of the image's size.
       icc, exif: as :class:`jaxsr.image.io.Picture` has them.
-      region: steps of finer quantisation, of ``region.map_shape(height, width)``.
+      region: steps of finer quantisation, of ``region.map_shape(*header.coded)``.
     """
 
     header: Header
@@ -166,9 +179,11 @@ def pack(file: File) -> bytes:
     sections = {flag: _coded(getattr(file, name), flag) for flag, name in SECTIONS.items()}
     sections = {flag: data for flag, data in sections.items() if data is not None}
     flags = sum(sections) + (RGB if header.channels == 3 else 0)
+    flags += header.scale.bit_length() - 1 << SCALE_SHIFT
     out = bytearray(MAGIC + bytes([VERSION, flags]))
     out += varint(header.width) + varint(header.height)
     out += struct.pack("<B4sHB", header.model, header.model_hash, header.level, header.quality)
+    out += header.upscaler
     for data in sections.values():
         out += varint(len(data)) + data
     for tile in file.tiles:
@@ -185,10 +200,9 @@ def _check_parts(file: File) -> None:
         raise ValueError(f"{len(file.tiles)} tiles for an image that has {header.tiles}")
     if file.alpha is not None and file.alpha.shape != size:
         raise ValueError(f"alpha of {file.alpha.shape} for an image of {size}")
-    if file.region is not None and file.region.shape != regions.map_shape(*size):
-        raise ValueError(
-            f"a region map of {file.region.shape} for {regions.map_shape(*size)} latent positions"
-        )
+    positions = regions.map_shape(*header.coded)
+    if file.region is not None and file.region.shape != positions:
+        raise ValueError(f"a region map of {file.region.shape} for {positions} latent positions")
     for name, data in (("ICC profile", file.icc), ("EXIF", file.exif)):
         if data is not None and len(data) > MAX_METADATA:
             raise ValueError(f"{len(data)} bytes of {name}; {MAX_METADATA} can be kept")
@@ -226,7 +240,7 @@ def parse(data: bytes) -> File:
     if layout.problem is not None:
         raise ValueError(layout.problem)
     header, sections = layout.header, layout.sections
-    size = header.height, header.width
+    size, positions = (header.height, header.width), regions.map_shape(*header.coded)
     try:
         region, alpha = sections.get("region"), sections.get("alpha")
         return File(
@@ -235,7 +249,7 @@ def parse(data: bytes) -> File:
             None if alpha is None else planes.decode_plane(alpha, size),
             _metadata(sections.get("icc"), "the ICC profile"),
             _metadata(sections.get("exif"), "EXIF"),
-            None if region is None else regions.decode_map(region, regions.map_shape(*size)),
+            None if region is None else regions.decode_map(region, positions),
         )
     except ValueError as error:
         raise ValueError(f"the file is damaged: {error}") from None
@@ -312,7 +326,9 @@ def _read_header(reader: "_Reader") -> tuple[Header, int]:
     model, model_hash, level, quality = struct.unpack("<B4sHB", reader.take(8, what))
     channels = 3 if flags & RGB else 1
     scale = 1 << (flags >> SCALE_SHIFT & 3)
-    return Header(width, height, channels, model, model_hash, level, quality, scale), flags
+    upscaler = b"" if scale == 1 else reader.take(4, what)
+    known = channels, model, model_hash, level, quality, scale, upscaler
+    return Header(width, height, *known), flags
 
 
 def _checked_count(header: Header, reader: "_Reader") -> int:

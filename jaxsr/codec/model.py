@@ -76,15 +76,8 @@ class Model:
 
     @functools.cached_property
     def hash(self) -> bytes:
-        """What files know the model by: the first 4 bytes of a SHA-256.
-
-        It is over the network's name and options and over all arrays, in the order of their names.
-        """
-        sha = hashlib.sha256(json.dumps([self.name, self.options], sort_keys=True).encode())
-        for name, array in sorted(self.arrays().items()):
-            sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
-            sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
-        return sha.digest()[:4]
+        """What files know the model by."""
+        return fingerprint(self.name, self.options, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
         """All that defines the model, as its weights file holds it: float16 and integers, by name."""
@@ -238,6 +231,18 @@ class Model:
             params, lambda net, y, g: net.synthesis(y, level(g)), y[None], log_gain[None]
         )
         return jnp.round(jnp.clip(x[0], 0, 1) * 255).astype(jnp.uint8)
+
+
+def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+    """What files know weights by: the first 4 bytes of a SHA-256.
+
+    It is over the network's name and options and over all arrays, in the order of their names.
+    """
+    sha = hashlib.sha256(json.dumps([network, options], sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        sha.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return sha.digest()[:4]
 
 
 def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:

@@ -11,9 +11,10 @@ that the map's size bounds.
 import math
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8, UInt8
+from jaxtyping import Bool, Float, Float32, Int8, UInt8
 
 from jaxsr.entropy.tables import STEP
+from jaxsr.regions import masks
 
 STRIDE = 16  # image pixels a latent position covers, each way
 LARGEST = 63  # steps, either sign
@@ -28,7 +29,7 @@ def map_shape(height: int, width: int) -> tuple[int, int]:
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
-def region_map(mask: Mask, gain_db: float) -> Map:
+def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
     """How many steps finer each 16×16 block of the image is quantised.
 
     The covered share of a block, rounded to none, half or all, times the gain, rounded to steps:
@@ -37,6 +38,7 @@ def region_map(mask: Mask, gain_db: float) -> Map:
     Args:
       mask: of the image's size; bool, uint8 (255: all) or float in [0, 1].
       gain_db: dB of finer quantisation where the mask is full; negative: coarser.
+      scale: of how many of the mask's pixels one is coded, each way; blocks are as many times larger.
 
     Raises:
       ValueError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
@@ -49,17 +51,31 @@ def region_map(mask: Mask, gain_db: float) -> Map:
     white = 255 if mask.dtype == np.uint8 else 1
     if not (mask.min() >= 0 and mask.max() <= white):
         raise ValueError("a region's mask has values in [0, 1]; this one goes beyond or holds NaN")
-    halves = np.floor(2 * _block_means(mask) / white + 0.5)
+    halves = np.floor(2 * _block_means(mask, STRIDE * scale) / white + 0.5)
     return np.rint(halves * (gain_db / STEP_DB / 2)).astype(np.int8)
 
 
-def _block_means(mask: np.ndarray) -> np.ndarray:
+def _block_means(mask: np.ndarray, side: int) -> np.ndarray:
     """The mean of each block; blocks cut off by the border count what they have."""
-    starts = [np.arange(0, size, STRIDE) for size in mask.shape]
+    starts = [np.arange(0, size, side) for size in mask.shape]
     sums = np.add.reduceat(mask, starts[0], axis=0, dtype=np.float32)
     sums = np.add.reduceat(sums, starts[1], axis=1)
-    heights, widths = (np.minimum(STRIDE, n - at) for n, at in zip(mask.shape, starts, strict=True))
+    heights, widths = (np.minimum(side, n - at) for n, at in zip(mask.shape, starts, strict=True))
     return sums / np.outer(heights, widths)
+
+
+def mask_of(
+    region: Map, height: int, width: int, scale: int = 1
+) -> Float32[np.ndarray, "height width"]:
+    """The mask of an image whose map this is, as far as the map tells: :func:`region_map` undone.
+
+    1 where the map is finest, ½ where half a block was covered, 0 where it is not finer; between the
+    centres of blocks bilinear, so that outlines are no staircases.
+    """
+    finest = max(int(region.max()), 1)
+    shares = np.floor(2 * np.maximum(region, 0) / finest + 0.5) / 2
+    rows, columns = (n * STRIDE * scale for n in region.shape)
+    return masks.resized(shares.astype(np.float32), rows, columns)[:height, :width]
 
 
 # The coded map

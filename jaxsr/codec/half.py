@@ -1,0 +1,64 @@
+"""Pictures kept at half their size: reduced before they are coded, super-resolved when they are decoded.
+
+Which upscaler a file was made with, it says by a hash: another one would give another picture.
+"""
+
+import functools
+import os
+
+import flax.traverse_util
+import numpy as np
+from jaxtyping import UInt8
+
+from jaxsr import zoo
+from jaxsr.codec.model import fingerprint
+from jaxsr.image.resize import imresize_uint8
+from jaxsr.tiled import TiledUpscaler
+
+SCALE = 2
+DEFAULT = zoo.DEFAULT
+
+Pixels = UInt8[np.ndarray, "h w c"]
+
+
+def reduced(pixels: Pixels) -> UInt8[np.ndarray, "hh ww c"]:
+    """At half the size, rounded up, as MATLAB's bicubic: what upscalers are trained on."""
+    return imresize_uint8(pixels, 1 / SCALE)
+
+
+class Enlarger:
+    """An upscaler ×2 that files can name.
+
+    Attributes:
+      hash: what they name it by.
+    """
+
+    def __init__(self, weights: zoo.Weights, name: str):
+        """``name`` is that of the weights, for errors."""
+        arrays = flax.traverse_util.flatten_dict(weights.params, sep="/")
+        self.hash = fingerprint(weights.network, weights.options, arrays)
+        folded = zoo.folded(weights)
+        self._tiled = TiledUpscaler(zoo.build(folded, name), folded.params)
+
+    def __call__(self, pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "hh ww c"]:
+        """Twice the size; of sizes that are odd the last row or column falls away."""
+        return self._tiled([pixels])[0][:height, :width]
+
+
+@functools.lru_cache(maxsize=4)
+def load(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
+    """An upscaler ×2, released or of a file.
+
+    Raises:
+      ValueError: there is none of that name, or the file has no upscaler ×2.
+    """
+    path = zoo.find(name_or_path, SCALE)
+    weights = zoo.read(path, zoo.UPSCALER)
+    if weights.options.get("scale", 4) != SCALE:
+        raise ValueError(f"{path}: a picture at half its size takes an upscaler ×{SCALE}")
+    return Enlarger(weights, os.fspath(name_or_path))
+
+
+def available() -> list[str]:
+    """Released upscalers that are there at ×2."""
+    return [name for name, scales in zoo.available().items() if SCALE in scales]
