@@ -102,7 +102,7 @@ def enlarge(
     mask: Float[Array | np.ndarray, "*b h w"], scale: int
 ) -> Float[Array | np.ndarray, "*b H W"]:
     """The mask of the image upscaled by ``scale``; bilinear: edges stay, corners are rounded."""
-    *batch, height, width = mask.shape
+    height, width = mask.shape[-2:]
     return resized(mask, scale * height, scale * width)
 
 

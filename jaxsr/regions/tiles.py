@@ -6,7 +6,6 @@ farther than what is kept of it wherever it does not end with the frame, gives t
 whole frame gives: zero padding acts at the frame's border only, as it does for the whole.
 """
 
-import dataclasses
 import functools
 import itertools
 from collections.abc import Collection
