@@ -18,13 +18,13 @@ import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
 from jaxsr.image import io
+from jaxsr.regions.masks import REGION
 
 Mask = Float[np.ndarray, "h w"]
 Truth = Bool[np.ndarray, "h w"]
 Curve = Float[np.ndarray, "256"]  # by threshold: 255 first, 0 last
 
 BETA2 = 0.3
-REGION = 0.5  # above it a mask says "region"
 EPS = np.spacing(1.0)
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from jaxsr.evaluation.tasks import codec, super_resolution
+from jaxsr.evaluation.tasks import codec, regions, super_resolution
 from jaxsr.zoo.weights import Weights
 
-TASKS = {"super_resolution": super_resolution.run, "codec": codec.run}
+TASKS = {"super_resolution": super_resolution.run, "codec": codec.run, "regions": regions.run}
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:

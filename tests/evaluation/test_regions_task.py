@@ -1,0 +1,191 @@
+"""``eval.py --config=configs/eval/regions.py``, from its config to the files it writes."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from jaxsr import networks
+from jaxsr.evaluation import masked, saliency
+from jaxsr.evaluation.tasks import regions
+from jaxsr.zoo import weights
+from jaxsr.zoo.weights import Weights
+
+REPO = Path(__file__).resolve().parents[2]
+SIZE = (64, 80)
+
+
+def load_script(path):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def script():
+    return load_script(REPO / "eval.py")
+
+
+def configured(**fields):
+    config = load_script(REPO / "configs" / "eval" / "regions.py").get_config()
+    config.update(fields)
+    return config
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Two images with masks, one of them gray and its mask an RGB file."""
+    folder = tmp_path_factory.mktemp("set")
+    for part in ("images", "masks"):
+        (folder / part).mkdir()
+    mask = np.zeros(SIZE, np.uint8)
+    mask[16:48, 24:60] = 255
+    crop = skimage.data.astronaut()[60:, 190:][: SIZE[0], : SIZE[1]]
+    Image.fromarray(crop).save(folder / "images" / "astronaut.v1.png")
+    Image.fromarray(mask).save(folder / "masks" / "astronaut.v1.png")
+    Image.fromarray(crop[..., 1]).save(folder / "images" / "gray.jpg")
+    Image.fromarray(np.stack([255 - mask] * 3, -1)).save(folder / "masks" / "gray.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_segmenter(random_params, tmp_path_factory):
+    options = {"features": [4, 4, 4, 4], "side": 32, "layers": 1}
+    network = networks.create_segmenter("attention_unet", **options)
+    params = random_params(network, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))
+    path = tmp_path_factory.mktemp("weights") / "segmenter.safetensors"
+    weights.save(path, Weights("attention_unet", options, params))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny_restorer(random_params, tmp_path_factory):
+    """A restorer of images that span-compact enlarged: its features have that many channels."""
+    options = {"features": 6, "blocks": 1, "layers": 1, "heads": 1}
+    network = networks.create_restorer("window_restorer", **options)
+    shapes = (1, 32, 32, 3), (1, 32, 32, 1), (1, 8, 8, 32)
+    inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+    path = tmp_path_factory.mktemp("weights") / "restorer.safetensors"
+    weights.save(path, Weights("window_restorer", options, random_params(network, *inputs)))
+    return path
+
+
+def test_a_segmenter_is_measured_beside_the_baselines(
+    script, photos, tiny_segmenter, tmp_path, capsys
+):
+    pytest.importorskip("matplotlib")
+    config = configured(
+        model=str(tiny_segmenter),
+        data=str(photos),
+        out=str(tmp_path / "regions.json"),
+        plot=str(tmp_path / "curves.png"),
+        pictures=str(tmp_path / "pictures"),
+    )
+    script.run(config)
+    (measured,) = json.loads(Path(config.out).read_text())["sets"]
+    ours, gaussian, everything = measured["saliency"]
+    finder = regions.segmenting(weights.load(tiny_segmenter))
+    (expected,) = saliency.evaluate({"": finder}, masked.read(photos))
+    assert ours["mae"] == pytest.approx(expected.mae, abs=1e-6)
+    assert ours["max_f"] == pytest.approx(expected.max_f, abs=1e-6)
+    assert [image["name"] for image in ours["images"]] == ["astronaut.v1", "gray"]
+    region = 32 * 36 / (SIZE[0] * SIZE[1])
+    shares = [1 - region, region]
+    assert [image["mae"] for image in everything["images"]] == pytest.approx(shares)
+    assert gaussian["images"][0]["iou"] > 0.5 > gaussian["images"][1]["iou"]
+    assert measured["quality"] == []
+    picture = Image.open(tmp_path / "pictures" / photos.name / "gray.png")
+    assert picture.size == (3 * SIZE[1] + 2 * regions.GAP, SIZE[0])
+    assert Image.open(config.plot).format == "PNG"
+    assert "centred Gaussian" in capsys.readouterr().out
+
+
+def test_a_restorer_is_measured_in_three_places(script, photos, tiny_restorer, tmp_path, capsys):
+    config = configured(
+        restorer=str(tiny_restorer),
+        data=f"{photos},{photos / 'images'}",
+        degradations=("x4", "noise"),
+        out=str(tmp_path / "regions.json"),
+        pictures=str(tmp_path / "pictures"),
+        each_image=True,
+        limit=1,
+    )
+    script.run(config)
+    first, second = json.loads(Path(config.out).read_text())["sets"]
+    assert first["saliency"] == second["saliency"] == []
+    for result in first["quality"]:
+        inside, outside, whole = (result["mean"][p] for p in ("inside", "outside", "whole"))
+        assert outside["gain"]["psnr"] == 0
+        assert inside["gain"]["psnr"] < whole["gain"]["psnr"] < 0  # weights that learned nothing
+        assert inside["restored"]["ssim"] < inside["global"]["ssim"]
+        assert result["images_worse_inside"] == 1
+    assert [result["scale"] for result in first["quality"]] == [4, 1]
+    shares = [of["quality"][0]["region_share"] for of in (first, second)]
+    assert shares == [32 * 36 / (SIZE[0] * SIZE[1]), 0.25]  # its mask; a box in the middle
+    name = "astronaut.v1_noise.png"
+    assert Image.open(tmp_path / "pictures" / photos.name / name).size[1] == SIZE[0]
+    assert "x4 astronaut.v1" in capsys.readouterr().out
+
+
+def test_a_run_is_measured_as_what_it_trained(photos, tiny_segmenter, tiny_restorer):
+    segmenter, restorer = (weights.load(path) for path in (tiny_segmenter, tiny_restorer))
+    assert [stage is None for stage in regions.stages(configured(), segmenter)] == [False, True]
+    assert [stage is None for stage in regions.stages(configured(), restorer)] == [True, False]
+    both = configured(restorer=str(tiny_restorer))
+    assert None not in regions.stages(both, segmenter)
+    with pytest.raises(ValueError, match=r"either --config.restorer or --workdir"):
+        regions.stages(both, restorer)
+    with pytest.raises(ValueError, match="'span', which is no segmenter and no restorer"):
+        regions.stages(configured(), Weights("span", {}, {}))
+
+
+def test_without_masks_the_region_is_the_segmenters_or_a_box(photos):
+    images = photos / "images"
+    box = saliency.everything(np.zeros((*SIZE, 3), np.uint8)) > 0
+    for finder, share in [(None, 0.25), (saliency.everything, 1.0)]:
+        for _, image, mask in regions.regions(str(images), finder):
+            assert image.shape == (*SIZE, 3) and mask.shape == box.shape
+            assert mask.mean() == share
+    nothing = lambda image: np.zeros(image.shape[:2], np.float32)  # noqa: E731
+    assert [mask.mean() for *_, mask in regions.regions(str(images), nothing)] == [0.25, 0.25]
+
+
+def test_what_does_not_go_together_is_refused(script, photos, tiny_segmenter, tmp_path):
+    data = str(photos)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "images" / "alone.png").write_bytes(
+        (photos / "images" / "astronaut.v1.png").read_bytes()
+    )
+    for fields, message in [
+        ({}, "no originals"),
+        ({"data": "nowhere"}, "nowhere: no such folder"),
+        ({"data": str(tmp_path)}, "alone.png has no mask; it would be .*masks/alone.png"),
+        ({"data": str(photos / "images")}, "no masks/ beside images/"),
+        ({"data": data, "restorer": str(tiny_segmenter)}, "segmenter"),
+        ({"data": data, "degradations": ("fog",)}, "unknown degradation 'fog'"),
+        ({"data": data, "plot": str(tmp_path)}, "a folder; give --config.plot=FILE.png"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            script.run(configured(**fields))
+    Image.new("L", (3, 4)).save(tmp_path / "masks" / "alone.png")
+    with pytest.raises(ValueError, match=r"alone.png has 3×4 pixels, its image 80×64"):
+        script.run(configured(data=str(tmp_path)))
+
+
+def test_the_baselines_have_the_figures_that_the_config_promises(script, shared, tmp_path):
+    config = configured(
+        data=str(shared / "data" / "roi" / "ecssd"), limit=60, out=str(tmp_path / "out.json")
+    )
+    script.run(config)
+    promised = (REPO / "configs" / "eval" / "regions.py").read_text()
+    (measured,) = json.loads(Path(config.out).read_text())["sets"]
+    for result in measured["saliency"]:
+        figures = [result[name] for name in ("mae", "max_f", "s_measure", "iou")]
+        assert " / ".join(f"{value:.4f}".removeprefix("0") for value in figures) in promised
