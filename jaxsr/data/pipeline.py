@@ -5,7 +5,6 @@ of the config, the seed and n alone. So the number of worker processes changes n
 slice is every k-th element of one global order, and the position of an iterator is one number.
 """
 
-import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from absl import flags
 from jaxtyping import Int, UInt8
 
 from jaxsr.data import degradations, masked, sources
+from jaxsr.data.sources import first_readable
 from jaxsr.image.symmetry import turn
 
 
@@ -35,6 +35,10 @@ def default_config() -> ml_collections.ConfigDict:
             "degradation": "bicubic",
             "real": degradations.default_config(),
             "clean": 0.3,  # restoration: chance that an image is only reduced and not degraded
+            # segmentation: the value in masks of each class, the background's first, or several values
+            # ((0, 3), 1); (): what is above half of white is class 1
+            "mask_classes": (),
+            "mask_ignored": (),  # values in masks whose pixels carry no loss
             "workers": 0,  # processes that make batches; 0: a thread of this process
             "cache": "",  # folder of decoded images; "": ~/.cache/jaxsr/images
         }
@@ -110,17 +114,19 @@ def segmentation(
 ) -> "Batches":
     """Endless batches ``{"image": (b, crop, crop, 3), "mask": (b, crop, crop), "index": (b,)}``.
 
-    Both are uint8, a mask's values classes. Images are taken whole, or a large part of each, and stretched
-    to squares. The rest is as in :func:`super_resolution`.
+    Both are uint8, a mask's values classes or ``masked.IGNORED``. Images are taken whole, or a large
+    part of each, and stretched to squares. The rest is as in :func:`super_resolution`.
 
     Raises:
-      ValueError: there is no such source, or an image without a mask.
+      ValueError: there is no such source, an image without a mask, or the options of masks contradict
+        themselves; later, for a mask of another size than its image, or of a value that is no class.
     """
     if config.crop < 1:
         raise ValueError(f"crop is a number of pixels, got {config.crop}")
-    source = masked.MaskedFolder(config.source.removeprefix("folder:").split(","), config.cache)
+    legend = masked.legend_of(config.mask_classes, config.mask_ignored)
+    source = masked.open_masked(config.source, legend, config.cache, config.data_dir)
     indices = np.arange(len(source))
-    make = masked.RandomView(source.high, source.mask, indices, config.crop, config.augment)
+    make = masked.RandomView(source.pair, legend, indices, config.crop, config.augment)
     batches = _endless(indices, make, seed, slice(shard_index, None, shard_count), batch_size)
     return Batches(batches, source, config.workers)
 
@@ -303,16 +309,6 @@ class RandomCrops:
         alone = self.alone(position, rng)
         highs.append(alone.pop("image"))
         return example | alone | {"high": np.stack(highs)}
-
-
-def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:
-    """Index and ``load(index)`` of the first image from ``position`` on that can be read."""
-    count = len(indices)
-    for i in range(position, position + count):
-        index = int(indices[i % count])
-        with contextlib.suppress(sources.Unreadable):
-            return index, load(index)
-    raise ValueError(f"none of the {count} images can be read; the log names each")
 
 
 def crop(

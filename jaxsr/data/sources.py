@@ -13,7 +13,7 @@ import hashlib
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -30,20 +30,27 @@ CACHE_VERSION = "1"  # of what the files of the cache hold: change it when decod
 
 
 def open_source(
-    spec: str, cache: str | os.PathLike = "", data_dir: str | os.PathLike = ""
+    spec: str,
+    cache: str | os.PathLike = "",
+    data_dir: str | os.PathLike = "",
+    folder: "Callable[..., Source] | None" = None,
+    tfds: "Callable[..., Source] | None" = None,
 ) -> "Source":
     """The source that ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]`` names.
+
+    Args:
+      folder, tfds: make it instead of :class:`FolderSource` and :class:`TfdsSource`.
 
     Raises:
       ValueError: it names none, or the folder or dataset is not there or holds no image.
     """
     kind, _, rest = spec.partition(":")
     if kind == "folder" and rest:
-        return FolderSource(rest.split(","), cache)
+        return (folder or FolderSource)(rest.split(","), cache)
     if kind == "tfds" and rest:
         # A version (div2k:2.0.0) begins with a digit, a split (train[:90%]) with a letter.
         name, split = re.fullmatch(r"(.+?)(?::([A-Za-z_].*))?", rest).groups()
-        return TfdsSource(name, split or "train", data_dir, cache)
+        return (tfds or TfdsSource)(name, split or "train", data_dir, cache)
     raise ValueError(
         f"data source {spec!r} is not known; use folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
     )
@@ -51,6 +58,16 @@ def open_source(
 
 class Unreadable(ValueError):
     """An image that cannot be decoded; the message names it."""
+
+
+def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:
+    """Index and ``load(index)`` of the first image from ``position`` on that can be read."""
+    count = len(indices)
+    for i in range(position, position + count):
+        index = int(indices[i % count])
+        with contextlib.suppress(Unreadable):
+            return index, load(index)
+    raise ValueError(f"none of the {count} images can be read; the log names each")
 
 
 class Source:
@@ -141,8 +158,14 @@ class Source:
         return self
 
     def _decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
-        try:
+        with self._reporting(index):
             return self.decode(index, low)
+
+    @contextlib.contextmanager
+    def _reporting(self, index: int) -> Iterator[None]:
+        """Any error in it means that the image is unreadable: reported and counted the first time."""
+        try:
+            yield
         except Exception as error:  # decoders raise whatever they like
             if index not in self._unreadable:
                 self._unreadable.add(index)
@@ -170,9 +193,8 @@ class FolderSource(Source):
                 self.skipped += 1
                 logging.warning("%s is skipped, it is not an image: %s", path, error)
                 continue
-            stat = path.stat()
             self._paths.append(path)
-            keys.append(f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}")
+            keys.append(file_key(path))
         if not self._paths:
             raise ValueError(
                 f"no image in {', '.join(map(str, folders))}; "
@@ -207,11 +229,7 @@ class TfdsSource(Source):
         cache: str | os.PathLike = "",
     ):
         builder = _tfds_builder(name, data_dir)
-        self._features = {
-            key: feature
-            for key, feature in builder.info.features.items()
-            if key in ("hr", "image", "lr")
-        }
+        self._features = self._used(name, builder.info.features)
         self._high = next((key for key in ("hr", "image") if key in self._features), None)
         if self._high is None:
             found = ", ".join(builder.info.features)
@@ -224,6 +242,10 @@ class TfdsSource(Source):
         sizes = cache.get(dataset, "-sizes", lambda: np.array([self._size(i) for i in numbers]))
         names = [f"{builder.info.full_name}:{split}:{i}" for i in numbers]
         super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, cache)
+
+    def _used(self, name: str, features) -> dict:
+        """Those of the dataset's features that are read."""
+        return {key: features[key] for key in features if key in ("hr", "image", "lr")}
 
     def _size(self, index: int) -> tuple[int, int]:
         return _size(BytesIO(self._records[index][self._high]))
@@ -260,6 +282,12 @@ def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[d
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
+
+
+def file_key(path: Path) -> str:
+    """What a file is known by in the cache: it is another one once the file is changed."""
+    stat = path.stat()
+    return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _size(file) -> tuple[int, int]:

@@ -102,8 +102,11 @@ def read(path: str | os.PathLike) -> Picture:
       ValueError: the file is missing, a folder, empty, not such an image, damaged or truncated,
         larger than ``MAX_PIXELS``, or holds pixels of other than 1 to 8 or 16 bits.
     """
-    path = Path(path)
-    data = _bytes_of(path)
+    return decode(_bytes_of(Path(path)), path)
+
+
+def decode(data: bytes, name: str | os.PathLike) -> Picture:
+    """:func:`read` of a file's bytes; ``name`` is what errors call it."""
     try:
         if data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10":
             picture, exif = _read_deep_png(data)
@@ -112,13 +115,13 @@ def read(path: str | os.PathLike) -> Picture:
         else:
             picture, exif = _read_pillow(data)
     except Image.UnidentifiedImageError:
-        raise ValueError(f"{path}: not a PNG, JPEG, WebP or TIFF image") from None
+        raise ValueError(f"{name}: not a PNG, JPEG, WebP or TIFF image") from None
     except _Refused as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{name}: {error}") from None
     except MemoryError:
         raise
     except Exception as error:  # each codec has its own exceptions for bad data
-        raise ValueError(f"{path}: the image is damaged or truncated ({error})") from None
+        raise ValueError(f"{name}: the image is damaged or truncated ({error})") from None
     return _upright(picture, exif)
 
 
