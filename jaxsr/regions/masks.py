@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
-from jaxtyping import Array, Float, Integer, Shaped
+from jaxtyping import Array, Bool, Float, Integer, Shaped
 
 from jaxsr.image import io
 
 REGION = 0.5  # above it a mask says "region"
 WIDTH = 16  # pixels in which a restored region rises from nothing at its border
+STRIP = 64  # rows that are feathered at once on the host
 
 Box = Sequence[int]  # x, y, w, h
 
@@ -135,7 +136,35 @@ def feather(
     """
     if width < 1:
         raise ValueError(f"a feather is 1 pixel wide or more, got {width}")
-    square = (mask > REGION) * np.float32(width**2)
+    region = mask > REGION
+    if not isinstance(region, np.ndarray):
+        return _rise(region, width)
+    weights = np.zeros(region.shape, np.float32)
+    rows, cols = _box_around(region)
+    for start in range(rows.start, rows.stop, STRIP):  # strips stay in the processor's cache
+        stop = min(start + STRIP, rows.stop)
+        low = max(rows.start, start - width)
+        strip = _rise(region[..., low : min(stop + width, rows.stop), cols], width)
+        weights[..., start:stop, cols] = strip[..., start - low : stop - low, :]
+    return weights
+
+
+def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
+    """The region's rows and columns, and one more on every side within the image."""
+    region = region.reshape(-1, *region.shape[-2:]).any(0)
+    spans = []
+    for axis in (1, 0):
+        at = np.flatnonzero(region.any(axis))
+        spans.append(slice(max(0, at[0] - 1), at[-1] + 2) if len(at) else slice(0, 0))
+    rows, cols = (slice(s.start, min(s.stop, n)) for s, n in zip(spans, region.shape, strict=True))
+    return rows, cols
+
+
+def _rise(
+    region: Bool[Array | np.ndarray, "*b h w"], width: int
+) -> Float[Array | np.ndarray, "*b h w"]:
+    """:func:`feather` of a region."""
+    square = region * np.float32(width**2)
     for axis in (-1, -2):
         square = _nearest(square, width, axis)
     t = square**0.5 / np.float32(width)

@@ -1,19 +1,35 @@
 """Restoring a region: the tiles it touches through the restorer, written back with a feathered mask."""
 
 import functools
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from jaxsr.networks.window_restorer import PATCH, WindowRestorer
+from jaxsr.networks.window_restorer import PATCH
 from jaxsr.regions import tiles
 from jaxsr.regions.masks import REGION, feather
 
 
+@runtime_checkable
+class Restorer(Protocol):
+    """What restores frames and tiles: a network such as :class:`WindowRestorer`, or what acts like it.
+
+    Attributes:
+      multiple: heights, widths and the places of tiles are multiples of so many pixels.
+      margin: how many pixels around an aligned tile its result depends on, a multiple of ``multiple``.
+    """
+
+    multiple: int
+    margin: int
+
+    def apply(self, variables: dict[str, Any], x: Array, mask: Array, features: Array | None): ...
+
+
 def restore(
-    network: WindowRestorer,
+    network: Restorer,
     params: dict,
     x: Float[Array | np.ndarray, "b h w 3"],
     mask: Float[Array | np.ndarray, "b h w"],
@@ -67,7 +83,7 @@ def restore(
 
 
 def restore_whole(
-    network: WindowRestorer,
+    network: Restorer,
     params: dict,
     x: Float[Array | np.ndarray, "b h w 3"],
     mask: Float[Array | np.ndarray, "b h w"],
@@ -81,7 +97,7 @@ def restore_whole(
 
 
 def apply(
-    network: WindowRestorer,
+    network: Restorer,
     params: dict,
     x: Float[Array, "b h w 3"],
     mask: Float[Array, "b h w 1"],
@@ -102,13 +118,13 @@ def write_back(
     return xp.where(weights > 0, x + weights * (restored - x), x)
 
 
-def grid(network: WindowRestorer, height: int, width: int) -> tuple[int, int]:
+def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:
     """Rows and columns of the grid that the restorer wants an image's features on."""
     rows, columns = tiles.frame_size(height, width, network.multiple)
     return rows // PATCH, columns // PATCH
 
 
-def _framed(network: WindowRestorer, x: Array, mask: Array, features: Array | None):
+def _framed(network: Restorer, x: Array, mask: Array, features: Array | None):
     """An image and its mask ``(h, w, 1)`` continued by their edges to a frame; features by zeros."""
     height, width = tiles.frame_size(*mask.shape, network.multiple)
     pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]

@@ -8,7 +8,7 @@ whole frame gives: zero padding acts at the frame's border only, as it does for 
 
 import functools
 import itertools
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 import jax
@@ -19,9 +19,13 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from jaxsr.image.tiles import Tile, spans
 
 # Sides of tiles, in pixels: few, as every pair of them may be compiled, yet no region is far from one.
-SIDES = (192, 256, 320, 384, 448, 512, 640, 768, 1024)
+SIDES = (192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 896, 1024)
 # What compiling one more shape costs, in pixels computed in that time: 2.4 s at 4.2 µs on two CPU cores.
 COMPILATION = 2**19
+
+Count = int | Int[np.ndarray, "n"] | np.integer
+Ends = tuple[Count, Count]  # start and stop along one axis
+Box = tuple[Ends, Ends]
 
 
 def frame_size(height: int, width: int, multiple: int) -> tuple[int, int]:
@@ -118,42 +122,56 @@ def _in_pixels(tile: Tile, multiple: int, shape: tuple[int, int]) -> Tile:
     )
 
 
-def _tiles(blocks: Bool[np.ndarray, "rows cols"], shape: tuple[int, int], margin: int):
+def _tiles(
+    blocks: Bool[np.ndarray, "rows cols"], shape: tuple[int, int], margin: int
+) -> list[Tile]:
     """Tiles of one shape that cover the marked blocks; everything is in blocks."""
     reach = [
-        functools.lru_cache(None)(functools.partial(_spans, frame=n, side=side, margin=margin))
+        functools.partial(_reach, frame=n, side=side, margin=margin)
         for n, side in zip(blocks.shape, shape, strict=True)
     ]
 
-    def count(rows: tuple[int, int], cols: tuple[int, int]) -> int:
-        return len(reach[0](*rows)) * len(reach[1](*cols))
+    def count(box: Box) -> Count:
+        """How many tiles cover a box; or boxes, of arrays of ends."""
+        numbers = []
+        for ends, along, side in zip(box, reach, shape, strict=True):
+            low, high = along(*ends)
+            numbers.append(1 - np.minimum(0, (side - (high - low)) // max(1, side - 2 * margin)))
+        return numbers[0] * numbers[1]
 
-    return [
-        Tile(rows, cols, keep_rows, keep_cols)
-        for box in _boxes(blocks, (0, 0), count)
-        for (rows, keep_rows), (cols, keep_cols) in itertools.product(
-            reach[0](*box[0]), reach[1](*box[1])
+    tiles = []
+    for box in _boxes(blocks, (0, 0), count):
+        rows, cols = (
+            _spans(*ends, *along(*ends), side, margin)
+            for ends, along, side in zip(box, reach, shape, strict=True)
         )
-        if blocks[keep_rows, keep_cols].any()
-    ]
+        tiles += [Tile(r, c, keep_r, keep_c) for r, keep_r in rows for c, keep_c in cols]
+    return [tile for tile in tiles if blocks[tile.keep_rows, tile.keep_cols].any()]
 
 
-def _spans(start: int, stop: int, frame: int, side: int, margin: int) -> list[tuple[slice, slice]]:
-    """Along one axis: tiles that cover ``start`` to ``stop``, and the part each of them keeps."""
-    low, high = max(0, start - margin), min(frame, stop + margin)
-    high = max(high, min(frame, low + side))
-    low = min(low, high - min(side, frame))
+def _reach(start, stop, frame: int, side: int, margin: int):
+    """Along one axis: what tiles have to see, so that ``start`` to ``stop`` can be kept of them."""
+    low, high = np.maximum(0, start - margin), np.minimum(frame, stop + margin)
+    high = np.maximum(high, np.minimum(frame, low + side))
+    return np.minimum(low, high - side), high
+
+
+def _spans(start: int, stop: int, low, high, side: int, margin: int) -> list[tuple[slice, slice]]:
+    """Along one axis: tiles from ``low`` to ``high``, and the part each keeps of ``start`` to ``stop``."""
+    low = int(low)
     return [
         (
             slice(tile.start + low, tile.stop + low),
             slice(max(keep.start + low, start), min(keep.stop + low, stop)),
         )
-        for tile, keep in spans(high - low, side, margin)
+        for tile, keep in spans(int(high) - low, side, margin)
     ]
 
 
-def _boxes(blocks, corner: tuple[int, int], count):
-    """Boxes ``((top, bottom), (left, right))`` around all marked blocks, cut where that saves tiles.
+def _boxes(
+    blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], count: Callable[[Box], Count]
+) -> list[Box]:
+    """Boxes around all marked blocks, ``corner`` being the first one's place; cut where that saves tiles.
 
     The box around them all is cut in two where the two boxes around what is on either side need the
     fewest tiles; if these are fewer, both parts are treated likewise.
@@ -162,47 +180,44 @@ def _boxes(blocks, corner: tuple[int, int], count):
     if not len(rows):
         return []
     blocks = blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
-    top, left = corner[0] + int(rows[0]), corner[1] + int(cols[0])
-    box = (top, top + blocks.shape[0]), (left, left + blocks.shape[1])
-    fewest, axis, at = count(*box), None, 0
-    if fewest == 1:
-        return [box]
+    corner = corner[0] + int(rows[0]), corner[1] + int(cols[0])
+    box = tuple((at, at + n) for at, n in zip(corner, blocks.shape, strict=True))
+    fewest, axis, at = count(box), None, 0
     for along in (0, 1):
-        turned = blocks if along == 0 else blocks.T
-        first = (top, left) if along == 0 else (left, top)
-        for place, parts in _cuts(turned, first):
-            needed = sum(count(*(part if along == 0 else part[::-1])) for part in parts)
-            if needed < fewest:
-                fewest, axis, at = needed, along, place
+        if fewest > 1 and blocks.shape[along] > 1:
+            needed = sum(count(part) for part in _cuts(blocks, corner, along))
+            if needed.min() < fewest:
+                fewest, axis, at = needed.min(), along, int(needed.argmin()) + 1
     if axis is None:
         return [box]
     one, two = np.split(blocks, [at], axis)
-    second = (top + at, left) if axis == 0 else (top, left + at)
-    return _boxes(one, (top, left), count) + _boxes(two, second, count)
+    beyond = (corner[0] + at, corner[1]) if axis == 0 else (corner[0], corner[1] + at)
+    return _boxes(one, corner, count) + _boxes(two, beyond, count)
 
 
-def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int]):
-    """Every cut between rows: its place, and the boxes around the marked blocks on either side.
+def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: int) -> list[Box]:
+    """The boxes around the marked blocks on either side of every cut across ``axis``, as arrays.
 
-    The first and the last row have marked blocks.
+    The first and the last row and column have marked blocks.
     """
-    size, (top, left) = len(blocks), corner
-    above, below = _growing(blocks), _growing(blocks[::-1])
-    for at in range(1, size):
-        rows, first, last = above[at - 1]
-        upper = (top, top + rows), (left + first, left + last)
-        rows, first, last = below[size - at - 1]
-        yield at, (upper, ((top + size - rows, top + size), (left + first, left + last)))
+    if axis == 1:
+        return [box[::-1] for box in _cuts(blocks.T, corner[::-1], 0)]
+    top, left = corner
+    rows, first, last = _growing(blocks)
+    before = (top, top + rows), (left + first, left + last)
+    rows, first, last = (ends[::-1] for ends in _growing(blocks[::-1]))
+    bottom = top + len(blocks)
+    return [before, ((bottom - rows, bottom), (left + first, left + last))]
 
 
-def _growing(blocks: Bool[np.ndarray, "rows cols"]) -> list[list[int]]:
-    """For 1, 2, … of the rows: how many there are up to the last marked one, first and last column."""
+def _growing(blocks: Bool[np.ndarray, "rows cols"]) -> Int[np.ndarray, "3 rows-1"]:
+    """Of 1, 2, … rows, but not all: how many up to the last marked one; their first and last column."""
     marked = blocks.any(1)
     rows = np.where(marked, np.arange(1, len(blocks) + 1), 0)
     first = np.where(marked, blocks.argmax(1), blocks.shape[1])
     last = np.where(marked, blocks.shape[1] - blocks[:, ::-1].argmax(1), 0)
     most = np.maximum.accumulate
-    return np.stack([most(rows), np.minimum.accumulate(first), most(last)], 1).tolist()
+    return np.stack([most(rows), np.minimum.accumulate(first), most(last)])[:, :-1]
 
 
 # Inside jit: as many as the budget allows

@@ -11,7 +11,7 @@ from jaxsr.networks import create_restorer
 from jaxsr.regions import masks
 from jaxsr.regions.restore import grid, restore, restore_whole, write_back
 
-HEIGHT, WIDTH = 211, 301  # of frames of 224×320
+HEIGHT, WIDTH = 211, 301  # in a frame of 224×304
 
 
 @pytest.fixture(scope="module")
@@ -25,69 +25,78 @@ def params(network, random_params):
     return random_params(network, *(jax.ShapeDtypeStruct(s, np.float32) for s in shapes))
 
 
-@pytest.fixture(scope="module")
-def whole(network):
-    return jax.jit(functools.partial(restore_whole, network))
-
-
-def images(count=1):
-    rng = np.random.default_rng(0)
-    x = rng.random((count, HEIGHT, WIDTH, 3), np.float32)
-    return x, rng.standard_normal((count, *grid_of_image(), 5), np.float32)
-
-
-def grid_of_image():
-    return -(-HEIGHT // 4), -(-WIDTH // 4)  # fewer than the frame's: the rest is zeros
-
-
 REGIONS = {
     "left top corner": [(0, 0, 50, 40)],
     "right bottom corner": [(WIDTH - 45, HEIGHT - 50, 45, 50)],
     "interior": [(130, 77, 61, 45)],
     "border": [(100, HEIGHT - 20, 80, 20)],
     "two parts": [(3, 5, 20, 20), (250, 180, 20, 10)],
+    "more than the budget": [(30, 40, WIDTH, HEIGHT)],  # 3 × 5 cells of 64 from (32, 16) on
 }
+MASKS = np.stack([masks.boxes(boxes, HEIGHT, WIDTH) for boxes in REGIONS.values()])
+MASKS = np.concatenate([MASKS, 0 * MASKS[:1]])  # and no region at all
 
 
-def test_tiles_give_what_the_whole_frame_gives_wherever_the_regions_are(network, params, whole):
-    mask = np.stack([masks.boxes(boxes, HEIGHT, WIDTH) for boxes in REGIONS.values()])
-    x, features = images(len(mask))
+@pytest.fixture(scope="module")
+def images():
+    """As many as masks, and features on a grid smaller than the frame's: the rest is zeros."""
+    rng = np.random.default_rng(0)
+    x = rng.random((len(MASKS), HEIGHT, WIDTH, 3), np.float32)
+    x[-1, 0, 0] = np.nan, 7, -3  # what is not in a region may hold anything
+    return x, rng.standard_normal((len(x), -(-HEIGHT // 4), -(-WIDTH // 4), 5), np.float32)
+
+
+@pytest.fixture(scope="module")
+def restored(network, params, images):
     run = jax.jit(functools.partial(restore, network, core=64, budget=6))
-    y, left_over = run(params, x, mask, features)
-    assert not left_over.any()
-    np.testing.assert_allclose(y, whole(params, x, mask, features), atol=1e-5)
-    np.testing.assert_array_equal(np.asarray(y)[mask == 0], x[mask == 0])
-    assert np.abs(y - x)[mask > 0].mean() > 0.05  # something was restored
+    return [np.asarray(result) for result in run(params, images[0], MASKS, images[1])]
 
 
-def test_where_the_budget_ends_the_rest_is_counted_and_nothing_jumps(network, params, whole):
-    x, features = images()
-    mask = np.zeros((1, HEIGHT, WIDTH), np.float32)
-    mask[0, 40:, 30:] = 1  # 171 × 271 pixels from block 32, 16 on: 3 × 5 cells of 64
-    run = jax.jit(functools.partial(restore, network, core=64, budget=4))
-    y, left_over = run(params, x, mask, features)
-    assert left_over.tolist() == [11]
-    done = np.abs(y - x).max(-1) > 0
-    assert 3 * 64**2 < done.sum() <= 4 * 64**2
-    deep = np.asarray(masks.feather(done[0].astype(np.float32))) == 1
-    expected = whole(params, x, mask, features)
-    np.testing.assert_allclose(y[0][deep], expected[0][deep], atol=1e-5)
+@pytest.fixture(scope="module")
+def expected(network, params, images):
+    run = jax.jit(functools.partial(restore_whole, network))
+    return np.asarray(run(params, images[0], MASKS, images[1]))
 
 
-def test_no_region_leaves_the_image_as_it_is(network, params):
-    x, _ = images()
-    x[0, 0, 0] = np.nan, 7, -3  # whatever it holds
-    run = jax.jit(functools.partial(restore, network, core=64, budget=1))
-    y, left_over = run(params, x, np.zeros((1, HEIGHT, WIDTH), np.float32))
-    np.testing.assert_array_equal(y, x)
-    assert left_over.tolist() == [0]
+@pytest.mark.parametrize("index", range(5), ids=list(REGIONS)[:5])
+def test_tiles_give_what_the_whole_frame_gives_wherever_the_region_is(
+    index, images, restored, expected
+):
+    y, left_over = restored[0][index], restored[1][index]
+    assert left_over == 0
+    np.testing.assert_allclose(y, expected[index], atol=1e-5)
+    inside = MASKS[index] > 0
+    assert np.abs(y - images[0][index])[inside].max() > 0.05  # something was restored
 
 
-def test_an_image_of_one_pixel_is_restored(network, params, whole):
+def test_outside_the_regions_every_bit_is_as_it_was(images, restored, expected):
+    for y in (restored[0], expected):
+        np.testing.assert_array_equal(y[MASKS == 0], images[0][MASKS == 0])
+    assert restored[1][-1] == 0  # no region, nothing left over
+
+
+def test_where_the_budget_ends_the_rest_is_counted_and_nothing_jumps(images, restored, expected):
+    assert restored[1][5] == 15 - 6
+    done = np.abs(restored[0][5] - images[0][5]).max(-1) > 0
+    assert 5 * 64**2 < done.sum() <= 6 * 64**2
+    weights = masks.feather(done.astype(np.float32))
+    deep = weights == 1
+    np.testing.assert_allclose(restored[0][5][deep], expected[5][deep], atol=1e-5)
+    change = np.abs(restored[0][5] - images[0][5]).max(-1)
+    assert change[(weights > 0) & (weights < 0.1)].max() < 0.15  # it fades at the budget's end
+
+
+def test_an_image_of_one_pixel_is_restored(network, params):
     x, mask = np.full((1, 1, 1, 3), 0.5, np.float32), np.ones((1, 1, 1), np.float32)
-    y, left_over = jax.jit(functools.partial(restore, network))(params, x, mask)
+
+    @jax.jit
+    def run(params):
+        y, left_over = restore(network, params, x, mask)
+        return y, left_over, restore_whole(network, params, x, mask)
+
+    y, left_over, whole = run(params)
     assert left_over.tolist() == [0] and (np.asarray(y) != x).all()
-    np.testing.assert_allclose(y, whole(params, x, mask), atol=1e-6)
+    np.testing.assert_allclose(y, whole, atol=1e-6)
 
 
 def test_across_the_border_of_a_region_nothing_jumps():

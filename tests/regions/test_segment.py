@@ -19,7 +19,7 @@ def network(request):
 
 @pytest.fixture(scope="module")
 def params(network, random_params):
-    return random_params(network, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32), gain=2.0)
+    return random_params(network, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))
 
 
 def test_the_host_and_the_pure_path_agree(network, params):

@@ -28,7 +28,7 @@ def windows(x):
     return x + sums.repeat(MULTIPLE, 0).repeat(MULTIPLE, 1)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), height=st.integers(1, 90), width=st.integers(1, 90))
 def test_on_a_plan_a_local_function_gives_on_the_region_what_it_gives_on_the_frame(
     data, height, width
