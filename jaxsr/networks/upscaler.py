@@ -53,16 +53,35 @@ class Upscaler(nn.Module):
         self, x: Float[Array, "b h w 3"]
     ) -> tuple[Float[Array, "b sh sw 3"], Float[Array, "b h w c"]]:
         """The high-resolution image, and the enhanced features that it was fused from."""
-        height, width = x.shape[1:3]
-        x = pad_to_multiple((x - jnp.asarray(self.mean, x.dtype)) * self.value_range, self.multiple)
-        f0 = self.extract(x)
-        f = self.enhance(f0)
-        y = self.fuse(x, f)
-        y = y[:, : height * self.scale, : width * self.scale].astype(jnp.float32)
-        f = f[:, :height, :width]
+        f = self.enhanced(self.extracted(x))
+        return self.fused(x, f), f[:, : x.shape[1], : x.shape[2]]
+
+    # The stages one by one; features here are those of the image padded to whole multiples.
+
+    def extracted(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 c"]:
+        """The first features of the low-resolution image."""
+        return self.extract(self._prepared(x))
+
+    def enhanced(self, f0: Float[Array, "b h2 w2 c"]) -> Float[Array, "b h2 w2 c"]:
+        """What attention lets pass of them."""
+        return self.enhance(f0)
+
+    def fused(
+        self, x: Float[Array, "b h w 3"], f: Float[Array, "b h2 w2 c"]
+    ) -> Float[Array, "b sh sw 3"]:
+        """The high-resolution image, from the low-resolution one and its enhanced features."""
+        y = self.fuse(self._prepared(x), f)
+        height, width = (n * self.scale for n in x.shape[1:3])
+        y = y[:, :height, :width].astype(jnp.float32)
         if not self.denormalise:
-            return y, f
-        return y / self.value_range + jnp.asarray(self.mean, y.dtype), f
+            return y
+        return y / self.value_range + jnp.asarray(self.mean, y.dtype)
+
+    def _prepared(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 3"]:
+        """The image in the range and of the size that the stages take."""
+        return pad_to_multiple(
+            (x - jnp.asarray(self.mean, x.dtype)) * self.value_range, self.multiple
+        )
 
 
 def pad_to_multiple(x: Float[Array, "b h w c"], multiple: int) -> Float[Array, "b h2 w2 c"]:
