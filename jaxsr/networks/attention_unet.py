@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.gate import gate
+from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_unshuffle, upsample_bilinear
 
 PATCH = 4  # image pixels of a position of the first level, each way
@@ -23,12 +24,14 @@ class AttentionUNet(nn.Module):
       side: images are best given as squares of so many pixels, whatever their shape was.
       features: of the levels, at 1/4, 1/8, 1/16 and 1/32 of the image.
       layers: of attention at the last level.
+      heads: of that attention.
     """
 
     classes: int = 1
     side: int = 192
     features: tuple[int, ...] = (64, 96, 128, 128)
     layers: int = 2
+    heads: int = 4
     dtype: Dtype = None
 
     @property
@@ -51,8 +54,11 @@ class AttentionUNet(nn.Module):
             f = ResidualBlock(dtype=self.dtype, name=f"encode_{level}")(f)
             skips.append(f)
         f = skips.pop()
+        tokens = f.reshape(f.shape[0], -1, f.shape[-1])
         for i in range(self.layers):
-            f = GlobalLayer(dtype=self.dtype, name=f"attend_{i}")(f)
+            attention = nn.MultiHeadDotProductAttention(self.heads, dtype=self.dtype, parent=None)
+            tokens = TransformerLayer(attention, dtype=self.dtype, name=f"attend_{i}")(tokens)
+        f = tokens.reshape(f.shape)
         for level in reversed(range(len(skips))):
             skip = skips[level]
             f = Conv(skip.shape[-1], 1, dtype=self.dtype, name=f"up_{level}")(f)
@@ -79,19 +85,6 @@ def places(x: Float[Array, "b h w c"]) -> Float[Array, "b h w 2"]:
     return jnp.broadcast_to(both, (x.shape[0], height, width, 2))
 
 
-class ResidualBlock(nn.Module):
-    """``x + conv(gelu(conv(norm(x))))``."""
-
-    dtype: Dtype = None
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        features = x.shape[-1]
-        f = nn.LayerNorm(dtype=self.dtype, name="norm")(x)
-        f = nn.gelu(Conv(features, kernel_init=fan_in(2.0), dtype=self.dtype, name="conv_0")(f))
-        return x + Conv(features, kernel_init=fan_in(0.5), dtype=self.dtype, name="conv_1")(f)
-
-
 class AttentionGate(nn.Module):
     """What of ``skip`` passes, decided by it and by the coarser ``context`` at each place (eq. 1-3)."""
 
@@ -103,20 +96,3 @@ class AttentionGate(nn.Module):
         f = Conv(inner, 1, dtype=self.dtype, name="skip")(skip)
         f = f + Conv(inner, 1, dtype=self.dtype, name="context")(context)
         return gate(skip, Conv(1, 1, dtype=self.dtype, name="logits")(nn.relu(f)))
-
-
-class GlobalLayer(nn.Module):
-    """A transformer layer over all places: attention, then two dense layers, each after a norm."""
-
-    heads: int = 4
-    dtype: Dtype = None
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
-        f = nn.LayerNorm(dtype=self.dtype, name="norm_0")(tokens)
-        tokens += nn.MultiHeadDotProductAttention(self.heads, dtype=self.dtype, name="attention")(f)
-        f = nn.LayerNorm(dtype=self.dtype, name="norm_1")(tokens)
-        f = nn.gelu(nn.Dense(2 * x.shape[-1], dtype=self.dtype, name="dense_0")(f))
-        tokens += nn.Dense(x.shape[-1], dtype=self.dtype, name="dense_1")(f)
-        return tokens.reshape(x.shape)

@@ -1,14 +1,20 @@
 """Small layers that every network shares."""
 
 import functools
+import math
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 Dtype = Any
+
+COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
+    [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
+)
 
 
 def Conv(
@@ -42,6 +48,14 @@ def padded_on_cpu(x: Array, kernel: Array, *args, **options) -> Array:
     return jax.lax.platform_dependent(
         x, kernel, cpu=padded, default=lambda x, kernel: plain(x, kernel, *args)
     )
+
+
+def dct(size: int) -> Float[np.ndarray, "{size} {size}"]:
+    """The orthonormal DCT-II, one basis function a row."""
+    k, n = np.indices((size, size))
+    rows = np.cos(np.pi * (n + 0.5) * k / size) * math.sqrt(2 / size)
+    rows[0] /= math.sqrt(2)
+    return rows
 
 
 def fan_in(variance: float) -> nn.initializers.Initializer:

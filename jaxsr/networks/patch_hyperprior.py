@@ -18,11 +18,8 @@ from jaxtyping import Array
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
-from jaxsr.networks.layers import Conv, pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.layers import COLOURS, Conv, dct, pixel_shuffle, pixel_unshuffle
 
-COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
-    [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
-)
 WINDOW = 8
 # σ is known only so well: what residuals are, divided by it, has heavier tails than a Gaussian. Fitted
 # to this network's residuals of 12 training photographs; takes 1.4 % less bits on Kodak than a Gaussian.
@@ -46,13 +43,13 @@ class Basis:
     @functools.cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Kernels of the first and second step, and each one's kept spread."""
-        pixel = np.einsum("kc,ui,vj->kuvcij", COLOURS, _dct(8), _dct(8)).reshape(192, 192)
+        pixel = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(8), dct(8)).reshape(192, 192)
         colour, u, v = (axis.ravel() for axis in np.indices((3, 8, 8)))
         spread = _spread(colour, 2 * u, 2 * v)
         kept = np.argsort(-spread, kind="stable")[: self.features]
         first, spread1 = pixel[kept], spread[kept]
         # a channel and its place in the 2×2 square: (features, 2, 2) in the order of `pixel_unshuffle`
-        four = np.einsum("fg,ui,vj->fuvgij", np.eye(self.features), _dct(2), _dct(2))
+        four = np.einsum("fg,ui,vj->fuvgij", np.eye(self.features), dct(2), dct(2))
         four = four.reshape(4 * self.features, 4 * self.features)
         f, a, b = (axis.ravel() for axis in np.indices((self.features, 2, 2)))
         f = kept[f]
@@ -83,14 +80,6 @@ class Basis:
     def log_step(self, rate: float) -> np.ndarray:
         """Of the quantiser, best for a Laplacian at high rates, in the latents' own units."""
         return 0.5 * math.log(1.2e-4 / lambda_of(rate)) - np.log(self.steps[3])
-
-
-def _dct(size: int) -> np.ndarray:
-    """The orthonormal DCT-II, one basis function a row."""
-    k, n = np.indices((size, size))
-    rows = np.cos(np.pi * (n + 0.5) * k / size) * math.sqrt(2 / size)
-    rows[0] /= math.sqrt(2)
-    return rows
 
 
 def _spread(colour: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:

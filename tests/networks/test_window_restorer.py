@@ -84,7 +84,7 @@ def test_the_released_size_is_heavier_than_the_upscaler_and_sees_64_pixels_far()
     network = create_restorer("window_restorer")
     shapes = jax.eval_shape(network.init, jax.random.key(0), *inputs(32, 32, 32))["params"]
     count = sum(int(np.prod(a.shape)) for a in jax.tree.leaves(shapes))
-    assert (count, network.margin, network.multiple) == (916_572, 64, 32)
+    assert (count, network.margin, network.multiple) == (431_352, 64, 32)
 
 
 def test_sizes_that_do_not_fit_the_windows_are_refused(small):
