@@ -233,10 +233,12 @@ class MaskedTfds(Masked, TfdsSource):
         self._mask_keys = [f"{key}|{self._mask_feature}" for key in self._keys]
 
     def _used(self, name: str, features) -> dict:
-        from tensorflow_datasets.features import Image
+        import tensorflow_datasets as tfds
 
         used = super()._used(name, features)
-        masks = [k for k in features if isinstance(features[k], Image) and k not in used]
+        masks = [
+            k for k in features if isinstance(features[k], tfds.features.Image) and k not in used
+        ]
         if len(masks) != 1:
             found = ", ".join(features)
             raise ValueError(

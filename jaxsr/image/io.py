@@ -20,7 +20,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 import tifffile
-from jaxtyping import Array, Float, Num, UInt
+from jaxtyping import Array, Float, Num, Shaped, UInt
 from PIL import Image, ImageCms
 
 Pixels = UInt[np.ndarray, "h w c"]
@@ -293,7 +293,7 @@ def _upright(picture: Picture, exif: Image.Exif) -> Picture:
     )
 
 
-def turn_upright(x: UInt[np.ndarray, "h w *c"], orientation: int) -> UInt[np.ndarray, "H W *c"]:
+def turn_upright(x: Shaped[np.ndarray, "h w *c"], orientation: int) -> Shaped[np.ndarray, "H W *c"]:
     """Undoes an EXIF orientation, 1 to 8; anything else counts as upright (1)."""
     if orientation in (5, 6, 7, 8):
         x = x.swapaxes(0, 1)

@@ -35,7 +35,7 @@ def default_config() -> ml_collections.ConfigDict:
             "checkpoint_every": 1000,
             "keep_checkpoints": 3,
             "eval_every": 1000,
-            "eval_data": "",  # folder of originals; "" = no evaluation
+            "eval_data": "",  # folder of originals, or of images/ and masks/; "" = no evaluation
             "eval_qualities": (20, 50, 80),  # compression
             "eval_pictures": 2,  # of them shown in TensorBoard
             "profile": "",  # "FIRST:LAST" step to trace into WORKDIR/profile
