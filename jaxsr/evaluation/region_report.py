@@ -59,7 +59,7 @@ def quality_table(title: str, results: Restored, each_image: bool = False) -> st
 
 def _cells(plain: Quality, restored: Quality, gain: Quality) -> list[str]:
     levels = [f"{q.psnr:.3f} {q.ssim:.4f}".split() for q in (plain, restored)]
-    return [*levels[0], *levels[1], f"{gain.psnr:+.3f}", f"{gain.ssim:+.4f}"]
+    return [*levels[0], *levels[1], f"{gain.psnr:+z.3f}", f"{gain.ssim:+z.4f}"]
 
 
 def as_json(
