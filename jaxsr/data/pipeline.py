@@ -34,7 +34,10 @@ def default_config() -> ml_collections.ConfigDict:
             # JPEG as below; "given": nothing, it comes with the image (feature lr of a tfds dataset)
             "degradation": "bicubic",
             "real": degradations.default_config(),
-            "clean": 0.3,  # restoration: chance that an image is only reduced and not degraded
+            # restoration: of images that are enlarged afterwards (``real`` is of the others), and the
+            # chance that an image is only reduced and not degraded
+            "real_before_upscaling": degradations.default_config(),
+            "clean": 0.3,
             # segmentation: the value in masks of each class, the background's first, or several values
             # ((0, 3), 1); (): what is above half of white is class 1
             "mask_classes": (),
@@ -144,8 +147,9 @@ def restoration(
 
     ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale S, "seed":
     (b,), "index": (b,)}``; ``low_S`` is the crop of that place in ``high`` reduced (not for S = 1) as MATLAB
-    does and, unless chance leaves it clean, degraded by ``config.real`` at its own size. The last of
-    ``high`` has none: it is there to be coded. The rest is as in :func:`compression`.
+    does and, unless chance leaves it clean, degraded at its own size: by ``config.real`` for S = 1, else
+    by ``config.real_before_upscaling``. The last of ``high`` has none: it is there to be coded. The rest
+    is as in :func:`compression`.
 
     Raises:
       ValueError: there is no such source, no image is large enough, or the crop no multiple of a scale.
@@ -157,7 +161,11 @@ def restoration(
     drawn = indices, config.crop, config.augment
     alone = RandomCrop(source.high, *drawn)
     pairs = tuple(_reduced_pair(source, scale, *drawn) for scale in scales)
-    make = RandomCrops(pairs, alone, degradations.RealWorld(config.real), config.clean)
+    degrade = tuple(
+        degradations.RealWorld(config.real if scale == 1 else config.real_before_upscaling)
+        for scale in scales
+    )
+    make = RandomCrops(pairs, degrade, alone, config.clean)
     shard = slice(shard_index, None, shard_count)
     return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
 
@@ -287,23 +295,23 @@ class RandomCrops:
 
     Attributes:
       pairs: a drawer for each scale.
+      degrade: for each, (low-resolution crop, its size, generator) → degraded, of the same size.
       alone: draws the last crop.
-      degrade: (low-resolution crop, its size, generator) → degraded, of the same size.
-      clean: the chance that it is not.
+      clean: the chance that one is not degraded.
     """
 
     pairs: tuple[RandomPair, ...]
+    degrade: tuple[Callable, ...]
     alone: RandomCrop
-    degrade: Callable
     clean: float
 
     def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
         example, highs = {}, []
-        for draw in self.pairs:
+        for draw, degrade in zip(self.pairs, self.degrade, strict=True):
             pair = draw(position, rng)
             low = pair["low"]
             if rng.random() >= self.clean:
-                low = self.degrade(low, low.shape[:2], rng)
+                low = degrade(low, low.shape[:2], rng)
             example[f"low_{draw.scale}"] = low
             highs.append(pair["high"])
         alone = self.alone(position, rng)
