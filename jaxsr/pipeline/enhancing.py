@@ -1,0 +1,94 @@
+"""Enhance: an image of any kind and size through all stages."""
+
+import os
+from collections.abc import Sequence
+
+import jax
+
+from jaxsr import zoo
+from jaxsr.pipeline.pictures import Image, joined, opened, split, upscale_alpha
+from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of
+from jaxsr.pipeline.restoring import Restore, load_restorer
+from jaxsr.pipeline.segmenting import Segment
+from jaxsr.pipeline.stages import conditions
+from jaxsr.pipeline.upscaling import Upscale, load
+
+Name = str | os.PathLike
+
+
+def load_chain(
+    scale: int | None = None,
+    *,
+    upscaler: Name = zoo.DEFAULT,
+    segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
+    restorer: Name = zoo.DEFAULT_RESTORER,
+) -> "Enhance":
+    """All stages with weights: released ones by name, or those of files.
+
+    Args:
+      scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
+      segmenter: what finds the region where none is given; None: nothing does.
+
+    Raises:
+      ValueError: there are no such weights, or they don't fit the network they name.
+    """
+    known = conditions(zoo.load_restorer(restorer), zoo.load(upscaler, scale))
+    return Enhance(load(upscaler, scale), load_restorer(restorer, segmenter), features=known)
+
+
+class Enhance:
+    """Images in, images ``scale`` times as large with a region restored out; see :meth:`__call__`.
+
+    Attributes:
+      upscale: the first three stages.
+      segment: the fourth: :class:`Segment`, or any function from an upscaled array
+        ``(h, w, 1 or 3)`` to its mask; None where regions are always given.
+      scale: 2, 3 or 4.
+    """
+
+    def __init__(
+        self,
+        upscale: Upscale,
+        restore: Restore,
+        segment: Segment | None = None,
+        *,
+        features: bool = True,
+        devices: Sequence[jax.Device] = (),
+    ):
+        """``segment`` is that of ``restore`` unless given.
+
+        Args:
+          features: whether the restorer takes those of the upscaler: where it was trained with them.
+        """
+        self.upscale = upscale
+        self.segment = segment or restore.segment
+        self.scale = upscale.scale
+        self._tiled = TiledRestorer(
+            restore.network,
+            restore.params,
+            upscale.network,
+            upscale.params,
+            features=features,
+            devices=devices,
+        )
+
+    def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Restored:
+        """One image, upscaled; its region restored, everything else as ``upscale`` gives it, bit for bit.
+
+        Args:
+          image, tile: as :class:`Upscale` takes them.
+          roi: the region: None or "auto": what ``segment`` finds in the upscaled image; "all"; a mask
+            or boxes ``[(x, y, w, h), …]`` in pixels of ``image``; or a function as ``segment`` is.
+
+        Returns:
+          The image, its mask (of its size), and how many tiles were restored.
+
+        Raises:
+          ValueError: it is no image, there is no such region, or memory suffices for no tile.
+        """
+        image = opened(image)
+        colour, alpha = split(image)
+        (upscaled,) = self.upscale.tiled([colour], tile)
+        mask = mask_of(roi, upscaled, self.segment, self.scale)
+        restored, count = self._tiled(upscaled, colour, mask)
+        return Restored(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)

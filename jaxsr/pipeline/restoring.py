@@ -1,0 +1,92 @@
+"""Restore: a region of an image of any kind and size, at the image's own size."""
+
+import os
+from collections.abc import Sequence
+
+import jax
+import numpy as np
+
+from jaxsr import zoo
+from jaxsr.image import io
+from jaxsr.pipeline.pictures import Image, joined, opened, split
+from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of
+from jaxsr.pipeline.segmenting import Segment, load_segmenter
+from jaxsr.pipeline.upscaling import Params
+from jaxsr.regions.restore import Restorer
+
+Name = str | os.PathLike
+
+
+def load_restorer(
+    name_or_path: Name = zoo.DEFAULT_RESTORER, segmenter: Name | None = zoo.DEFAULT_SEGMENTER
+) -> "Restore":
+    """A restorer with weights: released ones by name, or those of a file.
+
+    Args:
+      segmenter: what finds the region where none is given; None: nothing does.
+
+    Raises:
+      ValueError: there are no such weights, or they don't fit the network they name.
+    """
+    weights = zoo.load_restorer(name_or_path)
+    network = zoo.build(weights, name_or_path)
+    segment = None if segmenter is None else load_segmenter(segmenter)
+    return Restore(network, weights.params, segment)
+
+
+class Restore:
+    """Images in, images of the same size with a region restored out; see :meth:`__call__`.
+
+    Attributes:
+      network: the linen module.
+      params: its parameters.
+      segment: what finds the region where none is given: :class:`Segment`, or any function from an
+        array ``(h, w, 1 or 3)`` to its mask; or None.
+    """
+
+    def __init__(
+        self,
+        network: Restorer,
+        params: Params,
+        segment: Segment | None = None,
+        devices: Sequence[jax.Device] = (),
+    ):
+        self.network = network
+        self.params = params
+        self.segment = segment
+        self._tiled = TiledRestorer(network, params, devices=devices)
+
+    def __call__(self, image: Image, roi: Roi = None) -> np.ndarray | io.Picture:
+        """One image, restored where its region is and everywhere else as it was, bit for bit.
+
+        Gray images are restored as RGB and come back gray; alpha stays.
+
+        Args:
+          image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
+          roi: the region: None or "auto": what ``segment`` finds; "all"; a mask; boxes
+            ``[(x, y, w, h), …]``; or a function from an array ``(h, w, 1 or 3)`` to its mask.
+
+        Returns:
+          An array in the type of the one given (floats as float32), on the host; a Picture, with the
+          ICC profile and EXIF it had, for a Picture or a path.
+
+        Raises:
+          ValueError: it is no image, or there is no such region.
+        """
+        return self.with_mask(image, roi).image
+
+    def with_mask(self, image: Image, roi: Roi = None) -> Restored:
+        """:meth:`__call__`, with the mask and how many tiles were restored."""
+        image = opened(image)
+        colour, alpha = split(image)
+        mask = mask_of(roi, colour, self.segment)
+        restored, count = self._tiled(original(image, colour), colour, mask)
+        return Restored(joined(restored, alpha, image), mask, count)
+
+
+def original(image: np.ndarray | io.Picture, colour: np.ndarray) -> np.ndarray:
+    """The image's colours as they are, also under what alpha hides (``colour`` has others there)."""
+    if isinstance(image, io.Picture):
+        return image.pixels
+    image = np.asarray(image)
+    return image.reshape(*colour.shape[:2], -1)[..., : colour.shape[2]].astype(colour.dtype)

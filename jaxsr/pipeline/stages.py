@@ -1,0 +1,203 @@
+"""The whole chain as one pure function: extract → enhance → fuse → segment → restore."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from jaxsr import zoo
+from jaxsr.networks.window_restorer import features_at
+from jaxsr.regions import masks
+from jaxsr.regions.restore import Restorer, grid, restore
+from jaxsr.regions.segment import saliency
+from jaxsr.zoo.weights import Weights
+
+Params = dict[str, Any]
+Name = str | os.PathLike
+Stage = Callable[..., Array]
+UPSCALING = {"extract": "extracted", "enhance": "enhanced", "fuse": "fused"}  # → Upscaler's methods
+
+
+@dataclasses.dataclass(frozen=True)
+class Stages:
+    """What the chain does, a pure function a stage; ``dataclasses.replace`` exchanges one.
+
+    Each has its own parameters, under its name in the chain's: ``{"extract": …, "enhance": …, …}``.
+
+    Attributes:
+      extract: ``(params, x) → f0``: x of (b, h, w, 3) in [0, 1], features of (b, h', w', c), where
+        h' and w' are h and w or, for networks that want whole multiples, a little more.
+      enhance: ``(params, f0) → f`` of the same height and width.
+      fuse: ``(params, x, f) → y`` of (b, sh, sw, 3); it is clipped to [0, 1] then.
+      segment: ``(params, y) → mask``, (b, sh, sw) in [0, 1]. None where masks are always given.
+      restore: ``(params, y, mask, features) → restored``: of tiles, or of whole frames, of
+        (b, H, W, 3), masks of (b, H, W, 1) and ``f`` on a grid of (b, H/4, W/4, c) positions, or
+        None. A plain function is taken to look no farther than 64 pixels (:class:`Local`); networks
+        say it themselves.
+      scale: s, 2, 3 or 4. 1: the image is not upscaled, and the first three stages are None.
+      features: whether the restorer is given ``f``, those of the upscaler it was trained with.
+    """
+
+    extract: Stage | None
+    enhance: Stage | None
+    fuse: Stage | None
+    segment: Stage | None
+    restore: Stage | Restorer
+    scale: int
+    features: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Local:
+    """A function as a restorer, and how far it looks.
+
+    Attributes:
+      run: see :class:`Stages`.
+      margin, multiple: see :class:`jaxsr.regions.restore.Restorer`.
+    """
+
+    run: Stage
+    margin: int = 64
+    multiple: int = 32
+
+    def apply(self, variables: Params, x: Array, mask: Array, features: Array | None) -> Array:
+        return self.run(variables["params"], x, mask, features)
+
+
+class Enhanced(NamedTuple):
+    """What the chain gives.
+
+    Attributes:
+      image: upscaled, the region restored; bit for bit ``fused`` outside of it.
+      mask: of ``image``; the region is where it is above 0.5.
+      fused: the image before it was restored.
+      left_over: tiles of each image's region that are not restored, being more than the budget.
+    """
+
+    image: Float[Array, "b H W 3"]
+    mask: Float[Array, "b H W"]
+    fused: Float[Array, "b H W 3"]
+    left_over: Int[Array, "b"]
+
+
+def enhance(
+    stages: Stages,
+    params: Params,
+    x: Float[Array | np.ndarray, "b h w 3"],
+    mask: Float[Array | np.ndarray, "b h w"] | None = None,
+    *,
+    core: int = 256,
+    budget: int = 4,
+) -> Enhanced:
+    """Images upscaled, their regions found and restored: a pure function, to jit, vmap, grad and shard.
+
+    Its cost does not depend on what the images show, and it compiles once for a shape.
+    ``jax.jit(enhance, static_argnums=0)``, or ``functools.partial`` with the stages, will do.
+
+    Args:
+      params: of each stage, by its name.
+      x: RGB in [0, 1].
+      mask: of ``x``; None: as the stage ``segment`` finds.
+      core, budget: the side in pixels and the number of the tiles restored in each image; see
+        :func:`jaxsr.regions.restore.restore`, also for what it raises.
+    """
+    restorer = stages.restore if isinstance(stages.restore, Restorer) else Local(stages.restore)
+    fused, f = upscaled(stages, params, jnp.asarray(x))
+    if mask is None:
+        mask = stages.segment(params["segment"], fused)
+    elif stages.scale > 1:
+        mask = masks.enlarge(jnp.asarray(mask), stages.scale)
+    if f is not None:
+        f = features_at(f, stages.scale, *grid(restorer, *fused.shape[1:3]))
+    image, left_over = restore(
+        restorer, params["restore"], fused, mask, f, core=core, budget=budget
+    )
+    return Enhanced(image, jnp.asarray(mask), fused, left_over)
+
+
+def upscaled(
+    stages: Stages, params: Params, x: Float[Array, "b h w 3"]
+) -> tuple[Float[Array, "b H W 3"], Float[Array, "b h w c"] | None]:
+    """The first three stages: the fused image, and the enhanced features if the restorer wants them."""
+    if stages.scale == 1:
+        return x, None
+    f = stages.enhance(params["enhance"], stages.extract(params["extract"], x))
+    y = jnp.clip(stages.fuse(params["fuse"], x, f), 0, 1)
+    return y, f[:, : x.shape[1], : x.shape[2]] if stages.features else None
+
+
+def load_stages(
+    scale: int = 4,
+    *,
+    upscaler: Name = zoo.DEFAULT,
+    extract: Name | Stage | None = None,
+    enhance: Name | Stage | None = None,
+    fuse: Name | Stage | None = None,
+    segment: Name | Stage | None = zoo.DEFAULT_SEGMENTER,
+    restore: Name | Stage | Restorer = zoo.DEFAULT_RESTORER,
+) -> tuple[Stages, Params]:
+    """The stages with released weights, and their parameters; each by a name, a file, or as a callable.
+
+    A callable's parameters are ``{}`` until you put in others.
+
+    Args:
+      scale: 2, 3, 4, or 1 for images that are not upscaled.
+      upscaler: whose stages the first three are, each unless it is given itself.
+      segment: None where masks are always given.
+
+    Raises:
+      ValueError: there are no such weights, or they don't fit the network they name.
+    """
+    stages: dict[str, Any] = dict.fromkeys(UPSCALING)
+    params: Params = {stage: {} for stage in (*UPSCALING, "segment", "restore")}
+    if scale > 1:
+        released = functools.cache(functools.partial(_upscaling, scale=scale))
+        for stage, given in (("extract", extract), ("enhance", enhance), ("fuse", fuse)):
+            stages[stage], params[stage] = (
+                (given, {}) if callable(given) else released(given or upscaler)[stage]
+            )
+    stages["segment"], params["segment"] = (
+        (segment, {}) if segment is None or callable(segment) else _segmenting(segment)
+    )
+    features = True
+    if isinstance(restore, str | os.PathLike):
+        weights = zoo.load_restorer(restore)
+        restore, params["restore"] = zoo.build(weights, restore), weights.params
+        source = enhance or upscaler
+        features = (
+            scale > 1 and not callable(source) and conditions(weights, zoo.load(source, scale))
+        )
+    return Stages(**stages, restore=restore, scale=scale, features=features), params
+
+
+def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
+    """The first three stages of an upscaler, and their parameters."""
+    weights = zoo.load(name, scale)
+    network = zoo.build(weights, name)
+
+    def run(params, *inputs, stage):
+        return network.apply({"params": {stage: params}}, *inputs, method=UPSCALING[stage])
+
+    return {
+        stage: (functools.partial(run, stage=stage), weights.params.get(stage, {}))
+        for stage in UPSCALING
+    }
+
+
+def _segmenting(name: Name) -> tuple[Stage, Params]:
+    weights = zoo.load_segmenter(name)
+    return functools.partial(saliency, zoo.build(weights, name)), weights.params
+
+
+def conditions(restorer: Weights, upscaler: Weights) -> bool:
+    """Whether a restorer knows an upscaler's features: those of the network that it was trained with.
+
+    That network is the note ``features_of`` of its weights, else the one of the released upscalers.
+    """
+    known = restorer.notes.get("features_of", zoo.DEFAULT.replace("-", "_"))
+    return "fused" in restorer.params and upscaler.network == known
