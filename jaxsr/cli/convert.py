@@ -1,6 +1,7 @@
 """``jaxsr convert``: a PyTorch checkpoint, or a training run, becomes a weights file."""
 
 import argparse
+import dataclasses
 import os
 
 
@@ -16,10 +17,15 @@ def add(commands) -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale", type=int, choices=(2, 3, 4), help="needed where the weights do not tell it"
     )
+    parser.add_argument(
+        "--classes",
+        metavar="NAME,…",
+        help="what a segmenter's classes are called, background first",
+    )
     return parser
 
 
-def convert(source: str, target: str, scale: int | None):
+def convert(source: str, target: str, scale: int | None, classes: str | None = None):
     """Writes ``target`` and returns what it was made of."""
     from jaxsr import codec, networks, zoo
     from jaxsr.codec.export import export
@@ -29,8 +35,14 @@ def convert(source: str, target: str, scale: int | None):
     if not target.endswith(".safetensors"):
         raise ValueError(f"{target}: weights are written as .safetensors; give such a name")
     if not os.path.isdir(source):
+        if classes is not None:
+            raise ValueError("--classes is for runs of segmenters")
         return convert_file(source, target, scale)
     loaded = checkpoints.load_weights(source)
+    if classes is not None:
+        loaded = dataclasses.replace(
+            loaded, notes=loaded.notes | {"classes": named(loaded, classes)}
+        )
     made_for = loaded.options.get("scale")
     if scale not in (None, made_for):
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
@@ -43,10 +55,26 @@ def convert(source: str, target: str, scale: int | None):
     return loaded
 
 
+def named(loaded, classes: str) -> str:
+    """The names of classes as they are kept with weights.
+
+    Raises:
+      ValueError: the network has others than so many classes.
+    """
+    names = [name.strip() for name in classes.split(",")]
+    count = loaded.options.get("classes", 0)
+    if len(names) != count or not all(names) or len(set(names)) < count:
+        raise ValueError(
+            f"--classes {classes}: {loaded.network} was trained for {count or 'no'} classes; "
+            "give each one's name, the background's first"
+        )
+    return ",".join(names)
+
+
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr import zoo
 
-    loaded = convert(arguments.source, arguments.target, arguments.scale)
+    loaded = convert(arguments.source, arguments.target, arguments.scale, arguments.classes)
     scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
     print(f"{arguments.target}: {loaded.network}{scale}")
     command = zoo.kind_of(loaded.network).command

@@ -11,8 +11,9 @@ import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import LatestN
 
+from jaxsr import zoo
 from jaxsr.training.state import TrainState
-from jaxsr.zoo.weights import Weights
+from jaxsr.zoo.weights import Weights, network_of
 
 FOLDER = "checkpoints"
 
@@ -94,7 +95,7 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     They are read onto the host as NumPy arrays, whatever devices the run had.
 
     Raises:
-      ValueError: the directory holds no checkpoint.
+      ValueError: the directory holds no checkpoint, or a restorer's whose upscaler is not released.
     """
     path = Path(workdir).absolute() / FOLDER
     manager = _manager(path) if path.is_dir() else None
@@ -108,4 +109,7 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     params = manager.restore(step, args=ocp.args.Composite(state=args)).state["ema"]
     scale = {"scale": config["scale"]} if config["task"] == "super_resolution" else {}
     options = config["model"]["options"] | scale
-    return Weights(config["model"]["name"], options, params, {"step": str(step)})
+    notes = {"step": str(step)}
+    if config["task"] == "restoration":  # it knows this network's features, and no other's
+        notes["features_of"] = network_of(zoo.find(config["upscaler"]))
+    return Weights(config["model"]["name"], options, params, notes)

@@ -41,10 +41,21 @@ def test_a_run_is_converted_and_the_command_for_it_named(run, tmp_path, capsys):
     assert f"{target}: {name}\n" in out and f"{kind.command} … --model {target}" in out
     loaded = weights.load(target)
     assert "scale" not in loaded.options
+    assert loaded.notes.get("features_of") == ("span_compact" if kind is kinds.RESTORER else None)
     assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), loaded.params, params))
 
     assert main(["info", str(target)]) == 0
     assert f"{name} ({kind.name})" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("run", ["segmentation"], indirect=True)
+def test_classes_are_given_names(run, tmp_path, capsys):
+    target = tmp_path / "mine.safetensors"
+    convert = ["convert", str(tmp_path / "run"), str(target), "--classes"]
+    assert main([*convert, "background,cat"]) == 2
+    assert "trained for 3 classes; give each one's name" in capsys.readouterr().err
+    assert main([*convert, "background, cat,dog"]) == 0
+    assert weights.load(target).notes["classes"] == "background,cat,dog"
 
 
 def test_a_scale_is_refused_where_there_is_none(run, tmp_path, capsys):
