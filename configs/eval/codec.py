@@ -10,6 +10,9 @@ place, and for the classical codecs alone neither. Each is measured at its own q
 classical one out. JPEG has optimised Huffman tables, WebP its slowest method:
 `jaxsr/evaluation/classical.py` says how each is set.
 
+`--config.modes="('full','half','auto')"` draws curves of pictures kept at half their size, too, and of
+the better of the two, whose qualities take the bytes that they take at full size.
+
 Rates are of complete files; PSNR and MS-SSIM of 8-bit RGB; every figure is the mean over images, and
 `config.out` keeps those of each image too. Times are wall-clock, of all cores; where something is
 compiled a call is made twice and the second counts. BD-rate and BD-PSNR are against `config.anchor`,
@@ -29,6 +32,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.task = "codec"
     config.model = ""  # name or weights file; empty with --workdir, or for the classical ones alone
     config.data = ""  # folders of originals, separated by commas
+    config.modes = ("full",)  # of ours, a curve each: "full", "half" (of the size), "auto"
     config.qualities = (1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)  # of ours
     config.classical = ml_collections.ConfigDict(
         {

@@ -3,9 +3,11 @@
 import argparse
 import math
 
+from jaxsr.cli import region
 from jaxsr.cli.upscale import percent
 
 QUALITY = 50
+MODES = ("full", "half", "auto")  # jaxsr.codec.MODES, which is not imported to print the help
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -27,11 +29,25 @@ def add(commands) -> argparse.ArgumentParser:
     rate.add_argument(
         "--max-bytes", type=count, metavar="N", help="size of the whole file, not exceeded"
     )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--roi",
+        metavar="auto|all|MASK",
+        help="what is coded finer: what the segmenter finds, the whole image, or what is white in an "
+        "image of the input's size (nothing)",
+    )
+    region.add_boxes(which, "what is coded finer: a rectangle")
+    region.add_class(parser)
+    region.add_model(parser, "--segmenter", "what finds the region")
     parser.add_argument(
-        "--roi", metavar="MASK", help="image of the same size: what is white in it is coded finer"
+        "--roi-gain", type=decibels, metavar="dB", help="how much finer; below 0: coarser (10)"
     )
     parser.add_argument(
-        "--roi-gain", type=decibels, metavar="dB", help="how much finer; below 0: coarser (6)"
+        "--mode",
+        choices=MODES,
+        default="full",
+        help="code the image at its size (full), or at half of it, which decompressing super-resolves; "
+        "auto: whichever is nearer to the original (full)",
     )
     parser.add_argument(
         "--keep-metadata", action="store_true", help="keep the ICC profile and EXIF"
@@ -41,6 +57,9 @@ def add(commands) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model", metavar="NAME|FILE", help="a released codec or a .safetensors file"
+    )
+    parser.add_argument(
+        "--upscaler", metavar="NAME|FILE", help="×2, of images kept at half their size"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
     return parser
@@ -73,10 +92,14 @@ def count(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr.cli import each, files
 
-    if arguments.roi_gain is not None and arguments.roi is None:
+    if arguments.roi_gain is not None and not has_region(arguments):
         raise ValueError("--roi-gain says how much finer a region is coded; name it with --roi")
     jobs, problems = files.plan(arguments.inputs, arguments.output, ".jsr", writes=files.COMPRESSED)
     return each.run(jobs, problems, lambda: compressor(arguments), "compressed", arguments)
+
+
+def has_region(arguments: argparse.Namespace) -> bool:
+    return arguments.roi is not None or bool(arguments.box)
 
 
 def compressor(arguments: argparse.Namespace):
@@ -84,28 +107,57 @@ def compressor(arguments: argparse.Namespace):
     from jaxsr import codec
     from jaxsr.cli import files
     from jaxsr.image import io
+    from jaxsr.regions.masks import REGION
 
     model = codec.load(arguments.model or codec.DEFAULT)
     options = {"bpp": arguments.bpp, "max_bytes": arguments.max_bytes}
-    options |= {"keep_metadata": arguments.keep_metadata}
-    if arguments.roi is not None:
-        options["roi"] = read_mask(arguments.roi)
-        if arguments.roi_gain is not None:
-            options["roi_gain"] = arguments.roi_gain
+    options |= {"keep_metadata": arguments.keep_metadata, "mode": arguments.mode}
+    if arguments.upscaler:
+        options["upscaler"] = codec.half.load(arguments.upscaler)
+    if arguments.roi_gain is not None:
+        options["roi_gain"] = arguments.roi_gain
+    mask_of = masker(arguments)
 
     def compress(job: files.Job) -> str:
         picture = io.read(job.source)
         if picture.pixels.dtype != "uint8":
             picture = reduced(picture, arguments.reduce_to_8_bit)
-        data = codec.encode(picture, arguments.quality or QUALITY, model=model, **options)
+        mask = mask_of(picture)
+        quality = arguments.quality or QUALITY
+        data = codec.encode(picture, quality, roi=mask, model=model, **options)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         io.write_bytes(job.target, data)
         height, width = picture.pixels.shape[:2]
         line = f"{len(data)} bytes, {8 * len(data) / (height * width):.3f} bpp"
+        if codec.info(data).scale > 1:
+            line += ", at half its size"
+        if mask is not None:
+            line += f", {100 * (mask > REGION).mean():.0f} % of it region"
         left_out = picture.icc and not arguments.keep_metadata
         return line + (", without its ICC profile" if left_out else "")
 
     return compress
+
+
+def masker(arguments: argparse.Namespace):
+    """What gives a picture's region, as a mask or None."""
+    segmenter = region.segmenter_of(arguments)
+    if not has_region(arguments):
+        return lambda picture: None
+    from jaxsr import pipeline
+    from jaxsr.pipeline.pictures import split
+    from jaxsr.pipeline.regions import mask_of
+    from jaxsr.regions.masks import REGION
+
+    segment = pipeline.load_segmenter(segmenter) if segmenter else None
+    roi = region.roi_of(arguments, segment)
+
+    def mask(picture):
+        found = mask_of(roi, split(picture)[0], segment)
+        # a mask that was given may ask for less than all; a segmenter's doubt does not
+        return found > REGION if segment else found
+
+    return mask
 
 
 def read_mask(path: str):

@@ -73,8 +73,10 @@ def of_compressed(path: Path) -> tuple[list[tuple[str, str]], str | None]:
 def of_header(header) -> list[tuple[str, str]]:
     """What a ``.jsr`` file's header says."""
     asked = f"{header.quality}" if header.quality else "by size"
+    height, width = header.coded
+    half = f", coded as {width}×{height} for upscaler {header.upscaler.hex()}"
     return [
-        ("size", f"{header.width}×{header.height} pixels"),
+        ("size", f"{header.width}×{header.height} pixels{half if header.scale > 1 else ''}"),
         ("channels", "gray" if header.channels == 1 else "RGB"),
         ("quality", f"{asked} (rate level {header.level} of 0 to 1023)"),
         ("model", f"{model_name(header)} (hash {header.model_hash.hex()})"),

@@ -19,7 +19,7 @@ from jaxsr.codec.model import Model
 from jaxsr.image import io
 
 DEFAULT = weights.DEFAULT
-ROI_GAIN = 6.0  # dB
+ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
 MODES = ("full", "half", "auto")
 Image = Shaped[np.ndarray | Array, "..."] | io.Picture | str | os.PathLike
 
@@ -56,7 +56,8 @@ def encode(
       max_bytes: instead of a quality, the size of the whole file, not exceeded.
       roi: a mask of the image's size, bool, uint8 (255: all) or float in [0, 1]: where it is set,
         the image is coded finer. Under ``bpp`` or ``max_bytes`` the rest pays for it.
-      roi_gain: by how many dB finer.
+      roi_gain: by how many dB finer; by half of that, a quarter and so on where else the bytes wanted
+        would be too few.
       mode: "full" codes the image at its own size; "half" at half of it, and the decoder
         super-resolves it: with few bits that may be better, and files get smaller than they can at full
         size. "auto" decodes both and keeps the better: within the bytes wanted or, for a quality, those
@@ -75,24 +76,27 @@ def encode(
     source = encoder.Source(picture, roi, roi_gain, keep_metadata)
     model = _loaded(model, load)
     enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
-    ways = [encoder.Prepared(model, source, e and _loaded(e, half.load)) for e in enlargers]
+    enlargers = [enlarger and _loaded(enlarger, half.load) for enlarger in enlargers]
     if bpp is not None or max_bytes is not None:
         limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
-        return _chosen(ways, [way.within(limit) for way in ways], limit)
+        return _within(limit, model, source, enlargers)
+    ways = [encoder.Prepared(model, source, enlarger) for enlarger in enlargers]
     first = ways[0].at(level_of(quality), quality)
-    return _chosen(ways, [first, *(way.within(len(first)) for way in ways[1:])])
+    return encoder.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
 
 
-def _chosen(ways: list, files: list[bytes | None], limit: int = 0) -> bytes:
-    chosen = encoder.better(ways, files)
-    if chosen is None:
-        smallest = len(ways[-1].at(0))
-        smaller = "; at half its size it can be smaller: mode half, or auto"
-        raise ValueError(
-            f"the smallest file of this image is {smallest} bytes, not {limit}"
-            + (smaller if ways[-1].enlarger is None else "")
-        )
-    return chosen
+def _within(limit: int, model: Model, source: encoder.Source, enlargers: list) -> bytes:
+    """The best of the files of at most ``limit`` bytes; too fine a region is made less so."""
+    ways = [encoder.Prepared(model, source, enlarger) for enlarger in enlargers]
+    if file := encoder.better(ways, [way.within(limit) for way in ways]):
+        return file
+    if source.mask is not None and source.gain >= 2 * region.STEP_DB:
+        return _within(limit, model, source.with_gain(source.gain / 2), enlargers)
+    smaller = "; at half its size it can be smaller: mode half, or auto"
+    raise ValueError(
+        f"the smallest file of this image is {len(ways[-1].at(0))} bytes, not {limit}"
+        + (smaller if enlargers == [None] else "")
+    )
 
 
 def level_of(quality: int) -> int:

@@ -37,6 +37,10 @@ class Source:
         """Height and width."""
         return self.picture.pixels.shape[:2]
 
+    def with_gain(self, gain: float) -> "Source":
+        """The same with another gain of its region."""
+        return dataclasses.replace(self, gain=gain)
+
     def colours(self) -> UInt8[np.ndarray, "h w 3"]:
         """RGB, continued under what is transparent."""
         pixels = self.picture.pixels

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-from jaxsr import codec
+from jaxsr import codec, pipeline
 from jaxsr.cli import main
 from jaxsr.image import io
+from jaxsr.regions.masks import REGION
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
 HEIGHT, WIDTH = CAT.shape[:2]
@@ -127,7 +128,55 @@ def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(folder,
     save(folder / "small.png", CAT[:9, :9])
     code, out, err = run("compress", "*.png", "-o", "small", "--roi", "small.png")
     assert code == 2 and out.endswith("1 compressed to small, 3 failed\n")
-    assert "photo.png: the region's mask is 9×9, the image 64×48" in err
+    assert "photo.png: the mask is 9×9, the image 64×48" in err
+
+
+def test_a_region_is_found_by_a_segmenter_or_given_as_boxes(folder, run, tiny_codec, stage_files):
+    save(folder / "photo.png", CAT)
+    segmenter = stage_files["attention_unet"]
+    found = pipeline.load_segmenter(segmenter)(CAT) > REGION
+    box = np.zeros((HEIGHT, WIDTH), bool)
+    box[16:40, 8:40] = True
+    for flags, mask in (
+        (["--roi", "auto", "--segmenter", str(segmenter)], found),
+        (["--box", "8,16,32,24"], box),
+        (["--roi", "all"], np.ones_like(box)),
+    ):
+        code, out, _ = run("compress", "photo.png", "-o", "photo.jsr", *flags, "--overwrite")
+        assert code == 0 and f"bpp, {100 * mask.mean():.0f} % of it region\n" in out
+        data = (folder / "photo.jsr").read_bytes()
+        assert data == codec.encode(CAT, roi=mask, model=tiny_codec)
+        assert codec.region_of(data).any()
+
+
+def test_the_region_in_a_file_is_restored(folder, run, stage_files):
+    save(folder / "photo.png", CAT)
+    run("compress", "photo.png", "-o", "region.jsr", "--box", "16,16,32,16")
+    run("compress", "photo.png", "-o", "none.jsr")
+    restorer = ["--restorer", str(stage_files["window_restorer"]), "--overwrite"]
+    inside = codec.region_of((folder / "region.jsr").read_bytes()) > REGION
+    share = f", {100 * inside.mean():.0f} % of it restored"
+
+    def decompressed(name, *flags):
+        code, out, _ = run("decompress", f"{name}.jsr", "-o", "back.png", *restorer, *flags)
+        assert code == 0
+        restored = " of it restored" in out
+        return io.read(folder / "back.png").pixels, restored and out.split("pixels")[1][:18]
+
+    plain, told = decompressed("region")
+    assert not told
+    whole, told = decompressed("region", "--restore")
+    assert told == share[:18]
+    np.testing.assert_array_equal(whole[~inside], plain[~inside])
+    assert (whole[inside] != plain[inside]).mean() > 0.3
+
+    big, told = decompressed("region", "--scale", "2", "--no-restore")
+    assert not told and big.shape == (2 * HEIGHT, 2 * WIDTH, 3)
+    better, told = decompressed("region", "--scale", "2")
+    assert told and (better != big).any(-1)[40:56, 40:88].mean() > 0.3
+    np.testing.assert_array_equal(better[:28], big[:28])
+    _, told = decompressed("none", "--scale", "2")
+    assert not told
 
 
 def test_metadata_are_kept_on_request_and_a_lost_profile_is_told(folder, run):
@@ -160,6 +209,21 @@ def test_decompressing_can_enlarge_at_once(folder, run):
     assert code == 0 and "64×48 pixels" in out
     big = io.read(folder / "big.webp")
     assert big.pixels.shape == (48, 64, 3) and big.alpha.shape == (48, 64)
+
+
+def test_images_are_kept_at_half_their_size_where_that_is_asked_for_or_all_that_fits(folder, run):
+    save(folder / "photo.png", CAT[:45, :63])
+    run("compress", "photo.png", "-o", "full.jsr", "--quality", "1")
+    smallest = (folder / "full.jsr").stat().st_size
+    code, _, err = run("compress", "photo.png", "-o", "no.jsr", "--max-bytes", str(smallest - 1))
+    assert code == 2 and "at half its size it can be smaller: mode half, or auto" in err
+    flags = ["--max-bytes", str(smallest - 1), "--mode", "auto"]
+    code, out, _ = run("compress", "photo.png", "-o", "half.jsr", *flags)
+    assert code == 0 and "bpp, at half its size\n" in out
+    code, out, _ = run("decompress", "half.jsr", "-o", "back.png", "--upscaler", "span-compact")
+    assert code == 0 and "63×45 pixels" in out
+    _, out, _ = run("info", "half.jsr")
+    assert "63×45 pixels, coded as 32×23 for upscaler 201f6149" in out
 
 
 def test_what_exists_is_kept_unless_overwritten(folder, run):
@@ -221,6 +285,10 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
         ),
         (["compress", "a.png", "-o", "b.jsr", "--roi-gain", "6"], "name it with --roi"),
         (["compress", "a.png", "-o", "b.jsr", "--roi", "no.png"], "no.png: no such file"),
+        (["compress", "a.png", "-o", "b.jsr", "--box", "1,2,3"], "not X,Y,W,H"),
+        (["compress", "a.png", "-o", "b.jsr", "--box", "99,0,9,9"], "lies outside the image"),
+        (["compress", "a.png", "-o", "b.jsr", "--segmenter", "x"], "--segmenter is for regions"),
+        (["compress", "a.png", "-o", "b.jsr", "--mode", "quarter"], "choose from"),
         (
             ["compress", "a.png", "-o", "b.jsr", "--roi", "a.png", "--roi-gain", "99"],
             "a region's gain is -67 to 67 dB",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from jaxsr import codec
-from jaxsr.codec import container
+from jaxsr import codec, zoo
+from jaxsr.codec import container, encoder, half
 from jaxsr.image import io
 
 PHOTO = skimage.data.chelsea()[40:240, 80:330]
@@ -105,12 +105,12 @@ LIMITS = 2200, 2800, 4000
 def assert_met(model, monkeypatch, image, limits):
     """Within 3 % and never over; and in how few tries."""
     tries = []
-    at = codec._Prepared.at
-    monkeypatch.setattr(codec._Prepared, "at", lambda *args: tries.append(args) or at(*args))
+    at = encoder.Prepared.at
+    monkeypatch.setattr(encoder.Prepared, "at", lambda *args: tries.append(args) or at(*args))
     for limit in limits:
         tries.clear()
         data = codec.encode(image, max_bytes=limit, model=model)
-        assert limit * (1 - codec.TOLERANCE) <= len(data) <= limit
+        assert limit * (1 - encoder.TOLERANCE) <= len(data) <= limit
         assert len(tries) <= 10
         assert codec.info(data).quality == 0
     pixels = image.shape[0] * image.shape[1]
@@ -174,6 +174,9 @@ def test_the_released_codecs_bits_move_to_the_region(released):
         (CAT, {"bpp": float("nan")}, "bpp is more than 0"),
         (CAT, {"max_bytes": 0}, "max_bytes is 1 or more"),
         (CAT, {"max_bytes": 40}, r"the smallest file of this image is \d+ bytes, not 40"),
+        (CAT, {"max_bytes": 40, "mode": "auto"}, r"is \d+ bytes, not 40$"),
+        (CAT, {"mode": "quarter"}, "full, half or auto, got 'quarter'"),
+        (CAT, {"mode": "half", "upscaler": "nope"}, "unknown upscaler 'nope'"),
         (CAT, {"roi": np.ones((9, 9), bool)}, "mask is 9×9, the image 100×64"),
         (CAT, {"roi": np.ones(CAT.shape[:2], bool), "roi_gain": 99.0}, "dB"),
     ],
@@ -206,6 +209,107 @@ def test_wrong_weights_under_a_right_hash_are_noticed_by_the_symbols(small):
     header = dataclasses.replace(file.header, model_hash=other.hash)
     with pytest.raises(ValueError, match="tile 1 of 1 does not decode to what was coded"):
         codec.decode(container.pack(dataclasses.replace(file, header=header)), model=other)
+
+
+# ---- half the size ----
+
+
+@pytest.mark.parametrize("size", [(1, 1), (63, 90)], ids=str)
+def test_pictures_kept_at_half_their_size_come_back_whole(small, size):
+    image = np.dstack([PHOTO, PHOTO[..., 0]])[: size[0], : size[1]]
+    mask = np.ones(size, bool)
+    data = codec.encode(image, 90, mode="half", roi=mask, model=small)
+    header = codec.info(data)
+    assert (header.height, header.width, header.scale) == (*size, 2)
+    assert header.upscaler == half.load().hash
+    assert len(data) < len(codec.encode(image, 90, model=small)) or size == (1, 1)
+    decoded = codec.decode(data, model=small)
+    assert decoded.shape == image.shape and decoded.dtype == np.uint8
+    np.testing.assert_array_equal(decoded[..., 3], image[..., 3])
+    assert psnr(decoded[..., :3], image[..., :3]) > 24
+    assert (codec.region_of(data) == mask).all()
+
+
+def test_a_gray_picture_at_half_its_size_is_the_upscaler_of_the_half(small):
+    gray = PHOTO[:64, :90, 1]
+    data = codec.encode(gray, 80, mode="half", model=small)
+    reduced = half.reduced(gray[..., None])
+    as_coded = codec.decode(codec.encode(reduced, 80, model=small), model=small)[..., None]
+    expected = half.load()(as_coded, *gray.shape)[..., 0]
+    np.testing.assert_array_equal(codec.decode(data, model=small), expected)
+
+
+def test_auto_keeps_whichever_is_nearer_to_the_original(small):
+    image, found = PHOTO[:64, :90], {}
+    for limit in (900, 10**6):
+        for mode in codec.MODES:
+            data = codec.encode(image, max_bytes=limit, mode=mode, model=small)
+            found[mode] = psnr(codec.decode(data, model=small), image), codec.info(data).scale
+        assert found["auto"] == max(found["full"], found["half"])
+    assert found["auto"][1] == 1  # with bytes enough
+
+
+def test_half_the_size_reaches_sizes_that_the_whole_does_not(small):
+    image = PHOTO[:64, :90]
+    smallest = len(codec.encode(image, 1, model=small))
+    with pytest.raises(ValueError, match="at half its size it can be smaller: mode half, or auto"):
+        codec.encode(image, max_bytes=smallest - 1, model=small)
+    data = codec.encode(image, max_bytes=smallest - 1, mode="auto", model=small)
+    assert len(data) < smallest and codec.info(data).scale == 2
+
+
+def test_auto_takes_no_more_bytes_than_the_quality_takes_at_full_size(small):
+    full = codec.encode(CAT, 30, model=small)
+    data = codec.encode(CAT, 30, mode="auto", model=small)
+    assert data == full or (len(data) <= len(full) and codec.info(data).scale == 2)
+
+
+def test_errors_within_a_finer_region_count_more(small):
+    mask = np.zeros(CAT.shape[:2], bool)
+    mask[:32] = True
+    inside, outside = CAT.copy(), CAT.copy()
+    inside[:32] ^= 8
+    outside[32:] ^= 8
+    source = encoder.Source(io.Picture(CAT), mask, 10.0, False)
+    ratio = source.error(inside) / source.error(outside)
+    assert ratio == pytest.approx(10 ** (9 * 1.069 / 10), rel=0.05)  # 10 dB are 9 steps
+
+
+def test_another_upscaler_than_the_files_own_is_a_clear_error(small, tmp_path):
+    data = codec.encode(CAT, mode="half", model=small)
+    weights = zoo.read(zoo.find(scale=2), zoo.UPSCALER)
+    weights.params["enhance"]["block_0"]["conv_0"]["bias"][0] += 0.5
+    path = tmp_path / "other.safetensors"
+    zoo.weights.save(path, weights)
+    with pytest.raises(ValueError, match=r"with another upscaler .*201f6149.*than the one given"):
+        codec.decode(data, model=small, upscaler=path)
+    other = codec.encode(CAT, mode="half", model=small, upscaler=path)
+    with pytest.raises(
+        ValueError, match=r"an upscaler that is not here .*its weights file as the u"
+    ):
+        codec.decode(other, model=small)
+    with pytest.raises(ValueError, match="takes an upscaler ×2"):
+        codec.encode(CAT, mode="half", model=small, upscaler=zoo.find(scale=4))
+
+
+# ---- the region in a file ----
+
+
+def test_a_region_too_fine_for_the_bytes_wanted_is_made_less_fine(small):
+    mask = np.ones(CAT.shape[:2], bool)
+    limit = len(codec.encode(CAT, 1, roi=mask, roi_gain=6.0, model=small)) + 10
+    data = codec.encode(CAT, max_bytes=limit, roi=mask, roi_gain=24.0, model=small)
+    assert len(data) <= limit
+    assert np.unique(container.parse(data).region).tolist() in ([6], [11])
+
+
+def test_the_region_of_a_file_is_the_one_it_was_made_with(small):
+    mask = np.zeros(PHOTO.shape[:2], bool)
+    mask[48:144, 64:160] = True
+    for mode in ("full", "half"):
+        region = codec.region_of(codec.encode(PHOTO, 20, roi=mask, mode=mode, model=small))
+        assert ((region > 0.5) != mask).mean() < 0.02 and region.shape == mask.shape
+    assert codec.region_of(codec.encode(CAT, model=small)) is None
 
 
 # ---- training on top ----

@@ -63,6 +63,7 @@ def tiles(draw):
 def parts(draw):
     """The arguments of a File. (It is made outside: checking its types draws random numbers.)"""
     sides = st.integers(1, 40) | st.sampled_from([1023, 1024, 1025, 2049])
+    scale = draw(st.sampled_from([1, 2]))
     header = Header(
         width=draw(sides),
         height=draw(st.integers(1, 40)),
@@ -71,6 +72,8 @@ def parts(draw):
         model_hash=draw(st.binary(min_size=4, max_size=4)),
         level=draw(st.integers(0, 1023)),
         quality=draw(st.integers(0, 100)),
+        scale=scale,
+        upscaler=b"" if scale == 1 else draw(st.binary(min_size=4, max_size=4)),
     )
     size = header.height, header.width
     steps = st.integers(-63, 63)
@@ -81,7 +84,10 @@ def parts(draw):
         draw(st.none() | hnp.arrays(np.uint8, size, fill=fill)),
         draw(st.none() | st.binary(max_size=300)),
         draw(st.none() | st.binary(max_size=300)),
-        draw(st.none() | hnp.arrays(np.int8, region.map_shape(*size), elements=steps, fill=fill)),
+        draw(
+            st.none()
+            | hnp.arrays(np.int8, region.map_shape(*header.coded), elements=steps, fill=fill)
+        ),
     )
 
 
@@ -111,11 +117,23 @@ def test_the_bytes_are_those_of_the_documentation():
     assert data == with_check(expected)
 
 
+def test_the_bytes_of_a_picture_at_half_its_size_are_those_of_the_documentation():
+    header = Header(301, 3, 1, 7, b"\xaa\xbb\xcc\xdd", 0x0102, 9, scale=2, upscaler=b"up 2")
+    data = container.pack(File(header, (Tile(1, bytes(8), 6),)))
+    start = b"\x89JSR\x01\x20\xad\x02\x03\x07\xaa\xbb\xcc\xdd\x02\x01\x09up 2\x00\x04"
+    assert data.startswith(start)
+    assert header.coded == (2, 151)
+
+
 def test_tiles_are_counted_by_the_size():
     grids = {(1, 1): (1, 1), (1024, 1024): (1, 1), (1025, 1): (1, 2), (2048, 3000): (3, 2)}
     for (width, height), grid in grids.items():
         header = dataclasses.replace(HEADER, width=width, height=height)
         assert header.grid == grid and header.tiles == grid[0] * grid[1]
+        double = dataclasses.replace(
+            header, width=2 * width - 1, height=2 * height, scale=2, upscaler=b"hash"
+        )
+        assert double.grid == grid
 
 
 @pytest.mark.parametrize(
@@ -130,6 +148,9 @@ def test_tiles_are_counted_by_the_size():
         {"level": 1024},
         {"quality": 101},
         {"scale": 2},
+        {"scale": 4, "upscaler": b"hash"},
+        {"scale": 3, "upscaler": b"hash"},
+        {"upscaler": b"hash"},
     ],
     ids=str,
 )
@@ -230,7 +251,8 @@ LIES = {
     "a number without end": header_bytes(9, 9) + b"\0" + b"\xff" * 40,
     "a number longer than needed": header_bytes(9, 9) + b"\0\x82\0lanecrc?",
     "an undefined flag": header_bytes(9, 9, 0x81) + b"\0\2lanecrc?",
-    "half the size": header_bytes(9, 9, 0x21) + b"\0\2lanecrc?",
+    "half the size of no upscaler": header_bytes(9, 9, 0x21) + b"\0\2lanecrc?",
+    "a quarter of the size": header_bytes(9, 9, 0x41) + b"hash\0\2lanecrc?",
 }
 
 

@@ -59,9 +59,10 @@ class Decoder:
 
 def shape_of(file):
     """What has to be compiled for a file."""
-    places = coder.places(file.header.height, file.header.width)
+    places = coder.places(*file.header.coded)
     longest = max(len(tile.words) for tile in file.tiles)
-    return places[0].canvas, len(places), file.tiles[0].lanes, longest.bit_length()
+    enlarged = file.header.coded if file.header.scale > 1 else None
+    return places[0].canvas, len(places), file.tiles[0].lanes, longest.bit_length(), enlarged
 
 
 def cause(message):
@@ -72,6 +73,7 @@ def cause(message):
         "checksum is wrong",
         "does not decode to what was coded",
         "coded with another model",
+        "coded with an upscaler that is not here",
         "the file is damaged",
     ):
         if words in message:
@@ -136,7 +138,7 @@ def model(tiny_codec):
 
 @pytest.fixture(scope="module")
 def good(model):
-    """Files of one canvas: a photo, one with all parts, gray, and a single pixel."""
+    """Files of one canvas: a photo, one with all parts, gray, a single pixel, half the size."""
     rich = io.Picture(CAT, CAT[..., 0], icc=b"profile" * 30, exif=b"Exif\0\0" + b"tags" * 9)
     mask = np.zeros(CAT.shape[:2], bool)
     mask[20:40, 30:60] = True
@@ -145,6 +147,7 @@ def good(model):
         codec.encode(rich, 20, roi=mask, keep_metadata=True, model=model),
         codec.encode(CAT[:33, :50, 1], 100, model=model),
         codec.encode(CAT[:1, :1], 1, model=model),
+        codec.encode(CAT[:, :79], 90, mode="half", model=model),
     ]
 
 

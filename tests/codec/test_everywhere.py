@@ -93,7 +93,7 @@ def noisy_small(small):
 def symbols_of(model, data):
     """Hyper-latents, σ indexes and residuals of a file of one tile."""
     file = container.parse(data)
-    (place,) = coder.places(file.header.height, file.header.width)
+    (place,) = coder.places(*file.header.coded)
     steps = coder.cut(coder.region_of(file.region, [place]), place, 1, 0)
     rate = model.rate(file.header.level)
     return symbols.read(model, file.tiles[0], rate, steps, place.size, "tile")
@@ -278,7 +278,8 @@ def test_golden_files_decode_as_they_did_when_they_were_written(path, small):
     data = path.read_bytes()
     picture = codec.decode_picture(data, model=model_of(path, small))
     expected = io.read(path.with_suffix(".png"))
-    assert farthest(picture.pixels, expected.pixels) <= 1
+    enlarged = codec.info(data).scale > 1  # what differs by 1 may differ by more then
+    assert farthest(picture.pixels, expected.pixels) <= (3 if enlarged else 1)
     assert (picture.alpha is None) == (expected.alpha is None)
     if picture.alpha is not None:
         np.testing.assert_array_equal(picture.alpha, expected.alpha)
@@ -289,7 +290,7 @@ def test_the_symbols_of_golden_files_are_coded_to_the_same_bytes(path, small):
     data = path.read_bytes()
     file = container.parse(data)
     model = codec._model_of(file.header, model_of(path, small))
-    (tile,), (place,) = file.tiles, coder.places(file.header.height, file.header.width)
+    (tile,), (place,) = file.tiles, coder.places(*file.header.coded)
     coded, rate = symbols_of(model, data), model.rate(file.header.level)
     words, length = symbols._encoder(model, tile.lanes)(coded, rate.anchor, place.size)
     assert rans.to_bytes(words, length) == tile.words

@@ -1,5 +1,6 @@
 """A second decoder, written from docs/format.md alone: plain Python, from bytes to symbols."""
 
+import hashlib
 import json
 import struct
 import zlib
@@ -9,7 +10,7 @@ import pytest
 import safetensors.numpy
 import skimage.data
 
-from jaxsr import codec
+from jaxsr import codec, zoo
 from jaxsr.codec import container
 
 CAT = skimage.data.chelsea()[100:150, 100:180]
@@ -48,11 +49,17 @@ def read_file(data):
     file = {"flags": flags, "width": source.varint(), "height": source.varint()}
     file |= {"model": source.number("B"), "hash": source.take(4)}
     file |= {"level": source.number("H"), "quality": source.number("B")}
+    if flags >> 5 & 3:
+        file["upscaler"] = source.take(4)
+        file["coded"] = -(-file["height"] // 2), -(-file["width"] // 2)
+    else:
+        file["coded"] = file["height"], file["width"]
     for bit, name in ((1, "region"), (2, "alpha"), (3, "icc"), (4, "exif")):
         if flags >> bit & 1:
             file[name] = source.take(source.varint())
     file["tiles"] = []
-    for _ in range(-(-file["height"] // 1024) * -(-file["width"] // 1024)):
+    rows, columns = file["coded"]
+    for _ in range(-(-rows // 1024) * -(-columns // 1024)):
         lanes = 2 ** source.number("B")
         words = struct.unpack(f"<{(n := source.varint())}H", source.take(2 * n))
         file["tiles"].append((lanes, words, source.number("I")))
@@ -211,7 +218,7 @@ def read_symbols(arrays, file):
     rows = len(arrays["hyper_tables/minimums"]) // hyper
     anchor = (2 * file["level"] * (rows - 1) + 1023) // 2046
 
-    height, width = -(-file["height"] // 16), -(-file["width"] // 16)
+    height, width = (-(-n // 16) for n in file["coded"])
     size = -(-height // 4), -(-width // 4), hyper
     tables = tables_of(arrays, "hyper_tables")[anchor * hyper : (anchor + 1) * hyper]
     z = np.reshape(stream.group(tables * (size[0] * size[1])), size)
@@ -249,6 +256,17 @@ def test_the_documentation_is_enough_to_decode_the_symbols(arrays, tiny_codec, q
     assert np.unique(index).size > 5 and residual.any()
 
 
+def test_it_decodes_files_that_hold_the_picture_at_half_its_size(arrays, tiny_codec):
+    image, mask = CAT[:37, :79], np.zeros((37, 79), bool)
+    mask[:32, 10:70] = True
+    file = read_file(codec.encode(image, 60, roi=mask, roi_gain=6.0, mode="half", model=tiny_codec))
+    assert (file["width"], file["height"], file["coded"]) == (79, 37, (19, 40))
+    assert file["upscaler"] == hash_of(zoo.find("span-compact", 2))
+    assert read_region(file["region"], 2, 3).tolist() == [[3, 6, 3], [0, 0, 0]]
+    _, _, residual, _ = read_symbols(arrays, file)
+    assert residual.any()
+
+
 def test_it_decodes_files_of_several_lanes_with_escapes(arrays, tiny_codec):
     image = np.random.default_rng(0).integers(0, 256, (240, 250, 3), np.uint8)
     image[:60] = np.arange(250)[:, None]
@@ -276,10 +294,10 @@ def test_alpha_and_metadata_are_as_documented(tiny_codec):
     np.testing.assert_array_equal(plane, alpha)
 
 
-def test_the_models_hash_is_as_documented(arrays, tiny_codec):
-    import hashlib
-
-    with safetensors.safe_open(tiny_codec, "numpy") as file:
+def hash_of(path):
+    """Section 5."""
+    arrays = safetensors.numpy.load_file(path)
+    with safetensors.safe_open(path, "numpy") as file:
         metadata = file.metadata()
     text = json.dumps([metadata["network"], json.loads(metadata["options"])], sort_keys=True)
     sha = hashlib.sha256(text.encode())
@@ -287,5 +305,9 @@ def test_the_models_hash_is_as_documented(arrays, tiny_codec):
         array = arrays[name]
         sha.update(f"{name} {array.dtype.str} {array.shape}".encode())
         sha.update(array.tobytes())
+    return sha.digest()[:4]
+
+
+def test_the_models_hash_is_as_documented(tiny_codec):
     data = codec.encode(CAT, model=tiny_codec)
-    assert container.parse_header(data).model_hash == sha.digest()[:4]
+    assert container.parse_header(data).model_hash == hash_of(tiny_codec)

@@ -41,6 +41,34 @@ def test_gain_is_rounded_to_steps_and_halved_where_half_a_block_is_covered():
     assert region.region_map(mask, -12.0).tolist() == [[-11, -6, 0]] * 2
 
 
+def test_a_picture_coded_at_half_its_size_has_blocks_of_twice_the_size():
+    mask = np.zeros((33, 64), bool)
+    mask[:, :32] = True
+    assert region.region_map(mask, 6.0, 2).tolist() == [[6, 0], [6, 0]]
+
+
+@pytest.mark.parametrize(("gain", "scale"), [(6.0, 1), (4.0, 1), (11.7, 2)])
+def test_a_maps_mask_is_the_one_it_was_made_of_as_far_as_blocks_tell(gain, scale):
+    mask = disc(150, 203)
+    again = region.mask_of(region.region_map(mask, gain, scale), *mask.shape, scale)
+    assert again.shape == mask.shape and again.dtype == np.float32
+    assert again.min() == 0 and again.max() == 1
+    both, either = (mask & (again > 0.5)).sum(), (mask | (again > 0.5)).sum()
+    assert both / either > (0.85 if scale == 1 else 0.75)
+
+
+def test_masks_of_maps_are_full_where_all_is_finer_and_empty_where_nothing_is():
+    assert (region.mask_of(np.full((2, 3), 6, np.int8), 20, 40) == 1).all()
+    for steps in (0, -6):
+        assert not region.mask_of(np.full((2, 3), steps, np.int8), 20, 40).any()
+    one = np.zeros((3, 3), np.int8)
+    one[1, 1] = 5
+    block = np.zeros((48, 48), bool)
+    block[16:32, 16:32] = True
+    outline = (region.mask_of(one, 48, 48) > 0.5) ^ block
+    assert outline.sum() < 100
+
+
 def test_blocks_cut_off_by_the_border_count_what_they_have():
     assert region.region_map(np.ones((17, 1), np.uint8) * 255, 6.0).tolist() == [[6], [6]]
 

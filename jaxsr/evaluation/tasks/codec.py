@@ -47,10 +47,9 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
     """What is measured, at which qualities: ours first, where one is given; then the classical."""
     codecs = []
-    if weights is not None:
-        codecs.append((learned("jaxsr", export(weights)), config.qualities))
-    elif config.model:
-        codecs.append((learned("jaxsr", codec.load(config.model)), config.qualities))
+    if weights is not None or config.model:
+        model = export(weights) if weights is not None else codec.load(config.model)
+        codecs += [(learned(named(mode), model, mode), config.qualities) for mode in config.modes]
     for key in classical.CODECS:
         if qualities := config.classical[key]:
             codecs.append((classical.create(key), qualities))
@@ -61,6 +60,13 @@ def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int
     for each, qualities in codecs:
         rate_distortion.check_qualities(each, qualities)
     return codecs
+
+
+def named(mode: str) -> str:
+    """What our curve of a mode is called."""
+    if mode not in codec.MODES:
+        raise ValueError(f"config.modes are of {', '.join(codec.MODES)}, got {mode!r}")
+    return "jaxsr" if mode == "full" else f"jaxsr {mode}"
 
 
 def published_curves(config) -> list[published.PublishedCurve]:

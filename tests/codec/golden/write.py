@@ -2,6 +2,7 @@
 
     python tests/codec/golden/write.py small              # a small model, and files coded with it
     python tests/codec/golden/write.py patch-hyperprior   # files of a released codec, by its name
+    python tests/codec/golden/write.py patch-hyperprior-half    # and at half their size
 
 Each makes a folder beside this script: ``NAME.jsr``, what it decodes to as ``NAME.png``, and the weights
 unless they are released. The tests pick up whatever lies here. A folder is never written a second time:
@@ -74,9 +75,20 @@ def pictures():
     yield "pixel", io.Picture(cat[:1, :1]), 80, None
 
 
+def halves():
+    """Likewise: sides that are odd, one with everything, and gray."""
+    for name, picture, quality, mask in pictures():
+        if name in ("region", "gray"):
+            pixels = picture.pixels[:45, :63]
+            alpha = None if picture.alpha is None else picture.alpha[:45, :63]
+            mask = None if mask is None else mask[:45, :63]
+            yield name, io.Picture(pixels, alpha), quality, mask
+
+
 def write(name: str) -> Path:
     """The folder of golden files of the small model or of a released one."""
-    model = small() if name == "small" else codec.load(name)
+    model = small() if name == "small" else codec.load(name.removesuffix("-half"))
+    sources, mode = (halves(), "half") if name.endswith("-half") else (pictures(), "full")
     folder = HERE / name
     folder.mkdir()
     if name == "small":
@@ -85,8 +97,8 @@ def write(name: str) -> Path:
             weights.save(path, model)
             packed = lzma.compress(path.read_bytes(), preset=9 | lzma.PRESET_EXTREME)
             (folder / "model.safetensors.xz").write_bytes(packed)
-    for stem, picture, quality, mask in pictures():
-        data = codec.encode(picture, quality, roi=mask, model=model)
+    for stem, picture, quality, mask in sources:
+        data = codec.encode(picture, quality, roi=mask, mode=mode, model=model)
         (folder / f"{stem}.jsr").write_bytes(data)
         io.write(folder / f"{stem}.png", codec.decode_picture(data, model=model))
     return folder
