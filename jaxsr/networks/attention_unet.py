@@ -28,7 +28,7 @@ class AttentionUNet(nn.Module):
     """
 
     classes: int = 1
-    side: int = 192
+    side: int = 160
     features: tuple[int, ...] = (64, 96, 128, 128)
     layers: int = 2
     heads: int = 4
