@@ -19,6 +19,7 @@ def default_config() -> ml_collections.ConfigDict:
                 "options": {},
             },  # jaxsr.networks.create(name, scale, **options); create_compressor(name, **options)
             "upscaler": "span-compact",  # restoration: released weights that make what is restored
+            "harm": 2.0,  # restoration: additional weight of what a crop loses by being restored
             "codec": "patch-hyperprior",  # restoration: a codec whose artefacts are restored
             "init_from": "",  # weights file, released name or working directory to start from
             "data": pipeline.default_config(),

@@ -1,5 +1,7 @@
 """The restoration task: regions freed of blur, noise, JPEG, our codec's artefacts and upscaling's residue."""
 
+from collections.abc import Callable, Mapping
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -13,13 +15,15 @@ from jaxsr.training.losses import weighted
 from jaxsr.training.rectangles import rectangles
 from jaxsr.training.task import Task
 
+Image = Float[Array, "h w 3"]
 SCALES = (1, 2, 3, 4)  # 1: degraded at its own size; the others are upscaled by released weights
 
 
 def restoration(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``).
 
-    Every example is a crop for each of ``SCALES`` and one that passes the codec of ``config.codec``.
+    Every example is a crop for each of ``SCALES`` and one that passes the codec of ``config.codec``. A crop
+    whose region comes out worse than it was counts ``config.harm`` times more by what it lost.
 
     Raises:
       ValueError: there is no such network, upscaler, codec or source of images.
@@ -30,7 +34,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         raise ValueError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {network.multiple}"
         )
-    reconstruction = weighted(config.loss.to_dict())
+    each = jax.vmap(weighted_of_one(config.loss.to_dict()))
     upscalers = {scale: frozen_upscaler(config.upscaler, scale) for scale in SCALES[1:]}
     coder = codec.load(config.codec)
     dataset = pipeline.restoration(
@@ -68,10 +72,18 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         high = batch["high"].reshape(images.shape).astype(jnp.float32) / 255
         mask = draw_masks(masking, *images.shape[:3])
         restored = network.apply({"params": params}, images, mask, features)
-        return reconstruction(images + mask * (restored - images), high)
+        errors = each(images + mask * (restored - images), high)
+        harm = jnp.maximum(errors - each(images, high), 0)
+        return jnp.mean(errors + config.harm * harm)
 
     names = dataset.names
     return Task(init, loss, dataset, names=lambda indices: [names[i] for i in indices])
+
+
+def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], Float[Array, ""]]:
+    """:func:`jaxsr.training.losses.weighted` for one image and its target, without a batch axis."""
+    loss = weighted(weights)
+    return lambda output, target: loss(output[None], target[None])
 
 
 def frozen_upscaler(name: str, scale: int):
