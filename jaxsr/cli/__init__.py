@@ -1,4 +1,4 @@
-"""The command line: ``jaxsr upscale | compress | decompress | models | info | demo | convert``.
+"""The command line: ``jaxsr upscale | segment | restore | enhance | compress | decompress | models | …``.
 
 Each command is a module here: ``add(commands)`` says what it takes and ``run(arguments)`` does it.
 What is slow to import is imported in ``run``, so that ``jaxsr --help`` is quick.
@@ -12,10 +12,32 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jaxsr
-from jaxsr.cli import compress, convert, decompress, demo, info, models, upscale
+from jaxsr.cli import (
+    compress,
+    convert,
+    decompress,
+    demo,
+    enhance,
+    info,
+    models,
+    restore,
+    segment,
+    upscale,
+)
 from jaxsr.cli.report import USER_ERRORS, complain, one_line
 
-COMMANDS = (upscale, compress, decompress, models, info, demo, convert)
+COMMANDS = (
+    upscale,
+    segment,
+    restore,
+    enhance,
+    compress,
+    decompress,
+    models,
+    info,
+    demo,
+    convert,
+)
 INTERRUPTED = 130  # as shells say it
 
 

@@ -1,0 +1,40 @@
+"""Small networks of every stage as weights files."""
+
+import jax
+import numpy as np
+import pytest
+import skimage.data
+
+from jaxsr.pipeline import Segment
+from jaxsr.zoo import kinds, weights
+
+OPTIONS = {
+    "span_compact": {"features": 4, "blocks": 2, "scale": 2},
+    "attention_unet": {"features": [4, 8], "layers": 1, "side": 32},
+    "window_restorer": {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def stage_files(random_params, tmp_path_factory):
+    """``stage_files[network]``: its weights; ``["classes"]``: those of a segmenter of three classes."""
+    folder = tmp_path_factory.mktemp("stages")
+
+    def write(file, name, notes=None, **options):
+        options = OPTIONS[name] | options
+        kind = kinds.kind_of(name)
+        network = kind.create(name, **options)
+        inputs = kind.inputs(network, (32, 32))
+        if kind is kinds.RESTORER:
+            inputs = *inputs, jax.ShapeDtypeStruct((1, 8, 8, 4), np.float32)
+        params = random_params(network, *inputs, gain=2.0)
+        if name == "attention_unet" and network.classes == 1:  # about half of the cat's images
+            p = np.median(Segment(network, params)(skimage.data.chelsea()[100:148, 100:164]))
+            params["logits"]["bias"] -= np.log(p / (1 - p))
+        path = folder / f"{file}.safetensors"
+        weights.save(path, weights.Weights(name, options, params, notes or {}))
+        return path
+
+    files = {name: write(name, name) for name in OPTIONS}
+    names = {"classes": "background,cat,dog"}
+    return files | {"classes": write("classes", "attention_unet", names, classes=3)}
