@@ -1,4 +1,4 @@
-"""``jaxsr demo``: a photograph enlarged, and compressed, measured and shown beside the original."""
+"""``jaxsr demo``: a photograph enlarged, compressed, and its region restored, beside the original."""
 
 import argparse
 import time
@@ -8,15 +8,17 @@ DETAIL = slice(60, 188), slice(150, 320)
 ZOOM = 3
 MARGIN, TITLE = 8, 34
 JPEG_QUALITY = 10  # whose bytes the codec gets too
+FILE_BPP = 0.2  # of the files that end the chain
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "demo",
-        help="enlarge and compress a photograph, and compare",
+        help="enlarge, restore and compress a photograph, and compare",
         description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by bicubic "
         "interpolation and by a network; compresses it as JPEG and by the learned codec to the same "
-        "bytes. Prints how close each comes to the original and draws them side by side into PNGs.",
+        "bytes; sends it, small and noisy, through the whole chain: enlarged, its region found, restored, "
+        "and given the bytes. Prints how close each comes to the original and draws all into PNGs.",
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
     parser.add_argument("--model", metavar="NAME|FILE", help="weights of a ×4 network")
@@ -29,7 +31,11 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxsr.image import io
 
     photo = photograph()
-    sheets = {"x4": lambda: enlarged(photo, arguments.model), "compressed": lambda: packed(photo)}
+    sheets = {
+        "x4": lambda: enlarged(photo, arguments.model),
+        "compressed": lambda: packed(photo),
+        "region": lambda: chained(photo),
+    }
     for name, columns in sheets.items():
         target = Path(arguments.output) / f"astronaut-{name}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +80,38 @@ def packed(original) -> list:
         columns.append((f"{title}: {size} bytes, {psnr:.2f} dB, MS-SSIM {ms_ssim:.4f}", image))
         print(columns[-1][0])
     print(f"encoded in {seconds:.1f} s, decoded in {decoding:.1f} s, compiling included")
+    return columns
+
+
+def chained(original) -> list:
+    """(title, image): half of the photograph, with noise, through all stages; and as files."""
+    import numpy as np
+
+    from jaxsr import codec, pipeline
+    from jaxsr.evaluation.region_quality import DEGRADATIONS, compare, generator
+    from jaxsr.image.resize import imresize_uint8
+
+    low = DEGRADATIONS["x2-noise"](original, generator(0, "astronaut"))
+    chain = pipeline.load_chain(scale=2)
+    fused = chain.upscale(low)
+    (image, mask, tiles), seconds = timed(chain, low)
+    region = mask > 0.5
+    print(f"the region is {region.mean():.0%} of the image, {tiles} tiles; {seconds:.1f} s")
+    columns = [
+        ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
+        ("bicubic", imresize_uint8(low, 2)),
+        ("upscaled", fused),
+        ("its region", np.repeat(np.round(255 * mask).astype(np.uint8)[..., None], 3, -1)),
+        ("and restored", image),
+    ]
+    plain = codec.encode(image, bpp=FILE_BPP)
+    finer = codec.encode(image, max_bytes=len(plain), roi=mask)
+    columns += [(f"as {len(plain)} bytes", codec.decode(plain))]
+    columns += [(f"as {len(finer)} bytes, by region", codec.decode(finer))]
+    for title, shown in columns[1:]:
+        if title != "its region":
+            places = compare(shown, original, region).items()
+            print(f"{title}: " + ", ".join(f"{where} {q.psnr:.2f} dB" for where, q in places))
     return columns
 
 
