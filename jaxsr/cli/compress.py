@@ -160,15 +160,6 @@ def masker(arguments: argparse.Namespace):
     return mask
 
 
-def read_mask(path: str):
-    """(h, w) float32 in [0, 1]: the mean of the mask's channels; transparent counts as black."""
-    from jaxsr.image import io
-
-    mask = io.read(path)
-    values = io.to_float(mask.pixels).mean(axis=-1)
-    return values if mask.alpha is None else values * io.to_float(mask.alpha)
-
-
 def reduced(picture, allowed: bool):
     """A 16-bit picture in 8 bits, rounded.
 

@@ -101,8 +101,6 @@ def roi_of(arguments: argparse.Namespace, segment):
     Raises:
       ValueError: there is no such mask or class.
     """
-    from jaxsr.cli.compress import read_mask
-
     if arguments.box:
         return arguments.box
     if arguments.roi == "all":
@@ -112,6 +110,15 @@ def roi_of(arguments: argparse.Namespace, segment):
     if arguments.of is None:
         return "auto"
     return functools.partial(segment, of=segment.index(arguments.of))
+
+
+def read_mask(path: str):
+    """(h, w) float32 in [0, 1]: the mean of the mask's channels; transparent counts as black."""
+    from jaxsr.image import io
+
+    mask = io.read(path)
+    values = io.to_float(mask.pixels).mean(axis=-1)
+    return values if mask.alpha is None else values * io.to_float(mask.alpha)
 
 
 def write_mask(path: Path, mask) -> None:
