@@ -271,6 +271,17 @@ def test_images_of_other_sizes_compile_nothing_new(restore):
     assert tiled._run(1)._cache_size() == compiled
 
 
+def test_tiles_in_batches_that_they_do_not_fill_are_each_as_if_alone(restore, monkeypatch):
+    image = noise(600, 600, 3)
+    boxes = [(x, y, 20, 20) for x, y in ((10, 10), (560, 10), (10, 560), (560, 560), (280, 280))]
+    expected, _, count = restore.with_mask(image, boxes)
+    assert count > 4
+    monkeypatch.setattr(pipeline.regions.TiledRestorer, "_each", lambda self, side: 3)
+    for devices in (jax.local_devices()[:1], jax.local_devices()[:2]):
+        batched = Restore(restore.network, restore.params, devices=devices)
+        np.testing.assert_array_equal(batched(image, boxes), expected)
+
+
 def test_less_memory_means_smaller_tiles_and_none_an_error(make, monkeypatch):
     restore = Restore(*make("window_restorer"), devices=jax.local_devices()[:1])
     tried = []

@@ -7,7 +7,7 @@ import jax
 
 from jaxsr import zoo
 from jaxsr.pipeline.pictures import Image, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of
+from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.segmenting import Segment
 from jaxsr.pipeline.stages import conditions
@@ -88,7 +88,8 @@ class Enhance:
         """
         image = opened(image)
         colour, alpha = split(image)
+        region = region_of(roi, *colour.shape[:2], self.segment)
         (upscaled,) = self.upscale.tiled([colour], tile)
-        mask = mask_of(roi, upscaled, self.segment, self.scale)
+        mask = mask_of(region, upscaled, self.scale)
         restored, count = self._tiled(upscaled, colour, mask)
         return Restored(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)

@@ -55,33 +55,38 @@ class Restored(NamedTuple):
     tiles: int
 
 
-def mask_of(roi: Roi, image: Colour, segment: Callable[..., Mask] | None, scale: int = 1) -> Mask:
-    """The mask of an image that ``roi`` means.
+def region_of(
+    roi: Roi, height: int, width: int, segment: Callable[..., Mask] | None
+) -> Mask | Callable[..., Mask]:
+    """The mask that ``roi`` means, or the function that finds it in an image.
 
     Args:
-      roi: None or "auto": what ``segment`` finds; "all"; a mask; boxes ``(x, y, w, h)``; or a function
-        as ``segment`` is. Masks and boxes are those of the image before it was upscaled.
-      image: gray or RGB.
-      scale: what it was upscaled by.
+      roi: None or "auto": ``segment``; "all"; a mask; boxes ``(x, y, w, h)``; or another such function.
+      height, width: of the image.
 
     Raises:
       ValueError: it is none of these, there is no segmenter, or a mask or box doesn't fit the image.
     """
-    height, width = image.shape[:2]
     if isinstance(roi, str) and roi == "all":
         return np.ones((height, width), np.float32)
     if roi is None or (isinstance(roi, str) and roi == "auto"):
         if segment is None:
             raise ValueError('no segmenter to find the region; give a mask, boxes or "all"')
-        roi = segment
+        return segment
     if isinstance(roi, str):
         raise ValueError(f'roi is "auto", "all", a mask or boxes, got {roi!r}')
     if callable(roi):
-        return masks.checked(roi(image), height, width)
-    height, width = height // scale, width // scale
-    make = masks.checked if hasattr(roi, "ndim") else masks.boxes
-    mask = make(roi, height, width)
-    return np.clip(masks.enlarge(mask, scale), 0, 1) if scale > 1 else mask
+        return roi
+    return (masks.checked if hasattr(roi, "ndim") else masks.boxes)(roi, height, width)
+
+
+def mask_of(
+    region: Mask | Callable[..., Mask], image: Source, scale: int = 1
+) -> Float[np.ndarray, "_ _"]:
+    """The mask of an image, given or found in it; a given one is that of the image before it was upscaled."""
+    if callable(region):
+        return masks.checked(region(image), *image.shape[:2])
+    return np.clip(masks.enlarge(region, scale), 0, 1) if scale > 1 else region
 
 
 class TiledRestorer:
@@ -173,8 +178,7 @@ class TiledRestorer:
         if not plan:
             return
         side = _length(plan[0].rows), _length(plan[0].cols)
-        on_cpu = self._devices[0].platform == "cpu"
-        each = 1 if on_cpu else max(1, 4 * PIXELS_AT_ONCE // math.prod(side))
+        each = self._each(side)
         devices = len(self._devices) if len(plan) > each else 1
         for start in range(0, len(plan), each * devices):
             batch = plan[start : start + each * devices]
@@ -184,6 +188,12 @@ class TiledRestorer:
                 running = self._run(devices)(self._params, *map(np.stack, zip(*jobs, strict=True)))
             self._known.add(side)
             yield batch, running
+
+    def _each(self, side: tuple[int, int]) -> int:
+        """Tiles of a batch on one device; CPUs gain nothing by more."""
+        if self._devices[0].platform == "cpu":
+            return 1
+        return max(1, 4 * PIXELS_AT_ONCE // math.prod(side))
 
     def _inputs(self, source: Source, mask: Mask, tile: Tile):
         """What a device gets: the part of the source, the tile's mask, and where in the part it begins."""

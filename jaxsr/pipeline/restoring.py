@@ -9,7 +9,7 @@ import numpy as np
 from jaxsr import zoo
 from jaxsr.image import io
 from jaxsr.pipeline.pictures import Image, joined, opened, split
-from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of
+from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions.restore import Restorer
@@ -79,7 +79,7 @@ class Restore:
         """:meth:`__call__`, with the mask and how many tiles were restored."""
         image = opened(image)
         colour, alpha = split(image)
-        mask = mask_of(roi, colour, self.segment)
+        mask = mask_of(region_of(roi, *colour.shape[:2], self.segment), colour)
         restored, count = self._tiled(original(image, colour), colour, mask)
         return Restored(joined(restored, alpha, image), mask, count)
 
