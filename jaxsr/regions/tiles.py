@@ -20,8 +20,9 @@ from jaxsr.image.tiles import Tile, spans
 
 # Sides of tiles, in pixels: few, as every pair of them may be compiled, yet no region is far from one.
 SIDES = (192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 896, 1024)
-# What compiling one more shape costs, in pixels computed in that time: 2.4 s at 4.2 µs on two CPU cores.
-COMPILATION = 2**19
+# What compiling one more shape costs, in pixels computed in that time. Compiling takes as long as some 2**20
+# pixels on a CPU; but many regions come to use a shape, and programs may keep what they compiled on disk.
+COMPILATION = 2**17
 
 Count = int | Int[np.ndarray, "n"] | np.integer
 Ends = tuple[Count, Count]  # start and stop along one axis
