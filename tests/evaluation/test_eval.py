@@ -161,6 +161,23 @@ def test_a_codec_is_measured_beside_jpeg_on_every_folder(
     assert "against JPEG" in printed and "BD-rate against published" in printed
 
 
+def test_pictures_at_half_their_size_are_a_curve_of_their_own(script, photos, tiny_codec, tmp_path):
+    out = tmp_path / "rd.json"
+    config = of_codecs(model=str(tiny_codec), data=str(photos), out=str(out), limit=1)
+    config.modes, config.qualities, config.classical.jpeg = ("full", "half"), (50,), ()
+    config.anchor = ""
+    script.run(config)
+    full, half = json.loads(out.read_text())["sets"][0]["codecs"]
+    assert (full["name"], half["name"]) == ("jaxsr", "jaxsr half")
+    name = min(full["points"][0]["images"])
+    pixels = np.asarray(Image.open(photos / f"{name}.png"))
+    file = codec.encode(pixels, mode="half", model=tiny_codec)
+    assert half["points"][0]["images"][name]["bytes"] == len(file)
+    config.modes = ("quarter",)
+    with pytest.raises(ValueError, match="modes are of full, half, auto, got 'quarter'"):
+        script.run(config)
+
+
 def test_classical_codecs_alone_need_no_model_and_are_plotted(script, photos, tmp_path, capsys):
     pytest.importorskip("matplotlib")
     config = of_codecs(data=str(photos), plot=str(tmp_path / "rd.png"), limit=1, each_image=True)
