@@ -239,6 +239,7 @@ def pets(tmp_path_factory):
                 "label": tfds.features.ClassLabel(num_classes=2),
             }
             features |= {"segmentation_mask": mask, "file_name": tfds.features.Text()}
+            features["head_bbox"] = tfds.features.BBoxFeature()
             if self.builder_config.name == "unclear":
                 features["depth"] = tfds.features.Image(shape=(None, None, 1))
             return tfds.core.DatasetInfo(
@@ -251,12 +252,8 @@ def pets(tmp_path_factory):
         def _generate_examples(self):
             for i, size in enumerate(SIZES):
                 image, mask = as_bytes(photo(*size), "JPEG"), as_bytes(trimap(*size))
-                example = {
-                    "image": image,
-                    "label": 0,
-                    "segmentation_mask": mask,
-                    "file_name": f"{i}",
-                }
+                example = {"image": image, "label": 0, "segmentation_mask": mask, "file_name": "x"}
+                example["head_bbox"] = tfds.features.BBox(0.0, 0.0, 0.5, 0.5)
                 if self.builder_config.name == "unclear":
                     example["depth"] = mask
                 yield i, example
