@@ -12,12 +12,12 @@ def get_config():
     config.task = "restoration"
     config.model.name = "window_restorer"
     config.data.crop = 96
-    config.data.clean = 0.4
-    kinds = dict(noise=0.6, noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
-    kinds |= dict(jpeg=0.5, quality=(15, 90), resize=0.0)
-    config.data.real.first.update(blur=0.25, blur_sigma=(0.7, 2.0), **kinds)
+    config.data.clean = 0.3
+    kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
+    kinds |= dict(quality=(15, 90), resize=0.0)
+    config.data.real.first.update(blur=0.1, blur_sigma=(0.7, 2.0), noise=0.4, jpeg=0.85, **kinds)
     # no blur before upscaling: what looks like one there mostly is none, and clean images would suffer
-    config.data.real_before_upscaling.first.update(blur=0.0, **kinds)
+    config.data.real_before_upscaling.first.update(blur=0.0, noise=0.5, jpeg=0.6, **kinds)
     config.batch_size = 4  # of five crops each
     config.steps = 6_000
     config.log_every = 100

@@ -7,6 +7,9 @@ where each DIR has the images in images/ and their masks, by the same names, in 
 the region and black outside. `--config.eval_data=DIR` measures MAE, max-Fβ and IoU on another such folder
 every `config.eval_every` steps.
 
+Run on 2 cores of an AMD EPYC, on 700 images of DUTS: 50 images a second, 24 minutes where nothing else runs.
+To expect on 60 images of ECSSD: max-Fβ .82; ``jaxsr/zoo/attention-unet.md`` has the rest.
+
 Masks whose values are numbers, gray levels or places in a palette, say by `mask_classes` which value
 stands for which class, the background's first, and by `mask_ignored` which pixels carry no loss. So
 oxford_iiit_pet, whose masks are 1 on the animal, 2 behind it and 3 along its outline, trains by
@@ -36,7 +39,7 @@ def get_config():
     config.model.options.classes = 1  # or as many as mask_classes
     config.data.crop = 160
     config.batch_size = 16
-    config.steps = 6_000
+    config.steps = 4_500
     config.log_every = 100
     config.optimizer.update(
         name="adamw",
