@@ -146,14 +146,15 @@ def masker(arguments: argparse.Namespace):
         return lambda picture: None
     from jaxsr import pipeline
     from jaxsr.pipeline.pictures import split
-    from jaxsr.pipeline.regions import mask_of
+    from jaxsr.pipeline.regions import mask_of, region_of
     from jaxsr.regions.masks import REGION
 
     segment = pipeline.load_segmenter(segmenter) if segmenter else None
     roi = region.roi_of(arguments, segment)
 
     def mask(picture):
-        found = mask_of(roi, split(picture)[0], segment)
+        colour, _ = split(picture)
+        found = mask_of(region_of(roi, *colour.shape[:2], segment), colour)
         # a mask that was given may ask for less than all; a segmenter's doubt does not
         return found > REGION if segment else found
 
