@@ -137,13 +137,13 @@ def photograph():
     return skimage.data.astronaut()
 
 
-def side_by_side(columns):
-    """A sheet of (title, image) columns: above the whole image, below the detail enlarged."""
+def side_by_side(columns, detail=DETAIL):
+    """A sheet of (title, image) columns: above the whole image, below its ``detail`` enlarged."""
     import numpy as np
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = columns[0][1].shape[:2]
-    detail_height, detail_width = ((s.stop - s.start) * ZOOM for s in DETAIL)
+    detail_height, detail_width = ((s.stop - s.start) * ZOOM for s in detail)
     step = max(width, detail_width) + MARGIN
     sheet = Image.new(
         "RGB",
@@ -155,6 +155,6 @@ def side_by_side(columns):
         left = MARGIN + i * step
         draw.text((left, MARGIN), title, fill="black", font=ImageFont.load_default(size=18))
         sheet.paste(Image.fromarray(image), (left, TITLE))
-        detail = image[DETAIL].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
-        sheet.paste(Image.fromarray(detail), (left, TITLE + height + MARGIN))
+        enlarged = image[detail].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
+        sheet.paste(Image.fromarray(enlarged), (left, TITLE + height + MARGIN))
     return np.asarray(sheet)

