@@ -15,9 +15,9 @@ import pydicom
 from pydicom.data import get_testdata_file
 
 from jaxsr import pipeline
-from jaxsr.cli.demo import side_by_side
 from jaxsr.image import io
 from jaxsr.image.resize import imresize
+from jaxsr.image.sheet import side_by_side
 
 KIDNEYS = [(60, 85, 130, 55)]  # x, y, width, height, in pixels of the small image
 NOISE = 0.02  # standard deviation, of white

@@ -14,9 +14,9 @@ import numpy as np
 import skimage.data
 
 from jaxsr import codec, pipeline
-from jaxsr.cli.demo import side_by_side
 from jaxsr.evaluation.region_quality import compare
 from jaxsr.image import io
+from jaxsr.image.sheet import side_by_side
 
 BOX = (270, 110, 110, 300)  # x, y, width, height: what the guard looks at
 DARKER, PHOTONS, READING = 4, 2000, 2.0  # exposure, photons of white, their standard deviation

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr import codec, pipeline
-from jaxsr.cli.demo import side_by_side
 from jaxsr.evaluation.region_quality import DEGRADATIONS, compare, generator
 from jaxsr.image import io
+from jaxsr.image.sheet import side_by_side
 
 BPP = 0.3
 

@@ -5,8 +5,7 @@ import time
 
 # Of scikit-image's astronaut (NASA, public domain; inside its wheel): the face, in pixels.
 DETAIL = slice(60, 188), slice(150, 320)
-ZOOM = 3
-MARGIN, TITLE = 8, 34
+ACROSS = 4  # images beside each other
 JPEG_QUALITY = 10  # whose bytes the codec gets too
 FILE_BPP = 0.2  # of the files that end the chain
 
@@ -29,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
     from jaxsr.image import io
+    from jaxsr.image.sheet import side_by_side
 
     photo = photograph()
     sheets = {
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     for name, columns in sheets.items():
         target = Path(arguments.output) / f"astronaut-{name}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
-        io.write(target, io.Picture(side_by_side([*columns(), ("original", photo)])))
+        sheet = side_by_side([*columns(), ("original", photo)], DETAIL, across=ACROSS)
+        io.write(target, io.Picture(sheet))
         print(f"side by side: {target}\n")
     return 0
 
@@ -135,26 +136,3 @@ def photograph():
             "the demo's photograph comes with scikit-image: pip install 'jaxsr[demo]'"
         ) from None
     return skimage.data.astronaut()
-
-
-def side_by_side(columns, detail=DETAIL):
-    """A sheet of (title, image) columns: above the whole image, below its ``detail`` enlarged."""
-    import numpy as np
-    from PIL import Image, ImageDraw, ImageFont
-
-    height, width = columns[0][1].shape[:2]
-    detail_height, detail_width = ((s.stop - s.start) * ZOOM for s in detail)
-    step = max(width, detail_width) + MARGIN
-    sheet = Image.new(
-        "RGB",
-        (MARGIN + step * len(columns), TITLE + height + MARGIN + detail_height + MARGIN),
-        "white",
-    )
-    draw = ImageDraw.Draw(sheet)
-    for i, (title, image) in enumerate(columns):
-        left = MARGIN + i * step
-        draw.text((left, MARGIN), title, fill="black", font=ImageFont.load_default(size=18))
-        sheet.paste(Image.fromarray(image), (left, TITLE))
-        enlarged = image[detail].repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)
-        sheet.paste(Image.fromarray(enlarged), (left, TITLE + height + MARGIN))
-    return np.asarray(sheet)

@@ -114,13 +114,16 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(folder, capsys, arguments, m
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "alpha.png"]
 
 
-def test_the_demo_prints_both_figures_and_writes_the_sheets(folder, capsys):
+def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
     code, out, _ = run(capsys, "demo", "--output", "sheets")
     assert code == 0
     lines = out.splitlines()
     decibels = [float(line.split(" dB")[0].split()[-1]) for line in lines if " dB" in line]
-    bicubic, enlarged, jpeg, compressed = decibels
+    bicubic, enlarged, jpeg, compressed = decibels[:4]
     assert enlarged > bicubic + 2 and compressed > jpeg + 2
+    # of the chain, inside the region
+    _, upscaled, restored, plain, by_region = decibels[4:]
+    assert restored > upscaled + 0.3 and by_region > plain
     assert int(lines[6].split()[1]) <= int(lines[5].split()[1])  # bytes
     for line in lines:
         if line.startswith("side by side: "):
