@@ -97,7 +97,7 @@ def chained(original) -> list:
     fused = chain.upscale(low)
     (image, mask, tiles), seconds = timed(chain, low)
     region = mask > 0.5
-    print(f"the region is {region.mean():.0%} of the image, {tiles} tiles; {seconds:.1f} s")
+    print(f"the region is {region.mean():.0%} of the image, {tiles} tile(s); {seconds:.1f} s")
     columns = [
         ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
         ("bicubic", imresize_uint8(low, 2)),
