@@ -32,11 +32,6 @@ def load_script(path):
 
 
 @pytest.fixture(scope="module")
-def script():
-    return load_script(REPO / "eval.py")
-
-
-@pytest.fixture(scope="module")
 def photos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("photos")
     for name in ("astronaut", "coffee"):

@@ -27,11 +27,6 @@ def load_script(path):
     return module
 
 
-@pytest.fixture(scope="module")
-def script():
-    return load_script(REPO / "eval.py")
-
-
 def configured(**fields):
     config = load_script(REPO / "configs" / "eval" / "regions.py").get_config()
     config.update(fields)
