@@ -59,13 +59,17 @@ def named(loaded, classes: str) -> str:
     """The names of classes as they are kept with weights.
 
     Raises:
-      ValueError: the network has others than so many classes.
+      ValueError: the network has others than so many classes, or none to tell apart.
     """
     names = [name.strip() for name in classes.split(",")]
     count = loaded.options.get("classes", 0)
+    if count < 2:  # one logit is no class: it only tells what stands out
+        raise ValueError(
+            f"--classes {classes}: this {loaded.network} tells no classes apart; leave --classes out"
+        )
     if len(names) != count or not all(names) or len(set(names)) < count:
         raise ValueError(
-            f"--classes {classes}: {loaded.network} was trained for {count or 'no'} classes; "
+            f"--classes {classes}: {loaded.network} was trained for {count} classes; "
             "give each one's name, the background's first"
         )
     return ",".join(names)

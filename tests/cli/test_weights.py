@@ -5,7 +5,7 @@ import jax
 import optax
 import pytest
 
-from jaxsr.cli import main
+from jaxsr.cli import convert, main
 from jaxsr.training.checkpoints import Checkpoints
 from jaxsr.training.config import default_config
 from jaxsr.training.state import new_state
@@ -56,6 +56,13 @@ def test_classes_are_given_names(run, tmp_path, capsys):
     assert "trained for 3 classes; give each one's name" in capsys.readouterr().err
     assert main([*convert, "background, cat,dog"]) == 0
     assert weights.load(target).notes["classes"] == "background,cat,dog"
+
+
+@pytest.mark.parametrize("classes", [{"classes": 1}, {}])
+def test_one_logit_has_no_classes_to_name(classes):
+    loaded = weights.Weights("attention_unet", classes, {})
+    with pytest.raises(ValueError, match="tells no classes apart; leave --classes out"):
+        convert.named(loaded, "cat")
 
 
 def test_a_scale_is_refused_where_there_is_none(run, tmp_path, capsys):
