@@ -51,23 +51,36 @@ class Brightness:
         return io.decode(data, name).pixels
 
     def mask(self, pixels: UInt[np.ndarray, "h w c"], name: str) -> UInt8[np.ndarray, "h w"]:
-        """How bright it is, in 8 bits.
-
-        Raises:
-          ValueError: it looks as if its values were numbers of classes.
-        """
-        pixels = pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
-        coloured, brightest = np.ptp(pixels, -1).max() > JPEG_TINT, pixels.max()
-        if coloured or 0 < brightest < 128:
-            found = "is coloured" if coloured else f"has no value above {brightest} of 255"
-            raise ValueError(
-                f"{name} {found}; make it white inside a region and black outside, "
-                "or say by config.data.mask_classes which value stands for which class"
-            )
-        return np.ascontiguousarray(pixels[..., 0])
+        """:func:`brightness`."""
+        return brightness(
+            pixels,
+            name,
+            ", or say by config.data.mask_classes which value stands for which class",
+        )
 
     def labels(self, mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
         return (mask > 127).astype(np.uint8)
+
+
+def brightness(
+    pixels: UInt[np.ndarray, "h w c"], name: str, otherwise: str = ""
+) -> UInt8[np.ndarray, "h w"]:
+    """How bright a gray mask is, in 8 bits.
+
+    Args:
+      otherwise: what else than another mask would help, for the error.
+
+    Raises:
+      ValueError: it looks as if its values were numbers of classes.
+    """
+    pixels = pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+    coloured, brightest = np.ptp(pixels, -1).max() > JPEG_TINT, pixels.max()
+    if coloured or 0 < brightest < 128:
+        found = "is coloured" if coloured else f"has no value above {brightest} of 255"
+        raise ValueError(
+            f"{name} {found}; make it white inside a region and black outside{otherwise}"
+        )
+    return np.ascontiguousarray(pixels[..., 0])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -192,7 +205,7 @@ class MaskedFolder(Masked, FolderSource):
     ):
         super().__init__([Path(folder, "images") for folder in folders], cache)
         self.legend = legend
-        masks = {path: mask for folder in folders for path, mask in _masks_of(folder)}
+        masks = {path: mask for folder in folders for path, mask in masks_of(folder)}
         self._masks = [masks[path] for path in self._paths]
         if None in self._masks:
             alone = self._paths[self._masks.index(None)]
@@ -203,8 +216,8 @@ class MaskedFolder(Masked, FolderSource):
         return self._masks[index].read_bytes()
 
 
-def _masks_of(folder: str | os.PathLike) -> Iterator[tuple[Path, Path | None]]:
-    """Every image below ``folder`` and its mask."""
+def masks_of(folder: str | os.PathLike) -> Iterator[tuple[Path, Path | None]]:
+    """Every image in and below ``folder/images`` and its mask (see :class:`MaskedFolder`); None: it has none."""
     images, masks = (Path(folder, part) for part in ("images", "masks"))
     known = {path.relative_to(masks).with_suffix(""): path for path in io.find_images(masks)}
     for path in io.find_images(images):

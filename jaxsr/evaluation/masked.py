@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from jaxsr.data import masked
 from jaxsr.evaluation import originals
 from jaxsr.image import io
 
@@ -33,7 +34,8 @@ def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
     """(name, image, where its mask is above half) of every image in ``folder/images``.
 
     Raises:
-      ValueError: as :func:`check_folder`; a file is damaged, or a mask has another size than its image.
+      ValueError: as :func:`check_folder`; a file is damaged, or a mask has another size than its image
+        or colours.
     """
     masks = masks_of(folder)
     for name, image in colour(Path(folder, "images")):
@@ -54,8 +56,13 @@ def colour(folder: str | os.PathLike) -> Iterator[tuple[str, Image]]:
 
 
 def read_mask(path: str | os.PathLike) -> Truth:
-    """Where a mask's file is above half of white."""
-    return io.to_float(io.read(path).pixels[..., 0]) > 0.5
+    """Where a mask's file is above half of white, as in training.
+
+    Raises:
+      ValueError: it is coloured, or looks as if its values were numbers of classes.
+    """
+    level = masked.brightness(io.read(path).pixels, os.fspath(path))
+    return masked.Brightness().labels(level) == 1
 
 
 def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
@@ -65,11 +72,10 @@ def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
       ValueError: an image has none.
     """
     images, masks = (Path(folder, part) for part in ("images", "masks"))
-    found = {path.relative_to(masks).with_suffix(""): path for path in io.find_images(masks)}
-    named = {}
+    found, named = dict(masked.masks_of(folder)), {}
     for name, path in originals.named(images).items():
-        stem = path.relative_to(images).with_suffix("")
-        if stem not in found:
+        if found[path] is None:
+            stem = path.relative_to(images).with_suffix("")
             raise ValueError(f"{path} has no mask; it would be {masks / stem}.png")
-        named[name] = found[stem]
+        named[name] = found[path]
     return named

@@ -1,5 +1,6 @@
 """``eval.py --config=configs/eval/regions.py``, from its config to the files it writes."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -172,6 +173,25 @@ def test_what_does_not_go_together_is_refused(script, photos, tiny_segmenter, tm
     Image.new("L", (3, 4)).save(tmp_path / "masks" / "alone.png")
     with pytest.raises(ValueError, match=r"alone.png has 3×4 pixels, its image 80×64"):
         script.run(configured(data=str(tmp_path)))
+
+
+def test_masks_of_numbers_or_colours_are_refused(tmp_path):
+    for pixels, found in [
+        (np.full((4, 4), 3, np.uint8), "has no value above 3 of 255"),
+        (np.full((4, 4, 3), (200, 0, 0), np.uint8), "is coloured"),
+    ]:
+        Image.fromarray(pixels).save(tmp_path / "mask.png")
+        with pytest.raises(ValueError, match=rf"mask.png {found}; make it white .* outside$"):
+            masked.read_mask(tmp_path / "mask.png")
+
+
+def test_a_restorer_is_given_only_the_features_it_was_trained_with(tiny_restorer):
+    known = weights.load(tiny_restorer)
+    other = dataclasses.replace(known, notes={"features_of": "pan"})
+    low, mask = skimage.data.astronaut()[:32, :32], np.ones((64, 64), bool)
+    results = [regions.restoring(loaded, "span-compact")(low, mask, 2) for loaded in (known, other)]
+    np.testing.assert_array_equal(results[0][0], results[1][0])
+    assert (results[0][1] != results[1][1]).any()
 
 
 def test_the_baselines_have_the_figures_that_the_config_promises(script, shared, tmp_path):

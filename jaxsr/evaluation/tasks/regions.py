@@ -22,6 +22,7 @@ from jaxsr.evaluation import (
 from jaxsr.evaluation.tasks.common import check_output, folders_in, limit_of, make_folder, path_for
 from jaxsr.image import io
 from jaxsr.networks.window_restorer import features_at
+from jaxsr.pipeline.stages import conditions
 from jaxsr.regions import restore, segment
 from jaxsr.regions.masks import REGION
 from jaxsr.zoo.kinds import RESTORER, SEGMENTER, kind_of
@@ -111,6 +112,7 @@ def restoring(weights: Weights, upscaler: str) -> region_quality.Process:
     def chain(scale: int):
         enlarger = zoo.load(upscaler, scale) if scale > 1 else None
         enlarge = zoo.build(enlarger) if enlarger else None
+        knows = enlarger is not None and conditions(weights, enlarger)
 
         @jax.jit
         def run(params, enlarger_params, low, mask):
@@ -118,7 +120,8 @@ def restoring(weights: Weights, upscaler: str) -> region_quality.Process:
             if enlarge:
                 x, f = enlarge.apply({"params": enlarger_params}, low, method="with_features")
                 x = jnp.clip(x, 0, 1)
-                features = features_at(f, scale, *restore.grid(network, *mask.shape[1:]))
+                grid = restore.grid(network, *mask.shape[1:])
+                features = features_at(f, scale, *grid) if knows else None
             return x, restore.restore_whole(network, params, x, mask, features)
 
         return functools.partial(run, weights.params, enlarger.params if enlarger else None)
