@@ -38,7 +38,7 @@ def encode(
     *,
     bpp: float | None = None,
     max_bytes: int | None = None,
-    roi: region.Mask | None = None,
+    roi: Shaped[np.ndarray | Array, "..."] | None = None,
     roi_gain: float = ROI_GAIN,
     mode: str = "full",
     keep_metadata: bool = False,
@@ -72,6 +72,7 @@ def encode(
     if mode not in MODES:
         raise ValueError(f"a mode is full, half or auto, got {mode!r}")
     picture = _picture(image)
+    roi = None if roi is None else np.asarray(roi)
     _check_mask(roi, picture)
     source = encoder.Source(picture, roi, roi_gain, keep_metadata)
     model = _loaded(model, load)
@@ -122,9 +123,13 @@ def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
     return max_bytes
 
 
-def _check_mask(roi: region.Mask | None, picture: io.Picture) -> None:
+def _check_mask(roi: np.ndarray | None, picture: io.Picture) -> None:
     size = picture.pixels.shape[:2]
-    if roi is not None and roi.shape != size:
+    if roi is None:
+        return
+    if roi.ndim != 2:
+        raise ValueError(f"a region's mask is an array (height, width), got one of {roi.shape}")
+    if roi.shape != size:
         raise ValueError(
             f"the region's mask is {roi.shape[1]}×{roi.shape[0]}, the image {size[1]}×{size[0]}; "
             "they must be of one size"

@@ -1,5 +1,6 @@
 """Masks: from boxes, classes and a user's array, enlarged with the image, and feathered to write back."""
 
+import operator
 from collections.abc import Sequence
 
 import jax
@@ -23,15 +24,20 @@ def boxes(rectangles: Sequence[Box], height: int, width: int) -> Float[np.ndarra
     What of them lies beyond the image is cut off.
 
     Raises:
-      ValueError: a rectangle is not four numbers, has no pixels, or none within the image; or there are no rectangles.
+      ValueError: a rectangle is not four whole numbers, has no pixels, or none within the image; or there are no
+        rectangles.
     """
-    if not rectangles:
+    if not len(rectangles):
         raise ValueError("no boxes given; give at least one as x,y,w,h")
     mask = np.zeros((height, width), np.float32)
     for rectangle in rectangles:
-        if len(rectangle) != 4:
-            raise ValueError(f"a box is four numbers x,y,w,h, got {len(rectangle)}")
-        x, y, w, h = rectangle
+        try:
+            x, y, w, h = map(operator.index, rectangle)
+        except (TypeError, ValueError):
+            raise ValueError(
+                f"a box is four whole numbers x,y,w,h, got {rectangle!r}; "
+                "give a list of them, [(x, y, w, h), …]"
+            ) from None
         box = f"box {x},{y},{w},{h} (x,y,w,h)"
         if w < 1 or h < 1:
             raise ValueError(f"{box} is empty; its width and height must be 1 or more")

@@ -178,6 +178,7 @@ def test_the_released_codecs_bits_move_to_the_region(released):
         (CAT, {"mode": "quarter"}, "full, half or auto, got 'quarter'"),
         (CAT, {"mode": "half", "upscaler": "nope"}, "unknown upscaler 'nope'"),
         (CAT, {"roi": np.ones((9, 9), bool)}, "mask is 9×9, the image 100×64"),
+        (CAT, {"roi": np.ones((*CAT.shape[:2], 1), bool)}, r"mask is an array \(height, width\)"),
         (CAT, {"roi": np.ones(CAT.shape[:2], bool), "roi_gain": 99.0}, "dB"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str | dict) else "",

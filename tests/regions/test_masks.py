@@ -26,7 +26,7 @@ def test_what_of_a_box_lies_beyond_the_image_is_cut_off():
     ("rectangles", "says"),
     [
         ([], "no boxes"),
-        ([(0, 0, 3)], "four numbers"),
+        ([(0, 0, 3)], "four whole numbers"),
         ([(0, 0, 0, 3)], "empty"),
         ([(0, 0, 2, 2), (6, 0, 1, 1)], "outside the image of 6×4"),
         ([(0, -5, 2, 5)], "outside"),
