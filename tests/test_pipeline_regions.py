@@ -332,8 +332,11 @@ def test_classes_have_masks_and_labels_that_agree(make):
     np.testing.assert_allclose(segmenter(image), expected[0], atol=1e-5)
     with pytest.raises(ValueError, match="no class 'cow'; there are: background, cat, dog"):
         segmenter(image, "cow")
-    with pytest.raises(ValueError, match="no class 3"):
+    with pytest.raises(ValueError, match="no class '3'"):
         segmenter(image, "3")
+    with pytest.raises(ValueError, match="no class -1"):
+        segmenter.index(-1)
+    assert Segment(segmenter.network, segmenter.params, ["0", "2", "1"]).index("1") == 2
     with pytest.raises(ValueError, match="2 names for the 3 classes"):
         Segment(segmenter.network, segmenter.params, ["a", "b"])
 

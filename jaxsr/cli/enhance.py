@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         masks, more = mask_targets(arguments.inputs, arguments.mask_out, jobs)
         problems += [problem for problem in more if problem not in problems]
         jobs = [job for job in jobs if job.source in masks]
+    region.check_mask_is_kept(arguments, [job.target for job in jobs] + list(masks.values()))
     return each.run(jobs, problems, lambda: enhancer(arguments, masks), "enhanced", arguments)
 
 

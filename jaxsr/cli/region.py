@@ -2,6 +2,8 @@
 
 import argparse
 import functools
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from jaxsr.cli.upscale import FORMATS, percent
@@ -77,6 +79,16 @@ def is_auto(arguments: argparse.Namespace) -> bool:
     return arguments.roi == "auto" and not arguments.box
 
 
+def check_mask_is_kept(arguments: argparse.Namespace, targets: Iterable[Path]) -> None:
+    """Raises ValueError where the mask that was given as the region would be written over."""
+    if arguments.roi not in ("auto", "all"):
+        mask = os.path.realpath(arguments.roi)
+        if any(os.path.realpath(target) == mask for target in targets):
+            raise ValueError(
+                f"{arguments.roi}: would be overwritten, the region's mask; choose another output"
+            )
+
+
 def segmenter_of(arguments: argparse.Namespace) -> str | None:
     """The segmenter's name or file; None where the region is given.
 
@@ -90,7 +102,7 @@ def segmenter_of(arguments: argparse.Namespace) -> str | None:
     for flag, given in (("--class", arguments.of), ("--segmenter", arguments.segmenter)):
         if given is not None:
             raise ValueError(
-                f"{flag} is for regions that are found; leave it or --roi and --box out"
+                f"{flag} is for regions that are found; leave it out, or give --roi auto"
             )
     return None
 

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     suffix = FORMATS.get(arguments.format)
     jobs, problems = files.plan(arguments.inputs, arguments.output, suffix)
+    region.check_mask_is_kept(arguments, [job.target for job in jobs])
     return each.run(jobs, problems, lambda: restorer(arguments), "restored", arguments)
 
 

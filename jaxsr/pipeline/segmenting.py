@@ -112,7 +112,7 @@ class Segment:
         return labels
 
     def index(self, of: str | int) -> int:
-        """The number of a class.
+        """The number of a class; a name that is a number is a name.
 
         Raises:
           ValueError: there is none of that name or number.
@@ -121,14 +121,12 @@ class Segment:
             raise ValueError(
                 f"no class {of!r}: this segmenter tells only what stands out; leave the class out"
             )
-        if isinstance(of, int) or of.isdecimal():
-            of = int(of)
-            known = of < len(self.classes)
-        else:
-            known = of in self.classes
-        if not known:
+        if of in self.classes:
+            return self.classes.index(of)
+        number = int(of) if isinstance(of, int) or of.isdecimal() else -1
+        if not 0 <= number < len(self.classes):
             raise ValueError(f"no class {of!r}; there are: {', '.join(self.classes)}")
-        return of if isinstance(of, int) else self.classes.index(of)
+        return number
 
     def _of_square(self, image: Image) -> tuple[Float[np.ndarray, "s s classes"], int, int]:
         """The classes' probabilities in the square that the network works on; the image's size."""

@@ -101,6 +101,7 @@ def test_boxes_and_masks_are_in_pixels_of_the_input(folder, run, chain):
         (["--mask-out", "old.png"], "a.png: old.png exists; --overwrite replaces it"),
         (["--mask-out", "m.gif"], ".gif is no image format"),
         (["--roi", "old.png"], "old.png: not a PNG"),
+        (["--roi", "old.png", "--mask-out", "old.png", "--overwrite"], "the region's mask"),
         (["--scale", "3"], "upscale ×2, not ×3"),
         (["--scale", "5"], "choose from 2, 3, 4"),
         (["--class", "dog"], "tells only what stands out"),

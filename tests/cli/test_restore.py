@@ -93,6 +93,7 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
         (["--box", "0,0,5,5", "--roi", "all"], "not allowed with argument"),
         (["--roi", "all", "--class", "dog"], "--class is for regions that are found"),
         (["--roi", "no.png"], "no.png: no such file"),
+        (["--roi", "small.png", "-o", "small.png", "--overwrite"], "the region's mask"),
         (["--roi", "small.png"], "a.png: the mask is 9×9, the image 64×48"),
         (["--segmenter", "nonet"], "unknown segmenter 'nonet'"),
         (["-o", "b.jpg", "--roi", "all"], "b.jpg: JPEG cannot hold transparency"),
