@@ -14,7 +14,7 @@ import numpy as np
 import skimage.data
 
 from jaxsr import codec, pipeline
-from jaxsr.evaluation.region_quality import compare
+from jaxsr.evaluation.region_quality import in_decibels
 from jaxsr.image import io
 from jaxsr.image.sheet import side_by_side
 
@@ -37,8 +37,7 @@ def main(out: Path) -> None:
     columns += [(f"{len(plain)} bytes", codec.decode(plain))]
     columns += [(f"{len(finer)} bytes, the box finer", codec.decode(finer))]
     for title, image in columns:
-        places = compare(image, photo, mask > 0.5).items()
-        print(f"{title}: " + ", ".join(f"{place} {q.psnr:.2f} dB" for place, q in places))
+        print(f"{title}: {in_decibels(image, photo, mask > 0.5)}")
     out.mkdir(parents=True, exist_ok=True)
     (out / "night.jsr").write_bytes(finer)  # jaxsr decompress night.jsr … --scale 2
     columns = [("the frame", frame), *columns, ("by daylight's exposure", photo)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr import codec, pipeline
-from jaxsr.evaluation.region_quality import DEGRADATIONS, compare, generator
+from jaxsr.evaluation.region_quality import DEGRADATIONS, generator, in_decibels
 from jaxsr.image import io
 from jaxsr.image.sheet import side_by_side
 
@@ -34,8 +34,7 @@ def main(out: Path) -> None:
     columns += [(f"the photo as {len(plain)} bytes", codec.decode(plain))]
     columns += [(f"as {len(finer)}, by region", codec.decode(finer))]
     for title, shown in columns:
-        places = compare(shown, photo, mask > 0.5).items()
-        print(f"{title}: " + ", ".join(f"{place} {q.psnr:.2f} dB" for place, q in places))
+        print(f"{title}: {in_decibels(shown, photo, mask > 0.5)}")
     out.mkdir(parents=True, exist_ok=True)
     found = np.repeat(io.from_float(mask)[..., None], 3, axis=-1)
     columns = [

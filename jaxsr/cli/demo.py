@@ -89,7 +89,8 @@ def chained(original) -> list:
     import numpy as np
 
     from jaxsr import codec, pipeline
-    from jaxsr.evaluation.region_quality import DEGRADATIONS, compare, generator
+    from jaxsr.evaluation.region_quality import DEGRADATIONS, generator, in_decibels
+    from jaxsr.image import io
     from jaxsr.image.resize import imresize_uint8
 
     low = DEGRADATIONS["x2-noise"](original, generator(0, "astronaut"))
@@ -102,7 +103,7 @@ def chained(original) -> list:
         ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
         ("bicubic", imresize_uint8(low, 2)),
         ("upscaled", fused),
-        ("its region", np.repeat(np.round(255 * mask).astype(np.uint8)[..., None], 3, -1)),
+        ("its region", np.repeat(io.from_float(mask)[..., None], 3, -1)),
         ("and restored", image),
     ]
     plain = codec.encode(image, bpp=FILE_BPP)
@@ -111,8 +112,7 @@ def chained(original) -> list:
     columns += [(f"as {len(finer)} bytes, by region", codec.decode(finer))]
     for title, shown in columns[1:]:
         if title != "its region":
-            places = compare(shown, original, region).items()
-            print(f"{title}: " + ", ".join(f"{where} {q.psnr:.2f} dB" for where, q in places))
+            print(f"{title}: {in_decibels(shown, original, region)}")
     return columns
 
 

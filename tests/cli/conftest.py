@@ -1,4 +1,4 @@
-"""Small networks of every stage as weights files."""
+"""A folder to work in, and small networks of every stage as weights files."""
 
 import jax
 import numpy as np
@@ -13,6 +13,12 @@ OPTIONS = {
     "attention_unet": {"features": [4, 8], "layers": 1, "side": 32},
     "window_restorer": {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2},
 }
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

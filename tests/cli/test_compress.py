@@ -18,12 +18,6 @@ HEIGHT, WIDTH = CAT.shape[:2]
 PIXELS = HEIGHT * WIDTH
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def save(path, pixels, *rest):
     path.parent.mkdir(parents=True, exist_ok=True)
     io.write(path, io.Picture(pixels, *rest))

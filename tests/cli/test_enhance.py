@@ -14,12 +14,6 @@ CAT = skimage.data.chelsea()[100:148, 100:164]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def chain(stage_files):
     return pipeline.load_chain(
         upscaler=stage_files["span_compact"],

@@ -15,12 +15,6 @@ from jaxsr.image import io
 CAT = skimage.data.chelsea()[100:124, 100:132]
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def save(path, pixels, alpha=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     io.write(path, io.Picture(pixels, alpha))

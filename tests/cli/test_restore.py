@@ -15,12 +15,6 @@ CAT = skimage.data.chelsea()[100:148, 100:164]
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def run(capsys, stage_files):
     """Exit code, stdout and stderr of ``jaxsr restore ARGUMENTS --model …``."""
 
