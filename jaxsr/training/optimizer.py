@@ -1,15 +1,21 @@
-"""The optimiser a config describes: schedule, clipping, Adam or AdamW (optax)."""
+"""The optimiser a config describes: schedule, clipping, Adam, AdamW or Muon (optax)."""
+
+import re
 
 import jax
 import ml_collections
 import optax
+from optax.contrib import MuonDimensionNumbers
+
+MUON_CHANNELS = 16  # a kernel with fewer on either side is too thin a matrix to orthogonalise
+MUON_RMS = 0.2  # of an update: that of Adam's, so that one learning rate suits both
 
 
 def default_config() -> ml_collections.ConfigDict:
     """The optimiser's options and their defaults; steps are optimiser steps."""
     return ml_collections.ConfigDict(
         {
-            "name": "adam",  # or "adamw"
+            "name": "adam",  # or "adamw", "muon"
             "learning_rate": 5e-4,
             "schedule": "cosine",  # or "multistep", "constant"
             "warmup_steps": 0,
@@ -23,7 +29,8 @@ def default_config() -> ml_collections.ConfigDict:
             "factor": 0.5,  # … at which the rate is multiplied by this
             "b1": 0.9,
             "b2": 0.99,
-            "weight_decay": 0.0,  # adamw only; kernels only, never biases
+            "weight_decay": 0.0,  # adamw: of kernels; muon: of those that it updates itself
+            "adam_fraction": 1.0,  # muon: learning rate of the rest, over that of its kernels
             "clip_norm": 0.0,  # of the global gradient; 0 = off
         }
     )
@@ -53,24 +60,68 @@ def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
 def make_optimizer(
     config: ml_collections.ConfigDict, steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """The gradient transformation and its learning-rate schedule.
+    """Returns the gradient transformation and its learning-rate schedule.
+
+    "muon" orthogonalises the momentum of large kernels (:func:`muon_kernels`) and updates all other
+    parameters by Adam. Source: Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024);
+    updates are scaled to Adam's size as in Liu et al., "Muon is Scalable for LLM Training" (2025).
 
     Raises:
-      ValueError: an unknown optimiser or schedule.
+      ValueError: the optimiser or the schedule is unknown.
     """
     schedule = make_schedule(config, steps)
     if config.name == "adam":
         update = optax.adam(schedule, config.b1, config.b2)
     elif config.name == "adamw":
         update = optax.adamw(
-            schedule, config.b1, config.b2, weight_decay=config.weight_decay, mask=_kernels
+            schedule, config.b1, config.b2, weight_decay=config.weight_decay, mask=kernels
+        )
+    elif config.name == "muon":
+        update = optax.contrib.muon(
+            schedule,
+            weight_decay=config.weight_decay,
+            adam_b1=config.b1,
+            adam_b2=config.b2,
+            adam_learning_rate=lambda step: config.adam_fraction * schedule(step),
+            muon_weight_dimension_numbers=muon_kernels,
+            consistent_rms=MUON_RMS,
         )
     else:
-        raise ValueError(f"config.optimizer.name is {config.name!r}; adam and adamw are known")
+        raise ValueError(
+            f"config.optimizer.name is {config.name!r}; adam, adamw and muon are known"
+        )
     # with or without clipping the state has one shape: it may be switched on in a run's middle
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
     return optax.chain(clip, update), schedule
 
 
-def _kernels(params):
-    return jax.tree.map(lambda p: p.ndim > 1, params)
+def kernels(params: dict) -> dict:
+    """Tells for every parameter whether it is a kernel (``kernel``, ``skip_kernel``, ``kernel0`` …).
+
+    Names decide: biases, tables of positions and gains of rates may have two axes, too.
+    """
+    return jax.tree.map_with_path(
+        lambda path, _: bool(re.search(r"kernel\d*$", _name(path))), params
+    )
+
+
+def muon_kernels(params: dict) -> dict:
+    """Returns for every parameter how Muon sees it as a matrix, or None where Adam updates it.
+
+    A convolution's kernel is a matrix of (height · width · inputs) by outputs. Left to Adam are thin
+    kernels (the first convolution, depthwise ones), per-head projections, and the numbered kernels of
+    networks that are exported to integers, whose products must stay small.
+    """
+
+    def matrix(path, kernel):
+        wide = kernel.ndim in (2, 4) and min(kernel.shape[-2:]) >= MUON_CHANNELS
+        if not (wide and _name(path).endswith("kernel")):
+            return None
+        *inputs, output = range(kernel.ndim)
+        return MuonDimensionNumbers(reduction_axis=tuple(inputs), output_axis=output)
+
+    return jax.tree.map_with_path(matrix, params)
+
+
+def _name(path: tuple) -> str:
+    return path[-1].key

@@ -1,5 +1,6 @@
 """The optimiser a config describes."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -27,6 +28,51 @@ def test_weight_decay_spares_biases_and_clipping_bounds_the_gradient():
     moved, _ = update.update(zero, update.init(params), params)
     np.testing.assert_allclose(moved["kernel"], -0.05, rtol=1e-5)
     np.testing.assert_array_equal(moved["bias"], 0)
+
+
+def test_weight_decay_goes_by_names_not_by_axes():
+    params = {
+        "conv": {"kernel": jnp.ones((3, 3, 2, 2)), "skip_kernel": jnp.ones((2, 2))},
+        "heads": {"kernel0": jnp.ones((2, 4)), "bias": jnp.ones((4, 32))},
+        "position": jnp.ones((225, 4)),
+        "log_gain": jnp.ones((9, 192)),
+        "gamma": jnp.ones((8, 8)),
+    }
+    decayed = optimizer.kernels(params)
+    assert decayed["conv"] == {"kernel": True, "skip_kernel": True}
+    assert decayed["heads"] == {"kernel0": True, "bias": False}
+    assert not any(decayed[name] for name in ("position", "log_gain", "gamma"))
+
+
+def test_a_step_of_muon_is_the_one_computed_by_hand():
+    config = optimizer.default_config()
+    config.update(
+        name="muon", schedule="constant", learning_rate=0.1, weight_decay=0.5, adam_fraction=0.25
+    )
+    update, _ = optimizer.make_optimizer(config, 10)
+    rng = np.random.default_rng(0)
+    params = {
+        "conv": {"kernel": jnp.asarray(rng.normal(size=(3, 3, 16, 24)), jnp.float32)},
+        "first": {"kernel": jnp.asarray(rng.normal(size=(3, 3, 3, 24)), jnp.float32)},
+        "position": jnp.ones((32, 32)),
+    }
+    grads = jax.tree.map(lambda p: jnp.asarray(rng.normal(size=p.shape), jnp.float32), params)
+    moved, _ = update.update(grads, update.init(params), params)
+
+    # the first step: momentum, corrected for its start, is a multiple of the gradient, which the
+    # normalisation before Newton–Schulz removes
+    x = np.asarray(grads["conv"]["kernel"], np.float64).reshape(-1, 24).T
+    x /= np.linalg.norm(x)
+    for _ in range(5):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    kernel = np.asarray(params["conv"]["kernel"])
+    expected = -0.1 * (0.2 * np.sqrt(3 * 3 * 16) * x.T.reshape(kernel.shape) + 0.5 * kernel)
+    np.testing.assert_allclose(moved["conv"]["kernel"], expected, atol=2e-5)
+    # thin kernels and tables by Adam with Nesterov's momentum, without decay: every number moves alike
+    nesterov = 0.9 * 0.1 / (1 - 0.9**2) + 1
+    for update in (moved["first"]["kernel"], moved["position"]):
+        np.testing.assert_allclose(np.abs(update), 0.1 * 0.25 * nesterov, rtol=1e-3)
 
 
 @pytest.mark.parametrize("field", ["name", "schedule"])
