@@ -14,8 +14,8 @@ import numpy as np
 from jaxsr import codec
 from jaxsr.codec import encoder, half
 from jaxsr.evaluation import originals
-from jaxsr.evaluation.rate_distortion import compare
-from jaxsr.image import io
+from jaxsr.evaluation.codecs.protocol import compare
+from jaxsr.image import files
 
 RATES = "0.04,0.06,0.08,0.1,0.12,0.16,0.2,0.3"
 
@@ -50,7 +50,7 @@ def parsed() -> argparse.Namespace:
 
 def measured(model, upscaler, pixels, rates):
     """(rate, PSNR and MS-SSIM of full and of half) of each rate; nan where it cannot be met."""
-    source = encoder.Source(io.Picture(pixels), None, 0.0, False)
+    source = encoder.Source(files.Picture(pixels), None, 0.0, False)
     ways = [encoder.Prepared(model, source, enlarger) for enlarger in (None, upscaler)]
     for rate in rates:
         limit = int(rate * pixels.shape[0] * pixels.shape[1] / 8)

@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from jaxsr import codec, zoo
-from jaxsr.evaluation.region_quality import masked_psnr
-from jaxsr.image import io
+from jaxsr.evaluation.regions.quality import masked_psnr
+from jaxsr.image import files
+from jaxsr.image.values import to_float
 from jaxsr.regions import masks, segment
 
 # Kodak's photographs with a clear subject, chosen by looking at them before anything was measured: caps,
@@ -29,7 +30,7 @@ def main():
     mask_of = read_masks(flags.masks) if flags.masks else segmented(flags.segmenter)
     photos = {}
     for name in flags.names.split(","):
-        pixels = io.read(flags.images / f"{name}.png").pixels
+        pixels = files.read(flags.images / f"{name}.png").pixels
         photos[name] = pixels, mask_of(name, pixels)
     share = np.mean([(mask > masks.REGION).mean() for _, mask in photos.values()])
     print(f"{len(photos)} photographs, {100 * share:.0f} % of each on average the region")
@@ -66,7 +67,7 @@ def floats(text: str) -> list[float]:
 
 def read_masks(folder: Path):
     """(name, pixels) → mask, from images."""
-    return lambda name, _: io.to_float(io.read(folder / f"{name}.png").pixels).mean(-1)
+    return lambda name, _: to_float(files.read(folder / f"{name}.png").pixels).mean(-1)
 
 
 def segmented(name: str):
@@ -74,7 +75,7 @@ def segmented(name: str):
     weights = zoo.load_segmenter(name)
     network = zoo.build(weights, name)
     saliency = jax.jit(lambda x: segment.saliency(network, weights.params, x[None])[0])
-    return lambda _, pixels: np.asarray(saliency(io.to_float(pixels))) > masks.REGION
+    return lambda _, pixels: np.asarray(saliency(to_float(pixels))) > masks.REGION
 
 
 def compare(model, pixels, mask, bpp: float, gain: float) -> list[float]:

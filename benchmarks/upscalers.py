@@ -101,7 +101,7 @@ def prepare_jax(image, *, network, checkpoint, threads):
     import numpy as np
 
     from jaxsr import networks
-    from jaxsr.tiled import TiledUpscaler
+    from jaxsr.tiling.upscaling import TiledUpscaler
     from jaxsr.zoo.convert import convert
     from jaxsr.zoo.pytorch import read_checkpoint
 

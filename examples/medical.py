@@ -15,9 +15,10 @@ import pydicom
 from pydicom.data import get_testdata_file
 
 from jaxsr import pipeline
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.image.resize import imresize
 from jaxsr.image.sheet import side_by_side
+from jaxsr.image.values import from_float, to_float
 
 KIDNEYS = [(60, 85, 130, 55)]  # x, y, width, height, in pixels of the small image
 NOISE = 0.02  # standard deviation, of white
@@ -25,9 +26,9 @@ NOISE = 0.02  # standard deviation, of white
 
 def main(out: Path) -> None:
     original = slice_of("examples_overlay.dcm")
-    low = np.asarray(imresize(io.to_float(original)[..., None], 1 / 2))[..., 0]
+    low = np.asarray(imresize(to_float(original)[..., None], 1 / 2))[..., 0]
     noise = np.random.default_rng(0).normal(0, NOISE, low.shape)
-    low = io.from_float(np.clip(low + noise, 0, 1).astype(np.float32), np.uint16)
+    low = from_float(np.clip(low + noise, 0, 1).astype(np.float32), np.uint16)
 
     chain = pipeline.load_chain(scale=2, segmenter=None)
     fused = chain.upscale(low)
@@ -39,12 +40,12 @@ def main(out: Path) -> None:
         figures = (psnr(result, original, place) for place in (inside, ~inside, inside | ~inside))
         print(name + ": inside {:.2f} dB, outside {:.2f}, whole {:.2f}".format(*figures))
     out.mkdir(parents=True, exist_ok=True)
-    io.write(out / "medical-16bit.png", io.Picture(image[..., None]))
+    files.write(out / "medical-16bit.png", files.Picture(image[..., None]))
     large = low.repeat(2, 0).repeat(2, 1)
     columns = [("half the size, noisy", large), ("upscaled", fused), ("its box restored", image)]
     columns = [(title, shown(x)) for title, x in [*columns, ("original", original)]]
     sheet = side_by_side(columns, detail=(slice(180, 280), slice(120, 281)))
-    io.write(out / "medical.png", io.Picture(sheet))
+    files.write(out / "medical.png", files.Picture(sheet))
 
 
 def slice_of(name: str) -> np.ndarray:
@@ -52,16 +53,16 @@ def slice_of(name: str) -> np.ndarray:
     pixels = pydicom.dcmread(get_testdata_file(name, download=False)).pixel_array.astype(float)
     pixels = (pixels - pixels.min()) / np.ptp(pixels)
     height, width = (n // 2 * 2 for n in pixels.shape)
-    return io.from_float(pixels[:height, :width].astype(np.float32), np.uint16)
+    return from_float(pixels[:height, :width].astype(np.float32), np.uint16)
 
 
 def psnr(x: np.ndarray, y: np.ndarray, place: np.ndarray) -> float:
-    return -10 * np.log10(np.mean((io.to_float(x) - io.to_float(y))[place] ** 2))
+    return -10 * np.log10(np.mean((to_float(x) - to_float(y))[place] ** 2))
 
 
 def shown(x: np.ndarray) -> np.ndarray:
     """8-bit RGB, for looking at, brightened: most of the slice is dark."""
-    return np.repeat(io.from_float(np.sqrt(io.to_float(x)))[..., None], 3, axis=-1)
+    return np.repeat(from_float(np.sqrt(to_float(x)))[..., None], 3, axis=-1)
 
 
 if __name__ == "__main__":

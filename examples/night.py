@@ -14,9 +14,10 @@ import numpy as np
 import skimage.data
 
 from jaxsr import codec, pipeline
-from jaxsr.evaluation.region_quality import in_decibels
-from jaxsr.image import io
+from jaxsr.evaluation.regions.quality import in_decibels
+from jaxsr.image import files
 from jaxsr.image.sheet import side_by_side
+from jaxsr.image.values import from_float, to_float
 
 BOX = (270, 110, 110, 300)  # x, y, width, height: what the guard looks at
 DARKER, PHOTONS, READING = 4, 2000, 2.0  # exposure, photons of white, their standard deviation
@@ -42,18 +43,18 @@ def main(out: Path) -> None:
     (out / "night.jsr").write_bytes(finer)  # jaxsr decompress night.jsr … --scale 2
     columns = [("the frame", frame), *columns, ("by daylight's exposure", photo)]
     sheet = side_by_side(columns, detail=(slice(110, 250), slice(225, 438)))
-    io.write(out / "night.png", io.Picture(sheet))
+    files.write(out / "night.png", files.Picture(sheet))
 
 
 def exposed(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The photograph with a fraction of its light, as 8-bit sRGB."""
-    photons = linear(io.to_float(photo)) / DARKER * PHOTONS
+    photons = linear(to_float(photo)) / DARKER * PHOTONS
     read = rng.poisson(photons) + rng.normal(0, READING, photons.shape)
-    return io.from_float(srgb(read / PHOTONS).astype(np.float32))
+    return from_float(srgb(read / PHOTONS).astype(np.float32))
 
 
 def brightened(frame: np.ndarray) -> np.ndarray:
-    return io.from_float(srgb(linear(io.to_float(frame)) * DARKER).astype(np.float32))
+    return from_float(srgb(linear(to_float(frame)) * DARKER).astype(np.float32))
 
 
 def linear(x: np.ndarray) -> np.ndarray:

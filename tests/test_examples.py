@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxsr.image import io
+from jaxsr.image import files
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 
@@ -27,7 +27,7 @@ def example(monkeypatch):
 
 def test_a_scan_stays_16_bits_from_end_to_end(example, tmp_path, capsys):
     example("medical", "pydicom").main(tmp_path)
-    pixels = io.read(tmp_path / "medical-16bit.png").pixels
+    pixels = files.read(tmp_path / "medical-16bit.png").pixels
     assert pixels.dtype == np.uint16 and pixels.shape == (300, 484, 1)
     assert len(np.unique(pixels)) > 10_000
     assert "restored: inside" in capsys.readouterr().out
@@ -44,4 +44,4 @@ def test_a_box_of_a_night_frame_is_restored_and_given_the_bytes(example, tmp_pat
 
 def test_a_street_goes_through_the_whole_chain(example, tmp_path):
     example("street", "yolov5").main(tmp_path)
-    assert io.read(tmp_path / "street.png").pixels.dtype == np.uint8
+    assert files.read(tmp_path / "street.png").pixels.dtype == np.uint8

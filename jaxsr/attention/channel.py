@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.gate import gate
+from jaxsr.errors import UserError
 
 
 def mean_descriptor(x: Float[Array, "*b h w c"]) -> Float[Array, "*b 1 1 c"]:
@@ -44,7 +45,7 @@ class ChannelAttention(nn.Module):
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
         channels = x.shape[-1]
         if channels < self.reduction:
-            raise ValueError(
+            raise UserError(
                 f"channel attention with reduction {self.reduction} needs at least that many "
                 f"channels, got {channels}"
             )

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.gate import gate
+from jaxsr.errors import UserError
 
 
 def mean_and_max(x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w 2"]:
@@ -54,7 +55,7 @@ class EnhancedSpatialAttention(nn.Module):
       features: channels of the coarse view.
 
     Raises:
-      ValueError: the image is smaller than 15 pixels on a side: nothing would be left to pool.
+      UserError: the image is smaller than 15 pixels on a side: nothing would be left to pool.
     """
 
     features: int = 16
@@ -64,7 +65,7 @@ class EnhancedSpatialAttention(nn.Module):
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
         height, width, channels = x.shape[-3:]
         if min(height, width) < 15:
-            raise ValueError(
+            raise UserError(
                 "enhanced spatial attention needs images of at least 15×15 pixels, "
                 f"got {width}×{height}"
             )

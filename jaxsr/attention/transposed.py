@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.depthwise import DepthwiseConv
+from jaxsr.errors import UserError
 
 
 def transposed_attention(
@@ -43,7 +44,7 @@ class TransposedAttention(nn.Module):
     """:func:`transposed_attention` between 1×1 projections; q, k, v pass a 3×3 depthwise convolution.
 
     Raises:
-      ValueError: the channel count is not a multiple of ``heads``.
+      UserError: the channel count is not a multiple of ``heads``.
     """
 
     heads: int = 1
@@ -54,7 +55,7 @@ class TransposedAttention(nn.Module):
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
         *batch, height, width, channels = x.shape
         if channels % self.heads:
-            raise ValueError(f"{self.heads} heads do not divide {channels} channels")
+            raise UserError(f"{self.heads} heads do not divide {channels} channels")
         options = {"use_bias": self.use_bias, "dtype": self.dtype}
         qkv = nn.Conv(3 * channels, (1, 1), name="qkv", **options)(x)
         qkv = DepthwiseConv(3, name="qkv_local", **options)(qkv)

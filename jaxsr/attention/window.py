@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
+from jaxsr.errors import UserError
+
 # The initialisation of SwinIR and HAT, for projections and position tables alike.
 INIT = nn.initializers.truncated_normal(0.02)
 
@@ -24,11 +26,11 @@ def window_partition(
     """Cuts into windows, numbered row by row, their pixels row by row.
 
     Raises:
-      ValueError: the height or width is not a multiple of ``window``.
+      UserError: the height or width is not a multiple of ``window``.
     """
     batch, height, width, channels = x.shape
     if height % window or width % window:
-        raise ValueError(
+        raise UserError(
             f"windows of {window} need heights and widths that are multiples of {window}, "
             f"got {height}x{width}; pad the image first"
         )
@@ -61,11 +63,11 @@ def overlapping_windows(
       The ``t2 = (window + overlap · window)²`` pixels of each grown window.
 
     Raises:
-      ValueError: ``overlap · window`` is odd or not in 0..window, or the sizes are not multiples.
+      UserError: ``overlap · window`` is odd or not in 0..window, or the sizes are not multiples.
     """
     extra = overlap_pixels(window, overlap)
     if x.shape[1] % window or x.shape[2] % window:
-        raise ValueError(f"windows of {window} do not tile {x.shape[1]}x{x.shape[2]}; pad it first")
+        raise UserError(f"windows of {window} do not tile {x.shape[1]}x{x.shape[2]}; pad it first")
     # up to one more window behind the last, so that every window has a next one
     x = jnp.pad(x, ((0, 0), *[(extra // 2, window - extra // 2)] * 2, (0, 0)))
     x = _grow(_grow(x, 1, window, extra), 3, window, extra)  # b rows h2 columns w2 c
@@ -77,7 +79,7 @@ def overlap_pixels(window: int, overlap: float) -> int:
     """By how many pixels a window of HAT's cross attention is larger than ``window``."""
     extra = int(window * overlap)
     if extra % 2 or not 0 <= extra <= window:
-        raise ValueError(
+        raise UserError(
             f"overlap {overlap} of window {window} is {extra} pixels; it must be even, 0 to {window}"
         )
     return extra

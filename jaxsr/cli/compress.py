@@ -5,6 +5,7 @@ import math
 
 from jaxsr.cli import region
 from jaxsr.cli.upscale import percent
+from jaxsr.errors import UserError
 
 QUALITY = 50
 MODES = ("full", "half", "auto")  # jaxsr.codec.MODES, which is not imported to print the help
@@ -90,11 +91,11 @@ def count(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, files
+    from jaxsr.cli import each, paths
 
     if arguments.roi_gain is not None and not has_region(arguments):
-        raise ValueError("--roi-gain says how much finer a region is coded; name it with --roi")
-    jobs, problems = files.plan(arguments.inputs, arguments.output, ".jsr", writes=files.COMPRESSED)
+        raise UserError("--roi-gain says how much finer a region is coded; name it with --roi")
+    jobs, problems = paths.plan(arguments.inputs, arguments.output, ".jsr", writes=paths.COMPRESSED)
     return each.run(jobs, problems, lambda: compressor(arguments), "compressed", arguments)
 
 
@@ -105,8 +106,9 @@ def has_region(arguments: argparse.Namespace) -> bool:
 def compressor(arguments: argparse.Namespace):
     """What compresses one file as the flags say. Mask and model are read once, before any image."""
     from jaxsr import codec
-    from jaxsr.cli import files
-    from jaxsr.image import io
+    from jaxsr.atomic import write_bytes
+    from jaxsr.cli import paths
+    from jaxsr.image import files
     from jaxsr.regions.masks import REGION
 
     model = codec.load(arguments.model or codec.DEFAULT)
@@ -118,15 +120,15 @@ def compressor(arguments: argparse.Namespace):
         options["roi_gain"] = arguments.roi_gain
     mask_of = masker(arguments)
 
-    def compress(job: files.Job) -> str:
-        picture = io.read(job.source)
+    def compress(job: paths.Job) -> str:
+        picture = files.read(job.source)
         if picture.pixels.dtype != "uint8":
             picture = reduced(picture, arguments.reduce_to_8_bit)
         mask = mask_of(picture)
         quality = arguments.quality or QUALITY
         data = codec.encode(picture, quality, roi=mask, model=model, **options)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        io.write_bytes(job.target, data)
+        write_bytes(job.target, data)
         height, width = picture.pixels.shape[:2]
         line = f"{len(data)} bytes, {8 * len(data) / (height * width):.3f} bpp"
         if codec.info(data).scale > 1:
@@ -145,7 +147,7 @@ def masker(arguments: argparse.Namespace):
     if not has_region(arguments):
         return lambda picture: None
     from jaxsr import pipeline
-    from jaxsr.pipeline.pictures import split
+    from jaxsr.image.pictures import split
     from jaxsr.pipeline.regions import mask_of, region_of
     from jaxsr.regions.masks import REGION
 
@@ -165,16 +167,16 @@ def reduced(picture, allowed: bool):
     """A 16-bit picture in 8 bits, rounded.
 
     Raises:
-      ValueError: it is not allowed.
+      UserError: it is not allowed.
     """
-    from jaxsr.image import io
+    from jaxsr.image import files
+    from jaxsr.image.values import from_float, to_float
 
     if not allowed:
-        raise ValueError(
+        raise UserError(
             "16 bits a channel, a .jsr file holds 8; give --reduce-to-8-bit to have them rounded"
         )
     pixels, alpha = (
-        None if x is None else io.from_float(io.to_float(x))
-        for x in (picture.pixels, picture.alpha)
+        None if x is None else from_float(to_float(x)) for x in (picture.pixels, picture.alpha)
     )
-    return io.Picture(pixels, alpha, picture.icc, picture.exif)
+    return files.Picture(pixels, alpha, picture.icc, picture.exif)

@@ -4,6 +4,8 @@ import argparse
 import dataclasses
 import os
 
+from jaxsr.errors import UserError
+
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
@@ -33,10 +35,10 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
     from jaxsr.zoo.convert import convert_file
 
     if not target.endswith(".safetensors"):
-        raise ValueError(f"{target}: weights are written as .safetensors; give such a name")
+        raise UserError(f"{target}: weights are written as .safetensors; give such a name")
     if not os.path.isdir(source):
         if classes is not None:
-            raise ValueError("--classes is for runs of segmenters")
+            raise UserError("--classes is for runs of segmenters")
         return convert_file(source, target, scale)
     loaded = checkpoints.load_weights(source)
     if classes is not None:
@@ -46,7 +48,7 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
     made_for = loaded.options.get("scale")
     if scale not in (None, made_for):
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
-        raise ValueError(f"{source}: a run {what}, not ×{scale}")
+        raise UserError(f"{source}: a run {what}, not ×{scale}")
     if loaded.network in networks.COMPRESSORS:
         codec.weights.save(target, export(loaded))
         return loaded
@@ -59,16 +61,16 @@ def named(loaded, classes: str) -> str:
     """The names of classes as they are kept with weights.
 
     Raises:
-      ValueError: the network has others than so many classes, or none to tell apart.
+      UserError: the network has others than so many classes, or none to tell apart.
     """
     names = [name.strip() for name in classes.split(",")]
     count = loaded.options.get("classes", 0)
     if count < 2:  # one logit is no class: it only tells what stands out
-        raise ValueError(
+        raise UserError(
             f"--classes {classes}: this {loaded.network} tells no classes apart; leave --classes out"
         )
     if len(names) != count or not all(names) or len(set(names)) < count:
-        raise ValueError(
+        raise UserError(
             f"--classes {classes}: {loaded.network} was trained for {count} classes; "
             "give each one's name, the background's first"
         )

@@ -45,10 +45,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, files
+    from jaxsr.cli import each, paths
 
-    jobs, problems = files.plan(
-        arguments.inputs, arguments.output, FORMATS.get(arguments.format), reads=files.COMPRESSED
+    jobs, problems = paths.plan(
+        arguments.inputs, arguments.output, FORMATS.get(arguments.format), reads=paths.COMPRESSED
     )
     return each.run(jobs, problems, lambda: decompressor(arguments), "decompressed", arguments)
 
@@ -56,20 +56,20 @@ def run(arguments: argparse.Namespace) -> int:
 def decompressor(arguments: argparse.Namespace):
     """What decompresses one file as the flags say."""
     from jaxsr import codec
-    from jaxsr.cli import files
-    from jaxsr.image import io
+    from jaxsr.cli import paths
+    from jaxsr.image import files
 
     model = codec.load(arguments.model) if arguments.model else None
     upscaler = codec.half.load(arguments.upscaler) if arguments.upscaler else None
     finish = finisher(arguments)
 
-    def decompress(job: files.Job) -> str:
+    def decompress(job: paths.Job) -> str:
         data = job.source.read_bytes()
         picture = codec.decode_picture(data, model=model, upscaler=upscaler)
-        io.check_holds(job.target, picture)  # before it is enlarged
+        files.check_holds(job.target, picture)  # before it is enlarged
         picture, done = finish(picture, codec.region_of(data))
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        io.write(job.target, picture, arguments.quality)
+        files.write(job.target, picture, arguments.quality)
         height, width = picture.pixels.shape[:2]
         return f"{width}×{height} pixels{done}"
 

@@ -3,6 +3,8 @@
 import argparse
 import time
 
+from jaxsr.errors import UserError
+
 # Of scikit-image's astronaut (NASA, public domain; inside its wheel): the face, in pixels.
 DETAIL = slice(60, 188), slice(150, 320)
 ACROSS = 4  # images beside each other
@@ -27,7 +29,7 @@ def add(commands) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     from pathlib import Path
 
-    from jaxsr.image import io
+    from jaxsr.image import files
     from jaxsr.image.sheet import side_by_side
 
     photo = photograph()
@@ -40,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         target = Path(arguments.output) / f"astronaut-{name}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
         sheet = side_by_side([*columns(), ("original", photo)], DETAIL, across=ACROSS)
-        io.write(target, io.Picture(sheet))
+        files.write(target, files.Picture(sheet))
         print(f"side by side: {target}\n")
     return 0
 
@@ -48,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
 def enlarged(original, model: str | None) -> list:
     """(title, image): a quarter of the photograph, enlarged in two ways."""
     from jaxsr import pipeline, zoo
-    from jaxsr.evaluation.super_resolution import degrade, score
+    from jaxsr.evaluation.upscalers.protocol import degrade, score
     from jaxsr.image.resize import imresize_uint8
 
     name = str(model or zoo.DEFAULT)
@@ -68,7 +70,8 @@ def enlarged(original, model: str | None) -> list:
 def packed(original) -> list:
     """(title, image): the photograph as JPEG and as a .jsr file of no more bytes."""
     from jaxsr import codec
-    from jaxsr.evaluation import classical, rate_distortion
+    from jaxsr.evaluation.codecs import classical
+    from jaxsr.evaluation.codecs import protocol as rate_distortion
 
     jpeg = classical.create("jpeg")
     limit = len(jpeg.encode(original, JPEG_QUALITY))
@@ -89,9 +92,9 @@ def chained(original) -> list:
     import numpy as np
 
     from jaxsr import codec, pipeline
-    from jaxsr.evaluation.region_quality import DEGRADATIONS, generator, in_decibels
-    from jaxsr.image import io
+    from jaxsr.evaluation.regions.quality import DEGRADATIONS, generator, in_decibels
     from jaxsr.image.resize import imresize_uint8
+    from jaxsr.image.values import from_float
 
     low = DEGRADATIONS["x2-noise"](original, generator(0, "astronaut"))
     chain = pipeline.load_chain(scale=2)
@@ -103,7 +106,7 @@ def chained(original) -> list:
         ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
         ("bicubic", imresize_uint8(low, 2)),
         ("upscaled", fused),
-        ("its region", np.repeat(io.from_float(mask)[..., None], 3, -1)),
+        ("its region", np.repeat(from_float(mask)[..., None], 3, -1)),
         ("and restored", image),
     ]
     plain = codec.encode(image, bpp=FILE_BPP)
@@ -127,12 +130,12 @@ def photograph():
     """(512, 512, 3) uint8: no download.
 
     Raises:
-      ValueError: scikit-image is not installed.
+      UserError: scikit-image is not installed.
     """
     try:
         import skimage.data
     except ModuleNotFoundError:
-        raise ValueError(
+        raise UserError(
             "the demo's photograph comes with scikit-image: pip install 'jaxsr[demo]'"
         ) from None
     return skimage.data.astronaut()

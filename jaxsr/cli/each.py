@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable, Sequence
 
-from jaxsr.cli.files import Job
+from jaxsr.cli.paths import Job
 from jaxsr.cli.report import USER_ERRORS, complain, naming
 
 BAR = "{percentage:3.0f}% {bar} {elapsed}<{remaining}"

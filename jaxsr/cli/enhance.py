@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsr.cli import region
-from jaxsr.cli.files import Job
+from jaxsr.cli.paths import Job
 from jaxsr.cli.upscale import FORMATS, tile_side
+from jaxsr.errors import UserError
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -39,10 +40,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, files
+    from jaxsr.cli import each, paths
 
     suffix = FORMATS.get(arguments.format)
-    jobs, problems = files.plan(arguments.inputs, arguments.output, suffix)
+    jobs, problems = paths.plan(arguments.inputs, arguments.output, suffix)
     masks = {}
     if arguments.mask_out:
         masks, more = mask_targets(arguments.inputs, arguments.mask_out, jobs)
@@ -58,23 +59,23 @@ def mask_targets(
     """Source → its mask's file, and the problems of the others; those without any are earlier runs' masks.
 
     Raises:
-      ValueError: a mask's file would be that of an image that is written.
+      UserError: a mask's file would be that of an image that is written.
     """
-    from jaxsr.cli import files
+    from jaxsr.cli import paths
 
-    suffix = None if files.names_a_file(output) else ".png"
-    planned, problems = files.plan(inputs, output, suffix)
+    suffix = None if paths.names_a_file(output) else ".png"
+    planned, problems = paths.plan(inputs, output, suffix)
     images = {os.path.realpath(job.target) for job in jobs}
     for job in planned:
         if os.path.realpath(job.target) in images:
-            raise ValueError(f"{job.target}: an image is written there; choose another --mask-out")
+            raise UserError(f"{job.target}: an image is written there; choose another --mask-out")
     return {job.source: job.target for job in planned}, problems
 
 
 def enhancer(arguments: argparse.Namespace, masks: dict[Path, Path]):
     """What enhances one file as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.image import io
+    from jaxsr.image import files
 
     chain = pipeline.load_chain(
         arguments.scale,
@@ -87,14 +88,14 @@ def enhancer(arguments: argparse.Namespace, masks: dict[Path, Path]):
     def enhance(job: Job) -> str:
         mask_file = masks.get(job.source)
         if mask_file and mask_file.exists() and not arguments.overwrite:
-            raise ValueError(f"{mask_file} exists; --overwrite replaces it")
-        picture = io.read(job.source)
-        io.check_holds(job.target, picture)  # before it is enlarged
+            raise UserError(f"{mask_file} exists; --overwrite replaces it")
+        picture = files.read(job.source)
+        files.check_holds(job.target, picture)  # before it is enlarged
         result = chain(picture, roi, arguments.tile)
         if mask_file:
             region.write_mask(mask_file, result.mask)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        io.write(job.target, result.image, arguments.quality)
+        files.write(job.target, result.image, arguments.quality)
         return region.told(result)
 
     return enhance

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from jaxsr.cli.report import complain, short
+from jaxsr.errors import UserError
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -34,9 +35,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def of_image(path: Path) -> list[tuple[str, str]]:
     """Size, channels, bits and what comes with the pixels."""
-    from jaxsr.image import io
+    from jaxsr.image import files
 
-    picture = io.read(path)
+    picture = files.read(path)
     height, width, channels = picture.pixels.shape
     colour = "gray" if channels == 1 else "RGB"
     return [
@@ -56,7 +57,7 @@ def of_compressed(path: Path) -> tuple[list[tuple[str, str]], str | None]:
     try:
         layout = container.inspect(data)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
     header = layout.header
     lines = [("bytes", str(len(data)))]
     if header is not None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from jaxsr.cli.report import short
+from jaxsr.errors import UserError
 
 ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
 REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
@@ -52,13 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def check_known(names: list[str]) -> None:
-    """Raises ValueError where one of ``names`` is no network's."""
+    """Raises UserError where one of ``names`` is no network's."""
     from jaxsr.zoo import KINDS, kind_of
 
     for name in names:
         if kind_of(name) is None:
             known = ", ".join(name for kind in KINDS for name in sorted(kind.networks))
-            raise ValueError(f"unknown network {name!r}; there are: {known}")
+            raise UserError(f"unknown network {name!r}; there are: {known}")
 
 
 def released_by_network() -> dict[str, str]:

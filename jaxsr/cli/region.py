@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from jaxsr.cli.upscale import FORMATS, percent
+from jaxsr.errors import UserError
 
 
 def add_files(parser: argparse.ArgumentParser, written: str = "file") -> None:
@@ -80,11 +81,11 @@ def is_auto(arguments: argparse.Namespace) -> bool:
 
 
 def check_mask_is_kept(arguments: argparse.Namespace, targets: Iterable[Path]) -> None:
-    """Raises ValueError where the mask that was given as the region would be written over."""
+    """Raises UserError where the mask that was given as the region would be written over."""
     if arguments.roi not in ("auto", "all"):
         mask = os.path.realpath(arguments.roi)
         if any(os.path.realpath(target) == mask for target in targets):
-            raise ValueError(
+            raise UserError(
                 f"{arguments.roi}: would be overwritten, the region's mask; choose another output"
             )
 
@@ -93,7 +94,7 @@ def segmenter_of(arguments: argparse.Namespace) -> str | None:
     """The segmenter's name or file; None where the region is given.
 
     Raises:
-      ValueError: flags are for a segmenter that has nothing to do.
+      UserError: flags are for a segmenter that has nothing to do.
     """
     from jaxsr import zoo
 
@@ -101,7 +102,7 @@ def segmenter_of(arguments: argparse.Namespace) -> str | None:
         return arguments.segmenter or zoo.DEFAULT_SEGMENTER
     for flag, given in (("--class", arguments.of), ("--segmenter", arguments.segmenter)):
         if given is not None:
-            raise ValueError(
+            raise UserError(
                 f"{flag} is for regions that are found; leave it out, or give --roi auto"
             )
     return None
@@ -111,7 +112,7 @@ def roi_of(arguments: argparse.Namespace, segment):
     """The region as :mod:`jaxsr.pipeline` takes it; a mask's file is read here, before any image.
 
     Raises:
-      ValueError: there is no such mask or class.
+      UserError: there is no such mask or class.
     """
     if arguments.box:
         return arguments.box
@@ -126,19 +127,21 @@ def roi_of(arguments: argparse.Namespace, segment):
 
 def read_mask(path: str):
     """(h, w) float32 in [0, 1]: the mean of the mask's channels; transparent counts as black."""
-    from jaxsr.image import io
+    from jaxsr.image import files
+    from jaxsr.image.values import to_float
 
-    mask = io.read(path)
-    values = io.to_float(mask.pixels).mean(axis=-1)
-    return values if mask.alpha is None else values * io.to_float(mask.alpha)
+    mask = files.read(path)
+    values = to_float(mask.pixels).mean(axis=-1)
+    return values if mask.alpha is None else values * to_float(mask.alpha)
 
 
 def write_mask(path: Path, mask) -> None:
     """As 8-bit gray."""
-    from jaxsr.image import io
+    from jaxsr.image import files
+    from jaxsr.image.values import from_float
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(io.from_float(mask)[..., None]))
+    files.write(path, files.Picture(from_float(mask)[..., None]))
 
 
 def share_of(mask, threshold: float | None = None) -> str:

@@ -21,10 +21,10 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, files
+    from jaxsr.cli import each, paths
 
     suffix = FORMATS.get(arguments.format)
-    jobs, problems = files.plan(arguments.inputs, arguments.output, suffix)
+    jobs, problems = paths.plan(arguments.inputs, arguments.output, suffix)
     region.check_mask_is_kept(arguments, [job.target for job in jobs])
     return each.run(jobs, problems, lambda: restorer(arguments), "restored", arguments)
 
@@ -32,19 +32,19 @@ def run(arguments: argparse.Namespace) -> int:
 def restorer(arguments: argparse.Namespace):
     """What restores one file as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import files
-    from jaxsr.image import io
+    from jaxsr.cli import paths
+    from jaxsr.image import files
 
     segmenter = region.segmenter_of(arguments)
     work = pipeline.load_restorer(arguments.model or zoo.DEFAULT_RESTORER, segmenter)
     roi = region.roi_of(arguments, work.segment)
 
-    def restore(job: files.Job) -> str:
-        picture = io.read(job.source)
-        io.check_holds(job.target, picture)  # before it is restored
+    def restore(job: paths.Job) -> str:
+        picture = files.read(job.source)
+        files.check_holds(job.target, picture)  # before it is restored
         result = work.with_mask(picture, roi)
         job.target.parent.mkdir(parents=True, exist_ok=True)
-        io.write(job.target, result.image, arguments.quality)
+        files.write(job.target, result.image, arguments.quality)
         return region.told(result)
 
     return restore

@@ -37,26 +37,26 @@ def part(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, files
+    from jaxsr.cli import each, paths
 
-    suffix = None if files.names_a_file(arguments.output) else ".png"
-    jobs, problems = files.plan(arguments.inputs, arguments.output, suffix)
+    suffix = None if paths.names_a_file(arguments.output) else ".png"
+    jobs, problems = paths.plan(arguments.inputs, arguments.output, suffix)
     return each.run(jobs, problems, lambda: segmenter(arguments), "segmented", arguments)
 
 
 def segmenter(arguments: argparse.Namespace):
     """What segments one file as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import files
-    from jaxsr.image import io
+    from jaxsr.cli import paths
+    from jaxsr.image import files
 
     find = pipeline.load_segmenter(arguments.model or zoo.DEFAULT_SEGMENTER)
     if arguments.of is not None:
         find.index(arguments.of)  # that there is such a class
     threshold = arguments.threshold
 
-    def segment(job: files.Job) -> str:
-        picture = io.read(job.source)
+    def segment(job: paths.Job) -> str:
+        picture = files.read(job.source)
         if arguments.box:
             mask = find.in_boxes(picture, arguments.box, arguments.of)
         else:

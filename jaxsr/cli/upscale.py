@@ -55,10 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import files
+    from jaxsr.cli import paths
     from jaxsr.cli.worker import Worker
 
-    jobs, problems = files.plan(arguments.inputs, arguments.output, FORMATS.get(arguments.format))
+    jobs, problems = paths.plan(arguments.inputs, arguments.output, FORMATS.get(arguments.format))
     for problem in problems:
         complain(problem)
     waiting = [job for job in jobs if arguments.overwrite or not job.target.exists()]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from jaxsr.cli.files import Job
+from jaxsr.cli.paths import Job
 from jaxsr.cli.report import USER_ERRORS, complain, naming
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.pipeline import Upscale
 
 PIXELS_AT_ONCE = 2**21  # of images in memory together; their tiles share shapes and batches
@@ -32,8 +32,8 @@ class Worker:
         group, pixels = [], 0
         for job in jobs:
             try:
-                picture = io.read(job.source)
-                io.check_holds(job.target, picture)  # before the work, not after it
+                picture = files.read(job.source)
+                files.check_holds(job.target, picture)  # before the work, not after it
             except USER_ERRORS as error:
                 self.fail(job, error)
                 continue
@@ -45,7 +45,7 @@ class Worker:
         self.enlarge(group)
         return self.done, self.failed
 
-    def enlarge(self, group: Sequence[tuple[Job, io.Picture]]) -> None:
+    def enlarge(self, group: Sequence[tuple[Job, files.Picture]]) -> None:
         """Together, or, where that fails, one by one to know which it was."""
         pictures = [picture for _, picture in group]
         progress = functools.partial(self.progress, images=len(group))
@@ -60,10 +60,10 @@ class Worker:
         for (job, _), picture in zip(group, enlarged, strict=True):
             self.write(job, picture)
 
-    def write(self, job: Job, picture: io.Picture) -> None:
+    def write(self, job: Job, picture: files.Picture) -> None:
         try:
             job.target.parent.mkdir(parents=True, exist_ok=True)
-            io.write(job.target, picture, self.arguments.quality)
+            files.write(job.target, picture, self.arguments.quality)
         except USER_ERRORS as error:
             return self.fail(job, error)
         self.done += 1

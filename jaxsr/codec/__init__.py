@@ -16,12 +16,14 @@ from jaxsr.codec import coder, container, encoder, half, region, weights
 from jaxsr.codec.container import LEVELS, Header, parse_header
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
-from jaxsr.image import io
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.values import from_float
 
 DEFAULT = weights.DEFAULT
 ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
 MODES = ("full", "half", "auto")
-Image = Shaped[np.ndarray | Array, "..."] | io.Picture | str | os.PathLike
+Image = Shaped[np.ndarray | Array, "..."] | files.Picture | str | os.PathLike
 
 info = parse_header
 
@@ -67,10 +69,10 @@ def encode(
       upscaler: of half the size, ×2: a released name, a weights file or a loaded Enlarger.
 
     Raises:
-      ValueError: no such image, one of 16 bits, or a size that cannot be met.
+      UserError: no such image, one of 16 bits, or a size that cannot be met.
     """
     if mode not in MODES:
-        raise ValueError(f"a mode is full, half or auto, got {mode!r}")
+        raise UserError(f"a mode is full, half or auto, got {mode!r}")
     picture = _picture(image)
     roi = None if roi is None else np.asarray(roi)
     _check_mask(roi, picture)
@@ -94,7 +96,7 @@ def _within(limit: int, model: Model, source: encoder.Source, enlargers: list) -
     if source.mask is not None and source.gain >= 2 * region.STEP_DB:
         return _within(limit, model, source.with_gain(source.gain / 2), enlargers)
     smaller = "; at half its size it can be smaller: mode half, or auto"
-    raise ValueError(
+    raise UserError(
         f"the smallest file of this image is {len(ways[-1].at(0))} bytes, not {limit}"
         + (smaller if enlargers == [None] else "")
     )
@@ -104,33 +106,33 @@ def level_of(quality: int) -> int:
     """The rate level of a quality.
 
     Raises:
-      ValueError: it is not 1 to 100.
+      UserError: it is not 1 to 100.
     """
     if quality not in range(1, 101):
-        raise ValueError(f"quality is a whole number of 1 to 100, got {quality}")
+        raise UserError(f"quality is a whole number of 1 to 100, got {quality}")
     return round((quality - 1) / 99 * (LEVELS - 1))
 
 
 def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
     if bpp is not None and max_bytes is not None:
-        raise ValueError("give bpp or max_bytes, not both")
+        raise UserError("give bpp or max_bytes, not both")
     if bpp is not None:
         if not bpp > 0:
-            raise ValueError(f"bpp is more than 0, got {bpp}")
+            raise UserError(f"bpp is more than 0, got {bpp}")
         return int(min(bpp, 1e6) * pixels / 8)
     if max_bytes < 1:
-        raise ValueError(f"max_bytes is 1 or more, got {max_bytes}")
+        raise UserError(f"max_bytes is 1 or more, got {max_bytes}")
     return max_bytes
 
 
-def _check_mask(roi: np.ndarray | None, picture: io.Picture) -> None:
+def _check_mask(roi: np.ndarray | None, picture: files.Picture) -> None:
     size = picture.pixels.shape[:2]
     if roi is None:
         return
     if roi.ndim != 2:
-        raise ValueError(f"a region's mask is an array (height, width), got one of {roi.shape}")
+        raise UserError(f"a region's mask is an array (height, width), got one of {roi.shape}")
     if roi.shape != size:
-        raise ValueError(
+        raise UserError(
             f"the region's mask is {roi.shape[1]}×{roi.shape[0]}, the image {size[1]}×{size[0]}; "
             "they must be of one size"
         )
@@ -145,7 +147,7 @@ def decode(
     """The image of a ``.jsr`` file: ``(h, w, 3)``, gray ``(h, w)``; alpha as a last channel.
 
     Raises:
-      ValueError: see :func:`decode_picture`.
+      UserError: see :func:`decode_picture`.
     """
     picture = decode_picture(data, model=model, upscaler=upscaler)
     pixels = picture.pixels
@@ -159,7 +161,7 @@ def decode_picture(
     *,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
-) -> io.Picture:
+) -> files.Picture:
     """The image with its alpha, and ICC profile and EXIF block where the file has them.
 
     Args:
@@ -167,11 +169,11 @@ def decode_picture(
       upscaler: that it was made with, of a file that holds the image at half its size; likewise.
 
     Raises:
-      ValueError: it is no ``.jsr`` file, damaged, or coded with a model that is not here.
+      UserError: it is no ``.jsr`` file, damaged, or coded with a model that is not here.
     """
     file = container.parse(data)
     model, enlarger = _model_of(file.header, model), _enlarger_of(file.header, upscaler)
-    return io.Picture(encoder.decoded(file, model, enlarger), file.alpha, file.icc, file.exif)
+    return files.Picture(encoder.decoded(file, model, enlarger), file.alpha, file.icc, file.exif)
 
 
 def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
@@ -181,7 +183,7 @@ def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
     none, half or all of them; see :func:`jaxsr.codec.region.mask_of`.
 
     Raises:
-      ValueError: it is no ``.jsr`` file, or damaged.
+      UserError: it is no ``.jsr`` file, or damaged.
     """
     file = container.parse(data)
     if file.region is None:
@@ -207,13 +209,13 @@ def _named(wanted: bytes, what: str, given, released, load):
         for name in released:
             if load(name).hash == wanted:
                 return load(name)
-        raise ValueError(
+        raise UserError(
             f"the file was coded with {what} that is not here (hash {wanted.hex()}); "
             f"give its weights file as the {kind}"
         )
     found = _loaded(given, load)
     if found.hash != wanted:
-        raise ValueError(
+        raise UserError(
             f"the file was coded with another {kind} (hash {wanted.hex()}) than the one given "
             f"({found.hash.hex()})"
         )
@@ -257,36 +259,36 @@ def rate_distortion(
     return coded.output[:, :height, :width], bits
 
 
-def _picture(image: Any) -> io.Picture:
+def _picture(image: Any) -> files.Picture:
     """The image as a Picture of 8 bits."""
     if isinstance(image, str | os.PathLike):
-        image = io.read(image)
-    if not isinstance(image, io.Picture):
+        image = files.read(image)
+    if not isinstance(image, files.Picture):
         image = _from_array(np.asarray(image))
     if image.pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(f"an image is uint8, or float in [0, 1], got {image.pixels.dtype}")
+        raise UserError(f"an image is uint8, or float in [0, 1], got {image.pixels.dtype}")
     if image.pixels.dtype != np.uint8:
-        raise ValueError(
+        raise UserError(
             "the image has 16 bits a channel, this format holds 8; reduce it first "
             "(jaxsr compress --reduce-to-8-bit)"
         )
     return image
 
 
-def _from_array(array: np.ndarray) -> io.Picture:
+def _from_array(array: np.ndarray) -> files.Picture:
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4 or 0 in array.shape:
-        raise ValueError(
+        raise UserError(
             f"an image is (height, width) or (height, width, 1 to 4 channels), got {array.shape}"
         )
     if jnp.issubdtype(array.dtype, jnp.floating):
         if not (array.min() >= 0 and array.max() <= 1):
-            raise ValueError(
+            raise UserError(
                 f"a float image is in [0, 1], got {array.min():g} to {array.max():g}; "
                 "divide by its white, or give uint8"
             )
-        array = io.from_float(array.astype(np.float32))
+        array = from_float(array.astype(np.float32))
     colours = 1 if array.shape[2] < 3 else 3
     alpha = array[..., colours] if array.shape[2] > colours else None
-    return io.Picture(array[..., :colours], alpha)
+    return files.Picture(array[..., :colours], alpha)

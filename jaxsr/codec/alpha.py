@@ -9,6 +9,8 @@ import zlib
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxsr.errors import UserError
+
 Plane = UInt8[np.ndarray, "h w"]
 
 CONSTANT = 0
@@ -30,13 +32,13 @@ def decode_plane(data: bytes, shape: tuple[int, int]) -> Plane:
     No more is inflated than ``shape`` holds.
 
     Raises:
-      ValueError: the data are damaged, or hold more or fewer values.
+      UserError: the data are damaged, or hold more or fewer values.
     """
     method, body = data[:1], memoryview(data)[1:]
     if method == bytes([CONSTANT]) and len(body) == 1:
         return np.full(shape, body[0], np.uint8)
     if not method or method[0] not in DIFFERENCES:
-        raise ValueError("the alpha plane is coded in no known way")
+        raise UserError("the alpha plane is coded in no known way")
     values = inflated(body, shape[0] * shape[1], "the alpha plane")
     plane = np.frombuffer(values, np.uint8).reshape(shape)
     for axis in DIFFERENCES[method[0]]:
@@ -60,13 +62,13 @@ def inflated(data: bytes | memoryview, size: int, what: str) -> bytes:
     """Undoes :func:`deflated`; memory grows with what comes out, to ``size`` bytes and no further.
 
     Raises:
-      ValueError: ``data`` are damaged, or hold more or less than ``size`` bytes.
+      UserError: ``data`` are damaged, or hold more or less than ``size`` bytes.
     """
     coder = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         result = coder.decompress(data, size + 1)
     except zlib.error as error:
-        raise ValueError(f"{what} is damaged ({error})") from None
+        raise UserError(f"{what} is damaged ({error})") from None
     if len(result) != size or not coder.eof or coder.unused_data:
-        raise ValueError(f"{what} does not hold the {size} bytes it should")
+        raise UserError(f"{what} does not hold the {size} bytes it should")
     return result

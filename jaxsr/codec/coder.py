@@ -112,7 +112,7 @@ def decode(
     """What the tiles hold: the image, or that at half its size.
 
     Raises:
-      ValueError: a tile's symbols are not those that were coded.
+      UserError: a tile's symbols are not those that were coded.
     """
     where = places(*header.coded)
     rate = model.rate(header.level)

@@ -16,7 +16,8 @@ from jaxtyping import Int8, UInt8
 
 from jaxsr.codec import alpha as planes
 from jaxsr.codec import region as regions
-from jaxsr.image.io import MAX_PIXELS
+from jaxsr.errors import UserError
+from jaxsr.image.files import MAX_PIXELS
 
 MAGIC = b"\x89JSR"
 VERSION = 1
@@ -52,7 +53,7 @@ class Header:
       upscaler: the first four bytes of SHA-256 over that upscaler's weights; none at scale 1.
 
     Raises:
-      ValueError: a field is out of range.
+      UserError: a field is out of range.
     """
 
     width: int
@@ -67,24 +68,24 @@ class Header:
 
     def __post_init__(self):
         if self.width < 1 or self.height < 1 or self.width * self.height > MAX_PIXELS:
-            raise ValueError(
+            raise UserError(
                 f"an image of {self.width}×{self.height} pixels; from 1×1 to "
                 f"{MAX_PIXELS // 10**6} million pixels can be"
             )
         if self.channels not in (1, 3):
-            raise ValueError(f"{self.channels} channels; 1 (gray) or 3 (RGB) can be")
+            raise UserError(f"{self.channels} channels; 1 (gray) or 3 (RGB) can be")
         if not 0 <= self.model <= 255 or len(self.model_hash) != 4:
-            raise ValueError("a model is a number of 0 to 255 and a hash of 4 bytes")
+            raise UserError("a model is a number of 0 to 255 and a hash of 4 bytes")
         if not 0 <= self.level < LEVELS:
-            raise ValueError(f"rate level {self.level}; 0 to {LEVELS - 1} can be")
+            raise UserError(f"rate level {self.level}; 0 to {LEVELS - 1} can be")
         if not 0 <= self.quality <= 100:
-            raise ValueError(f"quality {self.quality}; 0 to 100 can be")
+            raise UserError(f"quality {self.quality}; 0 to 100 can be")
         if self.scale not in SCALES:
-            raise ValueError(
+            raise UserError(
                 f"an image stored at 1/{self.scale} of its size, which this version cannot read"
             )
         if len(self.upscaler) != (0 if self.scale == 1 else 4):
-            raise ValueError("an upscaler is named, by a hash of 4 bytes, where the scale is not 1")
+            raise UserError("an upscaler is named, by a hash of 4 bytes, where the scale is not 1")
 
     @property
     def coded(self) -> tuple[int, int]:
@@ -120,11 +121,11 @@ class Tile:
 
     def __post_init__(self):
         if self.lanes not in (1 << i for i in range(MAX_LANES.bit_length())):
-            raise ValueError(f"{self.lanes} lanes; powers of two up to {MAX_LANES} can be")
+            raise UserError(f"{self.lanes} lanes; powers of two up to {MAX_LANES} can be")
         if len(self.words) % 2 or len(self.words) < STATE_BYTES * self.lanes:
-            raise ValueError(f"{len(self.words)} bytes of words for {self.lanes} lanes")
+            raise UserError(f"{len(self.words)} bytes of words for {self.lanes} lanes")
         if not 0 <= self.check < 2**32:
-            raise ValueError("a tile's check is a CRC32")
+            raise UserError("a tile's check is a CRC32")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -134,7 +135,7 @@ class File:
     Attributes:
       tiles: row by row.
       alpha: transparency, of the image's size.
-      icc, exif: as :class:`jaxsr.image.io.Picture` has them.
+      icc, exif: as :class:`jaxsr.image.files.Picture` has them.
       region: steps of finer quantisation, of ``region.map_shape(*header.coded)``.
     """
 
@@ -172,7 +173,7 @@ def pack(file: File) -> bytes:
     """The file's bytes.
 
     Raises:
-      ValueError: the parts don't fit each other, or a profile or EXIF block is larger than 16 MiB.
+      UserError: the parts don't fit each other, or a profile or EXIF block is larger than 16 MiB.
     """
     header = file.header
     _check_parts(file)
@@ -197,15 +198,15 @@ def _check_parts(file: File) -> None:
     header = file.header
     size = header.height, header.width
     if len(file.tiles) != header.tiles:
-        raise ValueError(f"{len(file.tiles)} tiles for an image that has {header.tiles}")
+        raise UserError(f"{len(file.tiles)} tiles for an image that has {header.tiles}")
     if file.alpha is not None and file.alpha.shape != size:
-        raise ValueError(f"alpha of {file.alpha.shape} for an image of {size}")
+        raise UserError(f"alpha of {file.alpha.shape} for an image of {size}")
     positions = regions.map_shape(*header.coded)
     if file.region is not None and file.region.shape != positions:
-        raise ValueError(f"a region map of {file.region.shape} for {positions} latent positions")
+        raise UserError(f"a region map of {file.region.shape} for {positions} latent positions")
     for name, data in (("ICC profile", file.icc), ("EXIF", file.exif)):
         if data is not None and len(data) > MAX_METADATA:
-            raise ValueError(f"{len(data)} bytes of {name}; {MAX_METADATA} can be kept")
+            raise UserError(f"{len(data)} bytes of {name}; {MAX_METADATA} can be kept")
 
 
 def _coded(part: np.ndarray | bytes | None, flag: int) -> bytes | None:
@@ -234,11 +235,11 @@ def parse(data: bytes) -> File:
     """All parts of a file.
 
     Raises:
-      ValueError: it is no ``.jsr`` file, of a newer version, damaged or truncated.
+      UserError: it is no ``.jsr`` file, of a newer version, damaged or truncated.
     """
     layout = inspect(data)
     if layout.problem is not None:
-        raise ValueError(layout.problem)
+        raise UserError(layout.problem)
     header, sections = layout.header, layout.sections
     size, positions = (header.height, header.width), regions.map_shape(*header.coded)
     try:
@@ -252,27 +253,27 @@ def parse(data: bytes) -> File:
             None if region is None else regions.decode_map(region, positions),
         )
     except ValueError as error:
-        raise ValueError(f"the file is damaged: {error}") from None
+        raise UserError(f"the file is damaged: {error}") from None
 
 
 def parse_header(data: bytes) -> Header:
     """The header alone; the rest of the file need not be there and is not checked.
 
     Raises:
-      ValueError: it is no ``.jsr`` file, of a newer version, or the header is damaged.
+      UserError: it is no ``.jsr`` file, of a newer version, or the header is damaged.
     """
     reader = _opened(data)
     try:
         return _read_header(reader)[0]
     except ValueError as error:
-        raise ValueError(f"the file is damaged: {error}") from None
+        raise UserError(f"the file is damaged: {error}") from None
 
 
 def inspect(data: bytes) -> Layout:
     """What can be made out of a file; nothing is decompressed.
 
     Raises:
-      ValueError: it is no ``.jsr`` file, or of a newer version.
+      UserError: it is no ``.jsr`` file, or of a newer version.
     """
     reader = _opened(data)
     reader.end -= min(4, reader.left)  # the checksum
@@ -286,7 +287,7 @@ def inspect(data: bytes) -> Layout:
         for index in range(_checked_count(header, reader)):
             tiles.append(_read_tile(reader, f"tile {index + 1} of {header.tiles}"))
         if reader.left:
-            raise ValueError(f"{reader.left} bytes follow the last tile")
+            raise UserError(f"{reader.left} bytes follow the last tile")
     except ValueError as error:
         found = str(error)
     sound = _is_sound(data)
@@ -306,10 +307,10 @@ def _is_sound(data: bytes) -> bool:
 def _opened(data: bytes) -> "_Reader":
     """A reader behind magic and version."""
     if data[: len(MAGIC)] != MAGIC:
-        raise ValueError("not a .jsr file")
+        raise UserError("not a .jsr file")
     reader = _Reader(data, len(MAGIC))
     if reader.left and (version := reader.byte("the header")) != VERSION:
-        raise ValueError(
+        raise UserError(
             f"the file is of format version {version}, this jaxsr reads version {VERSION}: made by "
             "a newer one, or damaged"
         )
@@ -321,7 +322,7 @@ def _read_header(reader: "_Reader") -> tuple[Header, int]:
     what = "the header"
     flags = reader.byte(what)
     if flags & RESERVED:
-        raise ValueError("the header has a flag that is not defined")
+        raise UserError("the header has a flag that is not defined")
     width, height = reader.varint(what), reader.varint(what)
     model, model_hash, level, quality = struct.unpack("<B4sHB", reader.take(8, what))
     channels = 3 if flags & RGB else 1
@@ -333,7 +334,7 @@ def _read_header(reader: "_Reader") -> tuple[Header, int]:
 
 def _checked_count(header: Header, reader: "_Reader") -> int:
     if header.tiles * SMALLEST_TILE > reader.left:
-        raise ValueError(
+        raise UserError(
             f"{reader.left} bytes are left for the {header.tiles} tiles of {header.width}×"
             f"{header.height} pixels"
         )
@@ -347,7 +348,7 @@ def _read_tile(reader: "_Reader", what: str) -> Tile:
     try:
         return Tile(lanes, words, check)
     except ValueError as error:
-        raise ValueError(f"{what} has {error}") from None
+        raise UserError(f"{what} has {error}") from None
 
 
 def _metadata(data: bytes | None, what: str) -> bytes | None:
@@ -356,7 +357,7 @@ def _metadata(data: bytes | None, what: str) -> bytes | None:
     reader = _Reader(data)
     size = reader.varint(what)
     if size > MAX_METADATA:
-        raise ValueError(f"{what} claims {size} bytes, {MAX_METADATA} can be")
+        raise UserError(f"{what} claims {size} bytes, {MAX_METADATA} can be")
     return planes.inflated(reader.take(reader.left, what), size, what)
 
 
@@ -372,7 +373,7 @@ class _Reader:
 
     def take(self, count: int, what: str) -> bytes:
         if count > self.left:
-            raise ValueError(f"it ends within {what}")
+            raise UserError(f"it ends within {what}")
         self.at += count
         return self.data[self.at - count : self.at]
 
@@ -389,4 +390,4 @@ class _Reader:
                 if byte == 0 and place:
                     break
                 return number
-        raise ValueError(f"a number in {what} is written in a way that is not allowed")
+        raise UserError(f"a number in {what} is written in a way that is not allowed")

@@ -11,7 +11,9 @@ from jaxsr.codec.container import LEVELS, File, Header
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
 from jaxsr.entropy.tables import STEP
-from jaxsr.image import io
+from jaxsr.image import files
+from jaxsr.image.pictures import bleed
+from jaxsr.image.values import from_float, to_float
 
 TOLERANCE = 0.03  # how far below a wanted number of bytes a file may stay
 TRIES = 8  # files written at most to meet it
@@ -27,7 +29,7 @@ class Source:
       keep: whether the ICC profile and EXIF go into the file.
     """
 
-    picture: io.Picture
+    picture: files.Picture
     mask: region.Mask | None
     gain: float
     keep: bool
@@ -45,8 +47,8 @@ class Source:
         """RGB, continued under what is transparent."""
         pixels = self.picture.pixels
         if self.picture.alpha is not None:
-            pixels = io.bleed(io.to_float(pixels), io.to_float(self.picture.alpha))
-            pixels = io.from_float(pixels)
+            pixels = bleed(to_float(pixels), to_float(self.picture.alpha))
+            pixels = from_float(pixels)
         return np.broadcast_to(pixels, (*self.size, 3))
 
     def steps(self, scale: int = 1) -> region.Map | None:
@@ -128,7 +130,7 @@ def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.nda
     """The colours of a file, gray with one channel.
 
     Raises:
-      ValueError: a tile's symbols are not those that were coded.
+      UserError: a tile's symbols are not those that were coded.
     """
     header = file.header
     pixels = coder.decode(model, header, file.tiles, file.region)

@@ -8,6 +8,7 @@ from jaxsr import networks
 from jaxsr.codec.model import GAIN_UNIT, HYPER_LIMIT, OFFSET_BITS, Model
 from jaxsr.entropy import integer, tables
 from jaxsr.entropy.tables import STEP
+from jaxsr.errors import UserError
 from jaxsr.networks.compressor import INDEX_UNIT, Compressor
 from jaxsr.zoo.weights import Weights
 
@@ -18,11 +19,11 @@ def export(trained: Weights) -> Model:
     """The codec of trained parameters: floats rounded to float16, the rest to its integers.
 
     Raises:
-      ValueError: the network is no codec, or its σ network could overflow.
+      UserError: the network is no codec, or its σ network could overflow.
     """
     network = networks.create_compressor(trained.network, **trained.options)
     if not isinstance(network, Compressor):
-        raise ValueError(f"{trained.network} has no σ indexes: it trains, but writes no files")
+        raise UserError(f"{trained.network} has no σ indexes: it trains, but writes no files")
     params = trained.params
     layers = params["scales"]
     scales = tuple(

@@ -12,8 +12,9 @@ from jaxtyping import UInt8
 
 from jaxsr import zoo
 from jaxsr.codec.model import fingerprint
+from jaxsr.errors import UserError
 from jaxsr.image.resize import imresize_uint8
-from jaxsr.tiled import TiledUpscaler
+from jaxsr.tiling.upscaling import TiledUpscaler
 
 SCALE = 2
 DEFAULT = zoo.DEFAULT
@@ -50,12 +51,12 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
     """An upscaler ×2, released or of a file.
 
     Raises:
-      ValueError: there is none of that name, or the file has no upscaler ×2.
+      UserError: there is none of that name, or the file has no upscaler ×2.
     """
     path = zoo.find(name_or_path, SCALE)
     weights = zoo.read(path, zoo.UPSCALER)
     if weights.options.get("scale", 4) != SCALE:
-        raise ValueError(f"{path}: a picture at half its size takes an upscaler ×{SCALE}")
+        raise UserError(f"{path}: a picture at half its size takes an upscaler ×{SCALE}")
     return Enlarger(weights, os.fspath(name_or_path))
 
 

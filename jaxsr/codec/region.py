@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Float32, Int8, UInt8
 
 from jaxsr.entropy.tables import STEP
+from jaxsr.errors import UserError
 from jaxsr.regions import masks
 
 STRIDE = 16  # image pixels a latent position covers, each way
@@ -41,16 +42,16 @@ def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
       scale: of how many of the mask's pixels one is coded, each way; blocks are as many times larger.
 
     Raises:
-      ValueError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
+      UserError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
     """
     most = LARGEST * STEP_DB
     if not abs(gain_db) <= most:  # NaN too
-        raise ValueError(f"a region's gain is {-most:.0f} to {most:.0f} dB, got {gain_db}")
+        raise UserError(f"a region's gain is {-most:.0f} to {most:.0f} dB, got {gain_db}")
     if 0 in mask.shape:
-        raise ValueError(f"a region's mask has no pixels: its shape is {mask.shape}")
+        raise UserError(f"a region's mask has no pixels: its shape is {mask.shape}")
     white = 255 if mask.dtype == np.uint8 else 1
     if not (mask.min() >= 0 and mask.max() <= white):
-        raise ValueError("a region's mask has values in [0, 1]; this one goes beyond or holds NaN")
+        raise UserError("a region's mask has values in [0, 1]; this one goes beyond or holds NaN")
     halves = np.floor(2 * _block_means(mask, STRIDE * scale) / white + 0.5)
     return np.rint(halves * (gain_db / STEP_DB / 2)).astype(np.int8)
 
@@ -85,10 +86,10 @@ def encode_map(region: Map) -> bytes:
     """The map's bytes; an empty string where it is zero throughout.
 
     Raises:
-      ValueError: a value is beyond ±63.
+      UserError: a value is beyond ±63.
     """
     if np.abs(region.astype(np.int16)).max(initial=0) > LARGEST:
-        raise ValueError(f"a region map has values of −{LARGEST} to {LARGEST}")
+        raise UserError(f"a region map has values of −{LARGEST} to {LARGEST}")
     encoder = _Encoder()
     _code_map(encoder, region.shape, region.tolist())
     return encoder.finish()
@@ -98,12 +99,12 @@ def decode_map(data: bytes, shape: tuple[int, int]) -> Map:
     """The map of ``shape`` that :func:`encode_map` made ``data`` from.
 
     Raises:
-      ValueError: the data are damaged, or of another shape.
+      UserError: the data are damaged, or of another shape.
     """
     decoder = _Decoder(data)
     rows = _code_map(decoder, shape, None)
     if not decoder.ends_well() or max(map(max, rows)) > LARGEST:
-        raise ValueError("the region map is damaged")
+        raise UserError("the region map is damaged")
     return np.array(rows, np.int8)
 
 

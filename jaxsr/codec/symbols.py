@@ -16,6 +16,7 @@ from jaxsr.codec.container import Tile
 from jaxsr.codec.model import Model, Rate, Symbols, inside
 from jaxsr.entropy import rans
 from jaxsr.entropy.loops import in_turn
+from jaxsr.errors import UserError
 from jaxsr.networks.compressor import HYPER_DOWN
 
 # A lane costs about a byte and makes the coder quicker: ⅛ % of the payload. Each number of lanes is
@@ -57,7 +58,7 @@ def read(
     """The symbols of a tile on a canvas of ``region``'s shape.
 
     Raises:
-      ValueError: they are not the ones that were coded; ``what`` names the tile.
+      UserError: they are not the ones that were coded; ``what`` names the tile.
     """
     capacity = max(SMALLEST_WORDS, region.size * model.latents // LATENTS_PER_WORD)
     while capacity < len(tile.words) // 2:
@@ -65,7 +66,7 @@ def read(
     words, length = rans.from_bytes(tile.words, capacity)
     symbols, sound = _decoder(model, tile.lanes)(words, length, rate, region, size)
     if not sound or _check(symbols, rate, region, size) != tile.check:
-        raise ValueError(
+        raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with other "
             "weights"
         )

@@ -11,9 +11,10 @@ import safetensors
 import safetensors.numpy
 
 from jaxsr import zoo
+from jaxsr.atomic import write_bytes
 from jaxsr.codec.model import Model
 from jaxsr.entropy import integer, tables
-from jaxsr.image import io
+from jaxsr.errors import UserError
 
 FORMAT = "jaxsr-codec-1"
 DEFAULT = "patch-hyperprior"
@@ -28,14 +29,14 @@ def save(path: str | os.PathLike, model: Model) -> None:
         "number": str(model.number),
     }
     metadata |= {f"note:{key}": str(value) for key, value in model.notes.items()}
-    io.write_bytes(path, safetensors.numpy.save(model.arrays(), metadata))
+    write_bytes(path, safetensors.numpy.save(model.arrays(), metadata))
 
 
 def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
     """The file of a released codec, or the one a path names.
 
     Raises:
-      ValueError: there is no such name or file.
+      UserError: there is no such name or file.
     """
     return zoo.find_one(zoo.CODEC, name_or_path)
 
@@ -58,7 +59,7 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
     """Reads a file written by :func:`save`.
 
     Raises:
-      ValueError: there is no such file or codec, or it is no codec's file.
+      UserError: there is no such file or codec, or it is no codec's file.
     """
     path = find(name_or_path)
     zoo.check_kind(path, zoo.CODEC)
@@ -67,9 +68,9 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
             metadata = file.metadata() or {}
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+        raise UserError(f"{path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
-        raise ValueError(f"{path}: not a codec's weights; `jaxsr convert RUN` makes them of a run")
+        raise UserError(f"{path}: not a codec's weights; `jaxsr convert RUN` makes them of a run")
     tree = flax.traverse_util.unflatten_dict(flat, sep="/")
     layers = tree["scales"]
     return Model(

@@ -17,6 +17,8 @@ import numpy as np
 import PIL.Image
 from jaxtyping import Float, UInt8
 
+from jaxsr.errors import UserError
+
 KERNELS = {  # for resizing; Pillow widens all of them when shrinking
     "area": PIL.Image.Resampling.BOX,
     "bilinear": PIL.Image.Resampling.BILINEAR,
@@ -37,7 +39,7 @@ class Stage:
     """Chances (in [0, 1]) and ranges of one stage; the defaults are Real-ESRGAN's first.
 
     Raises:
-      ValueError: a chance or a range makes no sense.
+      UserError: a chance or a range makes no sense.
     """
 
     blur: float = 1.0  # chance of a Gaussian blur
@@ -57,16 +59,16 @@ class Stage:
     def __post_init__(self):
         for name in ("blur", "anisotropic", "resize", "noise", "poisson", "gray", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a chance in [0, 1], got {getattr(self, name)}")
+                raise UserError(f"{name} is a chance in [0, 1], got {getattr(self, name)}")
         for name, (smallest, largest) in LIMITS.items():
             low, high = getattr(self, name)
             if not smallest <= low <= high <= largest:
-                raise ValueError(
+                raise UserError(
                     f"{name} is a range (low, high) within [{smallest}, {largest}], "
                     f"got ({low}, {high})"
                 )
         if not self.kernels or set(self.kernels) - set(KERNELS):
-            raise ValueError(f"kernels are some of {', '.join(KERNELS)}, got {self.kernels}")
+            raise UserError(f"kernels are some of {', '.join(KERNELS)}, got {self.kernels}")
 
 
 SECOND = Stage(
@@ -88,12 +90,12 @@ class RealWorld:
     """A high-resolution crop → a degraded low-resolution one, from :func:`default_config`.
 
     Raises:
-      ValueError: the config makes no sense.
+      UserError: the config makes no sense.
     """
 
     def __init__(self, config: ml_collections.ConfigDict):
         if config.stages not in (1, 2):
-            raise ValueError(f"a degradation has 1 or 2 stages, got {config.stages}")
+            raise UserError(f"a degradation has 1 or 2 stages, got {config.stages}")
         stages = (config.first, config.second)[: config.stages]
         self._stages = [Stage(**stage.to_dict()) for stage in stages]
 

@@ -12,7 +12,10 @@ import PIL.Image
 from jaxtyping import Float, Int, Shaped, UInt, UInt8
 
 from jaxsr.data.sources import FolderSource, TfdsSource, file_key, first_readable, open_source
-from jaxsr.image import io
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.folders import find_images
+from jaxsr.image.values import from_float, to_float
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 IGNORED = 255  # the label of pixels that carry no loss
@@ -26,17 +29,17 @@ def legend_of(classes: Sequence = (), ignored: Sequence[int] = ()) -> "Brightnes
     """What the data's options ``mask_classes`` and ``mask_ignored`` say.
 
     Raises:
-      ValueError: there are too few or too many classes, or a value stands for two things.
+      UserError: there are too few or too many classes, or a value stands for two things.
     """
     if not classes and not ignored:
         return Brightness()
     classes = tuple(tuple(np.atleast_1d(values).tolist()) for values in classes)
     given = f"config.data.mask_classes={classes}, mask_ignored={tuple(ignored)}"
     if not 2 <= len(classes) <= IGNORED:
-        raise ValueError(f"{given}; give the values of 2 to {IGNORED} classes, background first")
+        raise UserError(f"{given}; give the values of 2 to {IGNORED} classes, background first")
     values = [value for values in (*classes, ignored) for value in values]
     if len(set(values)) < len(values):
-        raise ValueError(f"{given}; a value can stand for one class only")
+        raise UserError(f"{given}; a value can stand for one class only")
     return Legend(classes, tuple(ignored))
 
 
@@ -48,7 +51,7 @@ class Brightness:
     resampling = PIL.Image.Resampling.BILINEAR
 
     def decode(self, data: bytes, name: str) -> UInt[np.ndarray, "h w c"]:
-        return io.decode(data, name).pixels
+        return files.decode(data, name).pixels
 
     def mask(self, pixels: UInt[np.ndarray, "h w c"], name: str) -> UInt8[np.ndarray, "h w"]:
         """:func:`brightness`."""
@@ -71,13 +74,13 @@ def brightness(
       otherwise: what else than another mask would help, for the error.
 
     Raises:
-      ValueError: it looks as if its values were numbers of classes.
+      UserError: it looks as if its values were numbers of classes.
     """
-    pixels = pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+    pixels = pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
     coloured, brightest = np.ptp(pixels, -1).max() > JPEG_TINT, pixels.max()
     if coloured or 0 < brightest < 128:
         found = "is coloured" if coloured else f"has no value above {brightest} of 255"
-        raise ValueError(
+        raise UserError(
             f"{name} {found}; make it white inside a region and black outside{otherwise}"
         )
     return np.ascontiguousarray(pixels[..., 0])
@@ -102,19 +105,19 @@ class Legend:
 
     def decode(self, data: bytes, name: str) -> Shaped[np.ndarray, "h w c"]:
         with PIL.Image.open(BytesIO(data)) as image:
-            values, orientation = np.asarray(image), image.getexif().get(io.ORIENTATION, 1)
+            values, orientation = np.asarray(image), image.getexif().get(files.ORIENTATION, 1)
             channels = values.reshape(image.height, image.width, -1)
             channels = channels[..., :-1] if image.mode in ("LA", "PA", "RGBA") else channels
-        return io.turn_upright(channels, orientation)
+        return files.turn_upright(channels, orientation)
 
     def mask(self, channels: Shaped[np.ndarray, "h w c"], name: str) -> UInt8[np.ndarray, "h w"]:
         """Its labels.
 
         Raises:
-          ValueError: it has colours and no palette, or a value that means nothing.
+          UserError: it has colours and no palette, or a value that means nothing.
         """
         if np.ptp(channels.astype(int), -1).any():
-            raise ValueError(
+            raise UserError(
                 f"{name} has colours for classes; give it a palette or make it gray, a level a class"
             )
         found, places = np.unique(channels[..., 0], return_inverse=True)
@@ -122,7 +125,7 @@ class Legend:
         label_of |= dict.fromkeys(self.ignored, IGNORED)
         unknown = [value for value in found.tolist() if value not in label_of]
         if unknown:
-            raise ValueError(
+            raise UserError(
                 f"{name} holds {', '.join(map(str, unknown[:8]))}, no class's value; "
                 "name it in config.data.mask_classes or mask_ignored"
             )
@@ -145,7 +148,7 @@ def open_masked(
     """The source of images with masks that ``folder:DIR[,DIR…]`` or ``tfds:NAME[:SPLIT]`` names.
 
     Raises:
-      ValueError: as :func:`jaxsr.data.sources.open_source`; an image has no mask.
+      UserError: as :func:`jaxsr.data.sources.open_source`; an image has no mask.
     """
     kinds = (functools.partial(kind, legend=legend) for kind in (MaskedFolder, MaskedTfds))
     return open_source(spec, cache, data_dir, *kinds)
@@ -165,13 +168,13 @@ class Masked:
 
         Raises:
           Unreadable: one of them cannot be decoded.
-          ValueError: they differ in size, or the mask is not such as ``legend`` takes.
+          UserError: they differ in size, or the mask is not such as ``legend`` takes.
         """
         image = self.high(index)
         key = f"{self._mask_keys[index]}|{self.legend}"
         mask = self._cache.get(key, "-mask", lambda: self._mask(index))
         if mask.shape != image.shape[:2]:
-            raise ValueError(
+            raise UserError(
                 f"{self.names[index]} is {image.shape[1]}×{image.shape[0]}, its mask "
                 f"{mask.shape[1]}×{mask.shape[0]} pixels; a mask has its image's size"
             )
@@ -194,7 +197,7 @@ class MaskedFolder(Masked, FolderSource):
     Only the suffix may be another: ``images/a/b.jpg`` has the mask ``masks/a/b.png``.
 
     Raises:
-      ValueError: there is no such folder, no image in it, or an image without a mask.
+      UserError: there is no such folder, no image in it, or an image without a mask.
     """
 
     def __init__(
@@ -209,7 +212,7 @@ class MaskedFolder(Masked, FolderSource):
         self._masks = [masks[path] for path in self._paths]
         if None in self._masks:
             alone = self._paths[self._masks.index(None)]
-            raise ValueError(f"{alone} has no mask of its name in the folder masks/ beside images/")
+            raise UserError(f"{alone} has no mask of its name in the folder masks/ beside images/")
         self._mask_keys = [file_key(mask) for mask in self._masks]
 
     def _mask_bytes(self, index: int) -> bytes:
@@ -219,8 +222,8 @@ class MaskedFolder(Masked, FolderSource):
 def masks_of(folder: str | os.PathLike) -> Iterator[tuple[Path, Path | None]]:
     """Every image in and below ``folder/images`` and its mask (see :class:`MaskedFolder`); None: it has none."""
     images, masks = (Path(folder, part) for part in ("images", "masks"))
-    known = {path.relative_to(masks).with_suffix(""): path for path in io.find_images(masks)}
-    for path in io.find_images(images):
+    known = {path.relative_to(masks).with_suffix(""): path for path in find_images(masks)}
+    for path in find_images(images):
         yield path, known.get(path.relative_to(images).with_suffix(""))
 
 
@@ -230,7 +233,7 @@ class MaskedTfds(Masked, TfdsSource):
     The mask is the only feature besides ``image`` that is an image, whatever its name.
 
     Raises:
-      ValueError: as :class:`TfdsSource`; or there is no such feature, or more than one.
+      UserError: as :class:`TfdsSource`; or there is no such feature, or more than one.
     """
 
     def __init__(
@@ -254,7 +257,7 @@ class MaskedTfds(Masked, TfdsSource):
         ]
         if len(masks) != 1:
             found = ", ".join(features)
-            raise ValueError(
+            raise UserError(
                 f"tfds dataset {name} needs a mask: one image besides {', '.join(used)}; has {found}"
             )
         (self._mask_feature,) = masks

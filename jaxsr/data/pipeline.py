@@ -17,6 +17,7 @@ from jaxtyping import Int, UInt8
 
 from jaxsr.data import degradations, masked, sources
 from jaxsr.data.sources import first_readable
+from jaxsr.errors import UserError
 from jaxsr.image.symmetry import turn
 
 
@@ -70,10 +71,10 @@ def super_resolution(
         the n-th ``shard_count · batch_size`` crops of the global order.
 
     Raises:
-      ValueError: there is no such source or degradation, or no image is large enough.
+      UserError: there is no such source or degradation, or no image is large enough.
     """
     if config.low_crop < 1:
-        raise ValueError(f"low_crop is a number of pixels, got {config.low_crop}")
+        raise UserError(f"low_crop is a number of pixels, got {config.low_crop}")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     side = config.low_crop * scale
     indices = source.at_least(side)
@@ -96,10 +97,10 @@ def compression(
     noise. The rest is as in :func:`super_resolution`.
 
     Raises:
-      ValueError: there is no such source, or no image is large enough.
+      UserError: there is no such source, or no image is large enough.
     """
     if config.crop < 1:
-        raise ValueError(f"crop is a number of pixels, got {config.crop}")
+        raise UserError(f"crop is a number of pixels, got {config.crop}")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.crop)
     make = RandomCrop(source.high, indices, config.crop, config.augment)
@@ -121,11 +122,11 @@ def segmentation(
     part of each, and stretched to squares. The rest is as in :func:`super_resolution`.
 
     Raises:
-      ValueError: there is no such source, an image without a mask, or the options of masks contradict
+      UserError: there is no such source, an image without a mask, or the options of masks contradict
         themselves; later, for a mask of another size than its image, or of a value that is no class.
     """
     if config.crop < 1:
-        raise ValueError(f"crop is a number of pixels, got {config.crop}")
+        raise UserError(f"crop is a number of pixels, got {config.crop}")
     legend = masked.legend_of(config.mask_classes, config.mask_ignored)
     source = masked.open_masked(config.source, legend, config.cache, config.data_dir)
     indices = np.arange(len(source))
@@ -152,10 +153,10 @@ def restoration(
     is as in :func:`compression`.
 
     Raises:
-      ValueError: there is no such source, no image is large enough, or the crop no multiple of a scale.
+      UserError: there is no such source, no image is large enough, or the crop no multiple of a scale.
     """
     if any(config.crop % scale for scale in scales) or config.crop < 1:
-        raise ValueError(f"crop is {config.crop}; make it a multiple of the scales {tuple(scales)}")
+        raise UserError(f"crop is {config.crop}; make it a multiple of the scales {tuple(scales)}")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.crop)
     drawn = indices, config.crop, config.augment
@@ -205,9 +206,9 @@ def _pairs(config, source: sources.Source, indices, scale: int) -> "RandomPair":
     }
     if config.degradation not in low_images:
         known = ", ".join(low_images)
-        raise ValueError(f"degradation {config.degradation!r} is not known; use one of {known}")
+        raise UserError(f"degradation {config.degradation!r} is not known; use one of {known}")
     if config.degradation == "given" and not source.gives_low:
-        raise ValueError(
+        raise UserError(
             f"{config.source} has no low-resolution images to be degradation='given'; a tfds "
             "dataset with a feature lr has; or use bicubic"
         )
@@ -250,7 +251,7 @@ class RandomPair:
         index, high, low = self._images(int(position))
         size = [n // self.scale for n in high.shape[:2]]
         if low is not None and list(low.shape[:2]) != size:
-            raise ValueError(
+            raise UserError(
                 f"image {index} is {high.shape[1]}×{high.shape[0]}, its low-resolution one "
                 f"{low.shape[1]}×{low.shape[0]}: that is not ×{self.scale}"
             )

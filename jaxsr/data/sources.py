@@ -23,8 +23,12 @@ import tqdm
 from absl import logging
 from jaxtyping import Int, Shaped, UInt, UInt8
 
-from jaxsr.image import io
+from jaxsr.atomic import replacing
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.folders import find_images
 from jaxsr.image.resize import imresize_uint8, modcrop
+from jaxsr.image.values import from_float, to_float
 
 CACHE_VERSION = "1"  # of what the files of the cache hold: change it when decoding or resizing does
 
@@ -42,7 +46,7 @@ def open_source(
       folder, tfds: make it instead of :class:`FolderSource` and :class:`TfdsSource`.
 
     Raises:
-      ValueError: it names none, or the folder or dataset is not there or holds no image.
+      UserError: it names none, or the folder or dataset is not there or holds no image.
     """
     kind, _, rest = spec.partition(":")
     if kind == "folder" and rest:
@@ -51,12 +55,12 @@ def open_source(
         # A version (div2k:2.0.0) begins with a digit, a split (train[:90%]) with a letter.
         name, split = re.fullmatch(r"(.+?)(?::([A-Za-z_].*))?", rest).groups()
         return (tfds or TfdsSource)(name, split or "train", data_dir, cache)
-    raise ValueError(
+    raise UserError(
         f"data source {spec!r} is not known; use folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
     )
 
 
-class Unreadable(ValueError):
+class Unreadable(UserError):
     """An image that cannot be decoded; the message names it."""
 
 
@@ -67,7 +71,7 @@ def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int)
         index = int(indices[i % count])
         with contextlib.suppress(Unreadable):
             return index, load(index)
-    raise ValueError(f"none of the {count} images can be read; the log names each")
+    raise UserError(f"none of the {count} images can be read; the log names each")
 
 
 class Source:
@@ -127,12 +131,12 @@ class Source:
         """Indices of the images of ``side`` rows and columns or more; others are counted as skipped.
 
         Raises:
-          ValueError: there is none.
+          UserError: there is none.
         """
         large = np.min(self.sizes, axis=1) >= side
         small = [self.names[i] for i in np.flatnonzero(~large)]
         if len(small) == len(self):
-            raise ValueError(
+            raise UserError(
                 f"all {len(self)} images are smaller than {side}×{side} pixels (low_crop × scale); "
                 "give larger images or a smaller low_crop"
             )
@@ -175,18 +179,18 @@ class Source:
 
 
 class FolderSource(Source):
-    """The images in and below some folders, of any mix of the formats ``jaxsr.image.io`` reads.
+    """The images in and below some folders, of any mix of the formats ``jaxsr.image.files`` reads.
 
     Gray is repeated to RGB, alpha is dropped (not composited: colours stay what the file says), 16
     bits are rounded to 8. A file that is no image at all is reported, counted and left out.
 
     Raises:
-      ValueError: a folder is missing, or there is no image in any.
+      UserError: a folder is missing, or there is no image in any.
     """
 
     def __init__(self, folders: Sequence[str | os.PathLike], cache: str | os.PathLike = ""):
         self._paths, keys, sizes = [], [], []
-        for path in [path for folder in folders for path in io.find_images(folder)]:
+        for path in [path for folder in folders for path in find_images(folder)]:
             try:
                 sizes.append(_size(path))
             except Exception as error:  # decoders raise whatever they like
@@ -196,14 +200,14 @@ class FolderSource(Source):
             self._paths.append(path)
             keys.append(file_key(path))
         if not self._paths:
-            raise ValueError(
+            raise UserError(
                 f"no image in {', '.join(map(str, folders))}; "
-                f"looked for files of {', '.join(io.SUFFIXES)}"
+                f"looked for files of {', '.join(files.SUFFIXES)}"
             )
         super().__init__([str(path) for path in self._paths], keys, sizes, Cache(cache))
 
     def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
-        return rgb8(io.read(self._paths[index]).pixels)
+        return rgb8(files.read(self._paths[index]).pixels)
 
 
 class TfdsSource(Source):
@@ -217,7 +221,7 @@ class TfdsSource(Source):
       data_dir: folder of prepared datasets; "": that of tfds, ``~/tensorflow_datasets``.
 
     Raises:
-      ValueError: there is no such dataset or split, it has no such feature, or it isn't prepared in
+      UserError: there is no such dataset or split, it has no such feature, or it isn't prepared in
         a format that is read in any order (array_record).
     """
 
@@ -233,7 +237,7 @@ class TfdsSource(Source):
         self._high = next((key for key in ("hr", "image") if key in self._features), None)
         if self._high is None:
             found = ", ".join(builder.info.features)
-            raise ValueError(f"tfds dataset {name} needs a feature hr or image, has only {found}")
+            raise UserError(f"tfds dataset {name} needs a feature hr or image, has only {found}")
         self.gives_low = "lr" in self._features
         self._records = _encoded_records(builder, split, self._features)
         info = Path(builder.data_path) / "dataset_info.json"
@@ -263,7 +267,7 @@ def _tfds_builder(name: str, data_dir: str | os.PathLike):
             return tfds.builder_from_directory(name)
         return tfds.builder(name, data_dir=data_dir or None)
     except Exception as error:  # many kinds, and not all are ValueError
-        raise ValueError(f"tfds dataset {name}: {_first_line(error)}") from error
+        raise UserError(f"tfds dataset {name}: {_first_line(error)}") from error
 
 
 def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[dict]:
@@ -273,7 +277,7 @@ def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[d
     try:
         return builder.as_data_source(split, decoders={k: decode.SkipDecoding() for k in features})
     except Exception as error:
-        raise ValueError(
+        raise UserError(
             f"tfds dataset {builder.info.full_name}, split {split}, in {builder.data_path}: "
             f"{_first_line(error)} (prepare it by "
             'tfds.builder(NAME).download_and_prepare(file_format="array_record"))'
@@ -299,7 +303,7 @@ def _size(file) -> tuple[int, int]:
 def rgb8(pixels: UInt[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
     """1 to 4 channels of 8 or 16 bits as 8-bit RGB: gray repeated, alpha dropped, rounded."""
     pixels = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
-    return pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+    return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
 
 
 class Cache:
@@ -342,5 +346,5 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
 def _write(path: str, array: np.ndarray) -> None:
     """Whole or not at all; of several writers the last wins, with the same contents."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    with io.replacing(path) as file:
+    with replacing(path) as file:
         np.save(file, np.ascontiguousarray(array))

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int8, Int32
 
+from jaxsr.errors import UserError
+
 WEIGHT_BITS = 6  # a weight w is stored as round(w · 2^6)
 ACTIVATION_BITS = 4  # an activation a ≥ 0 is stored as round(a · 2^4), at most 127
 INPUT_BITS = 2  # an input z is fed in as z · 2^2, clamped to int8
@@ -36,7 +38,7 @@ def export(
     """The integers of a layer trained with :func:`rounded_kernel` and :func:`rounded_bias`.
 
     Raises:
-      ValueError: some input could bring the accumulator to 2²⁴, where sums are no longer exact in the
+      UserError: some input could bring the accumulator to 2²⁴, where sums are no longer exact in the
         float32 of training.
     """
     kernel = np.asarray(jnp.round(rounded_kernel(kernel) * 2**WEIGHT_BITS), np.int8)
@@ -44,7 +46,7 @@ def export(
     bias = np.asarray(jnp.round(rounded_bias(bias) * unit), np.int32)
     most = np.abs(kernel.astype(np.int64)).sum((0, 1, 2)) * 128 + np.abs(bias.astype(np.int64))
     if most.max() >= EXACT_FLOAT:
-        raise ValueError(f"an accumulator could reach {most.max()}; below {EXACT_FLOAT} is exact")
+        raise UserError(f"an accumulator could reach {most.max()}; below {EXACT_FLOAT} is exact")
     return Layer(kernel, bias)
 
 

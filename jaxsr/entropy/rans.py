@@ -31,6 +31,7 @@ from jaxtyping import Array, Bool, Int32, Integer, Num, UInt16, UInt32
 
 from jaxsr.entropy.loops import in_turn, one_kernel, scan_rows
 from jaxsr.entropy.tables import ESCAPE, Tables, from_arrays
+from jaxsr.errors import UserError
 
 MAX_LANES = 1024
 WORD = 16  # bits; lanes that take words lie in [2^16, 2^32) between symbols
@@ -100,7 +101,7 @@ def encode_groups(
       length: its length in words.
 
     Raises:
-      ValueError: lanes or shapes are not accepted.
+      UserError: lanes or shapes are not accepted.
     """
     check_lanes(lanes)
     run = in_turn(functools.partial(_encode_groups, lanes=lanes))
@@ -125,7 +126,7 @@ def _encode_groups(groups: list[Group], *, lanes: int):
 def _complete(group: Group) -> Group:
     symbols, indexes = jnp.asarray(group.symbols), jnp.asarray(group.indexes)
     if symbols.ndim != 1 or symbols.shape != indexes.shape:
-        raise ValueError(
+        raise UserError(
             f"symbols and indexes are two rows of equal length, got {symbols.shape} and"
             f" {indexes.shape}; flatten them"
         )
@@ -306,12 +307,12 @@ def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) ->
       lanes: as the encoder had.
 
     Raises:
-      ValueError: lanes or the shape are not accepted.
+      UserError: lanes or the shape are not accepted.
     """
     check_lanes(lanes)
     words = jnp.asarray(words)
     if words.ndim != 1:
-        raise ValueError(f"the words of a stream are one row, got {words.shape}")
+        raise UserError(f"the words of a stream are one row, got {words.shape}")
     length = jnp.clip(jnp.asarray(length, jnp.int32), 0, words.size)
     size = 2 * lanes
     head = jnp.pad(words[:size], (0, max(0, size - words.size))).astype(jnp.uint32)
@@ -339,7 +340,7 @@ def read(
       state: the decoder behind them.
 
     Raises:
-      ValueError: the shape of the indexes is not accepted.
+      UserError: the shape of the indexes is not accepted.
     """
     group = _complete(Group(jnp.zeros_like(indexes), indexes, tables, count))
     symbols, state = in_turn(_read)(state, group.indexes, tables, group.count)
@@ -533,17 +534,17 @@ def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndar
     One capacity for many streams saves compiling anew for each length.
 
     Raises:
-      ValueError: the bytes are odd in number or exceed the capacity.
+      UserError: the bytes are odd in number or exceed the capacity.
     """
     if len(data) % 2:
-        raise ValueError(f"a stream is a whole number of 16-bit words, got {len(data)} bytes")
+        raise UserError(f"a stream is a whole number of 16-bit words, got {len(data)} bytes")
     words = np.frombuffer(data, "<u2").astype(np.uint16)
     if capacity is not None and len(words) > capacity:
-        raise ValueError(f"a stream of {len(words)} words exceeds the {capacity} there may be")
+        raise UserError(f"a stream of {len(words)} words exceeds the {capacity} there may be")
     return np.pad(words, (0, (capacity or len(words)) - len(words))), len(words)
 
 
 def check_lanes(lanes: int) -> None:
-    """Raises ValueError unless a stream may have ``lanes`` lanes."""
+    """Raises UserError unless a stream may have ``lanes`` lanes."""
     if not 1 <= lanes <= MAX_LANES or lanes & (lanes - 1):
-        raise ValueError(f"lanes are a power of two from 1 to {MAX_LANES}, got {lanes}")
+        raise UserError(f"lanes are a power of two from 1 to {MAX_LANES}, got {lanes}")

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Int32, UInt16, UInt32
 
+from jaxsr.errors import UserError
+
 # 64 scales from 0.11 to 256 in equal steps of their logarithm
 SCALE_MIN, SCALE_MAX, SCALE_COUNT = 0.11, 256.0, 64
 STEP = math.log(SCALE_MAX / SCALE_MIN) / (SCALE_COUNT - 1)
@@ -66,11 +68,11 @@ def gaussian_tables(
     wider one spends at least 2^−precision on every symbol that hardly occurs.
 
     Raises:
-      ValueError: a scale is not a positive number below 2^14, or the precision is not accepted.
+      UserError: a scale is not a positive number below 2^14, or the precision is not accepted.
     """
     scales = [float(scale) for scale in scales]
     if not scales or not all(0 < scale < 2**14 for scale in scales):
-        raise ValueError(f"scales are positive numbers below 2^14, got {scales}")
+        raise UserError(f"scales are positive numbers below 2^14, got {scales}")
     pmfs = [_gaussian_alphabet(scale, precision, mixture) for scale in scales]
     return tables_from_pmfs(pmfs, [-(len(pmf) // 2) for pmf in pmfs], precision)
 
@@ -110,7 +112,7 @@ def tables_from_pmfs(
       precision: bits of the probabilities, 12 to 16.
 
     Raises:
-      ValueError: probabilities are negative, NaN or sum to more than 1, an alphabet has more than
+      UserError: probabilities are negative, NaN or sum to more than 1, an alphabet has more than
         2^precision − 1 symbols, or precision or minimums are not accepted.
     """
     check_precision(precision)
@@ -128,12 +130,12 @@ def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
     """The probabilities with the escape's, which is what they lack to 1, behind them.
 
     Raises:
-      ValueError: they are no probabilities.
+      UserError: they are no probabilities.
     """
     pmf = np.asarray(pmf, np.float64)
     total = pmf.sum()
     if not (np.all(pmf >= 0) and total <= 1 + 1e-4):
-        raise ValueError(
+        raise UserError(
             f"probabilities are not negative and sum to at most 1, got a sum of {total}"
         )
     return np.append(pmf, max(0.0, 1 - total))
@@ -147,10 +149,10 @@ def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"
     threshold found by bisection, the few left over singly.
 
     Raises:
-      ValueError: there are more entries than 2^precision.
+      UserError: there are more entries than 2^precision.
     """
     if len(pmf) > 2**precision:
-        raise ValueError(
+        raise UserError(
             f"an alphabet of {len(pmf)} entries does not fit {precision} bits; narrow it"
         )
     pmf = np.maximum(pmf, 1e-300)
@@ -189,7 +191,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
     """The inverse of :func:`to_arrays`.
 
     Raises:
-      ValueError: the arrays are not those of tables.
+      UserError: the arrays are not those of tables.
     """
     minimums, sizes, frequencies = _checked(arrays)
     offsets = np.cumsum(sizes + 1) - (sizes + 1)
@@ -219,34 +221,32 @@ def _checked(arrays: Mapping[str, np.ndarray]) -> list[Int[np.ndarray, "_"]]:
     """Minimums, sizes and frequencies as int64."""
     missing = [name for name in NAMES if name not in arrays]
     if missing:
-        raise ValueError(f"tables are the arrays {', '.join(NAMES)}; missing {', '.join(missing)}")
+        raise UserError(f"tables are the arrays {', '.join(NAMES)}; missing {', '.join(missing)}")
     given = [np.asarray(arrays[name]) for name in NAMES]
     for name, array in zip(NAMES, given, strict=True):
         if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-            raise ValueError(f"{name} is a row of integers, got {array.dtype} of {array.shape}")
+            raise UserError(f"{name} is a row of integers, got {array.dtype} of {array.shape}")
     minimums, sizes, frequencies = (array.astype(np.int64) for array in given)
     if not 0 < len(minimums) == len(sizes):
-        raise ValueError(
+        raise UserError(
             f"got {len(minimums)} minimums for {len(sizes)} sizes: one each, at least 1"
         )
     if np.abs(minimums).max() > LARGEST_MINIMUM:
-        raise ValueError("minimums lie within ±2^30")
+        raise UserError("minimums lie within ±2^30")
     most = 2 ** PRECISIONS[-1]
     if sizes.min() < 1 or sizes.max() > most or sizes.sum() != len(frequencies):
-        raise ValueError(f"sizes are 1 to {most} and sum to the {len(frequencies)} frequencies")
+        raise UserError(f"sizes are 1 to {most} and sum to the {len(frequencies)} frequencies")
     if frequencies.min() < 1 or frequencies.max() > most:
-        raise ValueError(f"frequencies are 1 to {most}")
+        raise UserError(f"frequencies are 1 to {most}")
     totals = np.add.reduceat(frequencies, np.cumsum(sizes) - sizes)
     if (totals != totals[0]).any() or totals[0] not in [2**p for p in PRECISIONS]:
-        raise ValueError("frequencies sum to the same power of two, 2^12 to 2^16, in all tables")
+        raise UserError("frequencies sum to the same power of two, 2^12 to 2^16, in all tables")
     if len(sizes) * totals[0] >= 2**31:
-        raise ValueError(
-            f"{len(sizes)} tables of sum {totals[0]} are too many; lower the precision"
-        )
+        raise UserError(f"{len(sizes)} tables of sum {totals[0]} are too many; lower the precision")
     return [minimums, sizes, frequencies]
 
 
 def check_precision(precision: int) -> None:
-    """Raises ValueError unless tables may have ``precision`` bits."""
+    """Raises UserError unless tables may have ``precision`` bits."""
     if precision not in PRECISIONS:
-        raise ValueError(f"precision is {PRECISIONS[0]} to {PRECISIONS[-1]} bits, got {precision}")
+        raise UserError(f"precision is {PRECISIONS[0]} to {PRECISIONS[-1]} bits, got {precision}")

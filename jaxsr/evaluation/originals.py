@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxsr.image import io
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.folders import find_images
+from jaxsr.image.values import from_float, to_float
 
 Images = str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]]
 """A folder of originals, or (name, uint8 image) pairs."""
@@ -18,24 +21,24 @@ def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
     """(name, 8-bit pixels) one by one; a name is the path within the folder without suffix.
 
     Raises:
-      ValueError: the folder is missing, or a file in it is damaged.
+      UserError: the folder is missing, or a file in it is damaged.
     """
     if not isinstance(images, str | os.PathLike):
         yield from images
         return
     for name, path in named(images).items():
-        pixels = io.read(path).pixels
-        yield name, pixels if pixels.dtype == np.uint8 else io.from_float(io.to_float(pixels))
+        pixels = files.read(path).pixels
+        yield name, pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
 
 
 def named(folder: str | os.PathLike) -> dict[str, Path]:
     """A folder's images by name: the path within the folder without suffix.
 
     Raises:
-      ValueError: the folder is missing.
+      UserError: the folder is missing.
     """
     folder = Path(folder)
-    paths = [path.relative_to(folder) for path in io.find_images(folder)]
+    paths = [path.relative_to(folder) for path in find_images(folder)]
     stems = collections.Counter(path.with_suffix("") for path in paths)
     return {  # a.jpg beside a.png keeps its suffix
         (path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix(): folder
@@ -48,7 +51,7 @@ def check_folder(folder: str | os.PathLike) -> None:
     """Whether there is something to evaluate on, before any work is done.
 
     Raises:
-      ValueError: the folder is missing, or there are no images in it.
+      UserError: the folder is missing, or there are no images in it.
     """
-    if not io.find_images(folder):
-        raise ValueError(f"{folder}: no images in this folder; {', '.join(io.SUFFIXES)} are read")
+    if not find_images(folder):
+        raise UserError(f"{folder}: no images in this folder; {', '.join(files.SUFFIXES)} are read")

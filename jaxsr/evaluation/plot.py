@@ -3,18 +3,20 @@
 import io
 from collections.abc import Sequence
 
-from jaxsr.evaluation import bd, saliency
+from jaxsr.errors import UserError
+from jaxsr.evaluation.codecs import bd
+from jaxsr.evaluation.regions import saliency
 
 COLOURS = ("#c1272d", "#0b6fb8", "#2c8c3c", "#e08a1e", "#7b4ea3", "#555555")
 BPP_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 def check_available() -> None:
-    """Raises ValueError where matplotlib isn't installed, which says how to get it."""
+    """Raises UserError where matplotlib isn't installed, which says how to get it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise ValueError(
+        raise UserError(
             "plots need matplotlib, which is not installed: pip install 'jaxsr[plot]', or leave"
             " --config.plot out"
         ) from None

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 
 import jaxsr
-from jaxsr.evaluation.super_resolution import Result, Row, Score, mean
-from jaxsr.image import io
+from jaxsr.atomic import write_bytes
+from jaxsr.evaluation.upscalers.protocol import Result, Row, Score, mean
 
 PROTOCOL = "Y of 8-bit RGB, scale pixels cut off every side; low resolution by MATLAB's imresize"
 
@@ -149,6 +149,6 @@ def save_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
     """Writes ``report`` to ``path``, whole or not at all.
 
     Raises:
-      ValueError: it cannot be written there.
+      UserError: it cannot be written there.
     """
-    io.write_bytes(path, json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")
+    write_bytes(path, json.dumps(report, indent=1, allow_nan=False).encode() + b"\n")

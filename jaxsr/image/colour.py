@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxsr.errors import UserError
+
 # Rows give Y, Cb, Cr from R, G, B in [0, 1]; all in units of 1/255 (Poynton, "Digital Video", ch. 9).
 RGB_TO_YCBCR = np.array(
     [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]
@@ -19,7 +21,7 @@ def rgb_to_y(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 1"]:
     """Luma: the channel that super-resolution is scored on. ``Y = (16 + 65.481 R + …) / 255``.
 
     Raises:
-      ValueError: the last axis is not three channels; replicate gray images first.
+      UserError: the last axis is not three channels; replicate gray images first.
     """
     return _affine(x, RGB_TO_YCBCR[:1] / 255, OFFSET[:1] / 255)
 
@@ -37,7 +39,7 @@ def ycbcr_to_rgb(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 3"]:
 
 def _affine(x, matrix: np.ndarray, offset: np.ndarray) -> Array:
     if x.shape[-1] != 3:
-        raise ValueError(f"colour conversion needs 3 channels last, got an array of {x.shape}")
+        raise UserError(f"colour conversion needs 3 channels last, got an array of {x.shape}")
     x = jnp.asarray(x)
     x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
     product = jnp.einsum(

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num, Shaped
 
+from jaxsr.errors import UserError
+
 Image = Num[Array | np.ndarray, "_ _ ..."]  # floats of one shape: said by a ValueError, not a type
 Score = Float[Array, ""]
 
@@ -25,7 +27,7 @@ def psnr(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     """Peak signal-to-noise ratio in dB, ``10 log10(max_value² / MSE)``; ``inf`` if identical.
 
     Raises:
-      ValueError: the images differ in shape or are not floats.
+      UserError: the images differ in shape or are not floats.
     """
     return _psnr(*_pair(a, b), max_value)
 
@@ -45,7 +47,7 @@ def ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     Similarity" (2004), eq. 13.
 
     Raises:
-      ValueError: the images differ in shape, are not floats, or have a side under 11 pixels.
+      UserError: the images differ in shape, are not floats, or have a side under 11 pixels.
     """
     _check_window(a)
     return _ssim(*_pair(a, b), max_value)
@@ -62,7 +64,7 @@ def ssim_map(a: Image, b: Image, max_value: float | int = 1.0) -> Float[Array, "
     It has ``WINDOW − 1`` rows and columns fewer than the images, half of them on either side.
 
     Raises:
-      ValueError: as :func:`ssim`.
+      UserError: as :func:`ssim`.
     """
     _check_window(a)
     return _ssim_map(*_pair(a, b), max_value)
@@ -75,7 +77,7 @@ def _ssim_map(a: Array, b: Array, max_value: Array) -> Array:
 
 def _check_window(a: Image) -> None:
     if min(a.shape[:2]) < WINDOW:
-        raise ValueError(f"SSIM needs images of at least {WINDOW} pixels a side, got {a.shape[:2]}")
+        raise UserError(f"SSIM needs images of at least {WINDOW} pixels a side, got {a.shape[:2]}")
 
 
 def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
@@ -89,10 +91,10 @@ def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     eq. 7.
 
     Raises:
-      ValueError: the images differ in shape, are not floats, or have a side under 161 pixels.
+      UserError: the images differ in shape, are not floats, or have a side under 161 pixels.
     """
     if min(a.shape[:2]) < MS_SSIM_SIDE:
-        raise ValueError(
+        raise UserError(
             f"MS-SSIM needs images of at least {MS_SSIM_SIDE} pixels a side, got {a.shape[:2]}: its window"
             " must fit four times halved; pytorch-msssim refuses them too, so use ssim"
         )
@@ -115,11 +117,11 @@ def shave(x: Shaped[Array | np.ndarray, "h w *c"], border: int):
     """Cuts ``border`` pixels from every side, as super-resolution is scored.
 
     Raises:
-      ValueError: nothing would be left.
+      UserError: nothing would be left.
     """
     height, width = x.shape[:2]
     if border < 0 or min(height, width) <= 2 * border:
-        raise ValueError(f"cannot cut {border} pixels from every side of a {height}×{width} image")
+        raise UserError(f"cannot cut {border} pixels from every side of a {height}×{width} image")
     return x[border : height - border, border : width - border]
 
 
@@ -133,10 +135,10 @@ def gaussian_window() -> Float[np.ndarray, "11"]:
 def _pair(a, b) -> tuple[Array, Array]:
     """Both images as float32 (channels, height, width): sums then run along contiguous rows."""
     if a.shape != b.shape:
-        raise ValueError(f"the images to compare differ in shape: {a.shape} and {b.shape}")
+        raise UserError(f"the images to compare differ in shape: {a.shape} and {b.shape}")
     a, b = jnp.asarray(a), jnp.asarray(b)
     if not all(jnp.issubdtype(x.dtype, jnp.floating) for x in (a, b)):
-        raise ValueError(f"metrics compare floats, got {a.dtype} and {b.dtype}; use io.to_float")
+        raise UserError(f"metrics compare floats, got {a.dtype} and {b.dtype}; use io.to_float")
     return tuple(
         jnp.moveaxis(x.astype(jnp.float32).reshape(*x.shape[:2], -1), -1, 0) for x in (a, b)
     )

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped, UInt8
 
+from jaxsr.errors import UserError
+
 Scale = float | int | Fraction
 BORDERS = ("symmetric", "replicate")
 
@@ -40,7 +42,7 @@ def imresize(
       antialias: widen the kernel when shrinking.
 
     Raises:
-      ValueError: not exactly one of ``scale`` and ``shape`` is given, it isn't positive, or the
+      UserError: not exactly one of ``scale`` and ``shape`` is given, it isn't positive, or the
         border is unknown.
     """
     x = jnp.asarray(x)
@@ -111,10 +113,10 @@ def contributions(
     (positions count from one in it), because its roundings decide some pixels.
 
     Raises:
-      ValueError: the border is not one of ``BORDERS``.
+      UserError: the border is not one of ``BORDERS``.
     """
     if border not in BORDERS:
-        raise ValueError(f"border {border!r} is not known; use one of {', '.join(BORDERS)}")
+        raise UserError(f"border {border!r} is not known; use one of {', '.join(BORDERS)}")
     scale = float(scale)
     shrink = min(scale, 1.0) if antialias else 1.0
     width = 4.0 / shrink
@@ -154,13 +156,13 @@ def modcrop(x: Shaped[Array | np.ndarray, "h w *c"], scale: int):
 def _axes(size: tuple[int, int], scale, shape) -> tuple[tuple[int, int, float], ...]:
     """(axis, output size, scale) of the passes, in MATLAB's order: the smaller scale first."""
     if (scale is None) == (shape is None):
-        raise ValueError(f"give either scale or shape to resize to, got {scale=}, {shape=}")
+        raise UserError(f"give either scale or shape to resize to, got {scale=}, {shape=}")
     if scale is not None:
         if not 0 < scale < math.inf:
-            raise ValueError(f"scale must be a positive number, got {scale}")
+            raise UserError(f"scale must be a positive number, got {scale}")
         axes = [(axis, math.ceil(n * scale), float(scale)) for axis, n in enumerate(size)]
     else:
         if min(shape) < 1:
-            raise ValueError(f"shape must be a positive height and width, got {shape}")
+            raise UserError(f"shape must be a positive height and width, got {shape}")
         axes = [(i, int(m), m / n) for i, (m, n) in enumerate(zip(shape, size, strict=True))]
     return tuple(sorted(axes, key=lambda axis: axis[2]))

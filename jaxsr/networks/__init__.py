@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from jaxsr.errors import UserError
 from jaxsr.networks import (
     attention_unet,
     bmshj2018,
@@ -59,10 +60,10 @@ def create(name: str, **options) -> Upscaler:
     """Builds the network ``name`` with its factory's options (``scale=4, dtype=…``).
 
     Raises:
-      ValueError: there is no such network, its scale is not 2, 3 or 4, or its factory has no such option.
+      UserError: there is no such network, its scale is not 2, 3 or 4, or its factory has no such option.
     """
     if options.get("scale", 4) not in SCALES:
-        raise ValueError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
+        raise UserError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
     return _build(UPSCALERS, name, options)
 
 
@@ -70,7 +71,7 @@ def create_compressor(name: str, **options) -> Compressor | FactorizedCompressor
     """Builds the codec ``name`` with its factory's options (``latents=320, …``).
 
     Raises:
-      ValueError: there is no such codec, or its factory has no such option.
+      UserError: there is no such codec, or its factory has no such option.
     """
     return _build(COMPRESSORS, name, options)
 
@@ -79,7 +80,7 @@ def create_segmenter(name: str, **options) -> AttentionUNet:
     """Builds the segmenter ``name`` with its factory's options (``classes=1, …``).
 
     Raises:
-      ValueError: there is no such segmenter, or its factory has no such option.
+      UserError: there is no such segmenter, or its factory has no such option.
     """
     return _build(SEGMENTERS, name, options)
 
@@ -88,15 +89,15 @@ def create_restorer(name: str, **options) -> WindowRestorer:
     """Builds the restorer ``name`` with its factory's options (``features=96, …``).
 
     Raises:
-      ValueError: there is no such restorer, or its factory has no such option.
+      UserError: there is no such restorer, or its factory has no such option.
     """
     return _build(RESTORERS, name, options)
 
 
 def _build(factories: dict[str, Callable], name: str, options: dict):
     if name not in factories:
-        raise ValueError(f"unknown network {name!r}; there are: {', '.join(sorted(factories))}")
+        raise UserError(f"unknown network {name!r}; there are: {', '.join(sorted(factories))}")
     try:
         return factories[name](**options)
     except TypeError as error:
-        raise ValueError(f"network {name!r}: {error}") from None
+        raise UserError(f"network {name!r}: {error}") from None

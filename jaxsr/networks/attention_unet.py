@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.gate import gate
+from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_unshuffle, upsample_bilinear
 
@@ -41,9 +42,9 @@ class AttentionUNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h w classes"]:
-        """Raises ValueError where h or w is not a multiple of ``multiple``."""
+        """Raises UserError where h or w is not a multiple of ``multiple``."""
         if x.shape[1] % self.multiple or x.shape[2] % self.multiple:
-            raise ValueError(
+            raise UserError(
                 f"the network takes multiples of {self.multiple} pixels, "
                 f"got {x.shape[2]}×{x.shape[1]}; resize the image first"
             )

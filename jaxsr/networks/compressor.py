@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from jaxsr.entropy import integer
 from jaxsr.entropy.tables import GAUSSIAN, SCALE_COUNT, SCALE_MIN, STEP, Mixture
+from jaxsr.errors import UserError
 from jaxsr.networks.density import (
     FactorizedDensity,
     between_anchors,
@@ -60,10 +61,10 @@ def rate_of(weight: float) -> float:
     """The rate whose λ is ``weight``: the inverse of :func:`lambda_of`.
 
     Raises:
-      ValueError: it is not within the range of rates.
+      UserError: it is not within the range of rates.
     """
     if not LAMBDA_MIN <= weight <= LAMBDA_MAX:
-        raise ValueError(f"λ is {weight}; rates are made for {LAMBDA_MIN} to {LAMBDA_MAX}")
+        raise UserError(f"λ is {weight}; rates are made for {LAMBDA_MIN} to {LAMBDA_MAX}")
     return math.log(weight / LAMBDA_MIN) / math.log(LAMBDA_MAX / LAMBDA_MIN)
 
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
+from jaxsr.errors import UserError
+
 OUTPUT = (720, 1280)  # height and width of the output at which papers state multiply-adds
 
 
@@ -35,7 +37,7 @@ def multiply_adds(network: nn.Module, height: int | None = None, width: int | No
       count the folded form.
 
     Raises:
-      ValueError: the program has a loop of unknown length.
+      UserError: the program has a loop of unknown length.
     """
     height, width = height or OUTPUT[0] // network.scale, width or OUTPUT[1] // network.scale
     return multiply_adds_of(network, _image(height, width))
@@ -63,7 +65,7 @@ def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:
         elif name == "dot_general":
             yield _matrix_product(equation)
         elif name == "while":
-            raise ValueError("cannot count a while loop: nobody knows how often it runs")
+            raise UserError("cannot count a while loop: nobody knows how often it runs")
         else:
             times = equation.params["length"] if name == "scan" else 1
             inner = [sum(_multiply_adds(p)) for p in _programs_within(equation.params)]

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxsr.errors import UserError
+
 Dtype = Any
 
 COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
@@ -69,11 +71,11 @@ def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution" (2016).
 
     Raises:
-      ValueError: the channel count is not a multiple of ``scale²``.
+      UserError: the channel count is not a multiple of ``scale²``.
     """
     *batch, height, width, channels = x.shape
     if channels % scale**2:
-        raise ValueError(
+        raise UserError(
             f"pixel_shuffle by {scale} needs a multiple of {scale**2} channels, got {channels}"
         )
     x = x.reshape(*batch, height, width, channels // scale**2, scale, scale)

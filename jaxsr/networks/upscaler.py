@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.pixel import PixelAttention
+from jaxsr.errors import UserError
 from jaxsr.networks.layers import (
     Conv,
     Dtype,
@@ -177,10 +178,10 @@ def stages(scale: int) -> tuple[int, ...]:
     """The factors by which heads that enlarge in stages do it.
 
     Raises:
-      ValueError: there are none for this scale.
+      UserError: there are none for this scale.
     """
     if scale not in SHUFFLE_STAGES:
-        raise ValueError(f"scale {scale}: the upsampling stages make 2, 3 or 4")
+        raise UserError(f"scale {scale}: the upsampling stages make 2, 3 or 4")
     return SHUFFLE_STAGES[scale]
 
 

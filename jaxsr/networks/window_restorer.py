@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsr.attention.window import WindowAttention
+from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import COLOURS, Conv, Dtype, dct, pixel_shuffle, pixel_unshuffle
 
@@ -72,10 +73,10 @@ class WindowRestorer(nn.Module):
             (:func:`features_at`); None, the same as zeros: the image was not upscaled.
 
         Raises:
-          ValueError: h or w is not a multiple of ``multiple``.
+          UserError: h or w is not a multiple of ``multiple``.
         """
         if x.shape[1] % self.multiple or x.shape[2] % self.multiple:
-            raise ValueError(
+            raise UserError(
                 f"the restorer takes multiples of {self.multiple} pixels, "
                 f"got {x.shape[2]}×{x.shape[1]}; pad the image first"
             )

@@ -10,8 +10,8 @@ For images of any kind and size, from the host, tile by tile::
 As one pure function of parameters and arrays, to jit, vmap, grad and shard: :func:`enhance`.
 """
 
+from jaxsr.image.pictures import Image
 from jaxsr.pipeline.enhancing import Enhance, load_chain
-from jaxsr.pipeline.pictures import Image
 from jaxsr.pipeline.regions import Restored, Roi
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.segmenting import Segment, load_segmenter

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import jax
 
 from jaxsr import zoo
-from jaxsr.pipeline.pictures import Image, joined, opened, split, upscale_alpha
+from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
 from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.segmenting import Segment
@@ -30,7 +30,7 @@ def load_chain(
       segmenter: what finds the region where none is given; None: nothing does.
 
     Raises:
-      ValueError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, or they don't fit the network they name.
     """
     known = conditions(zoo.load_restorer(restorer), zoo.load(upscaler, scale))
     return Enhance(load(upscaler, scale), load_restorer(restorer, segmenter), features=known)
@@ -84,7 +84,7 @@ class Enhance:
           The image, its mask (of its size), and how many tiles were restored.
 
         Raises:
-          ValueError: it is no image, there is no such region, or memory suffices for no tile.
+          UserError: it is no image, there is no such region, or memory suffices for no tile.
         """
         image = opened(image)
         colour, alpha = split(image)

@@ -1,6 +1,6 @@
 """The region of an image, whichever way it is said, and its tiles restored on the host.
 
-Images of any size pass through few compiled shapes: the tiles of :func:`jaxsr.regions.tiles.plan`. Where
+Images of any size pass through few compiled shapes: the tiles of :func:`jaxsr.tiling.cover.plan`. Where
 the image was upscaled, each tile's features are computed anew, from as much of the small image as they
 depend on: to keep those of a whole image would take many times its memory.
 """
@@ -16,23 +16,18 @@ import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Shaped
 
-from jaxsr.image import io
-from jaxsr.image.tiles import Tile
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.pictures import Colour, rgb, stored
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import PATCH, features_at
-from jaxsr.pipeline.pictures import Colour, rgb
 from jaxsr.pipeline.upscaling import Params
-from jaxsr.regions import masks, tiles
+from jaxsr.regions import masks
 from jaxsr.regions.restore import Restorer, apply, write_back
-from jaxsr.tiled import (
-    BLEND,
-    COMPILATION_ELSEWHERE,
-    PIXELS_AT_ONCE,
-    OutOfMemory,
-    memory_errors,
-    one_ahead,
-    stored,
-)
+from jaxsr.tiling import cover
+from jaxsr.tiling.geometry import Tile
+from jaxsr.tiling.runner import OutOfMemory, memory_errors, one_ahead
+from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE
 
 Source = Shaped[np.ndarray, "_ _ c"]  # gray or RGB of another size
 Mask = Float[np.ndarray, "h w"]
@@ -50,7 +45,7 @@ class Restored(NamedTuple):
       tiles: how many the restorer was run on.
     """
 
-    image: np.ndarray | io.Picture
+    image: np.ndarray | files.Picture
     mask: Mask
     tiles: int
 
@@ -65,16 +60,16 @@ def region_of(
       height, width: of the image.
 
     Raises:
-      ValueError: it is none of these, there is no segmenter, or a mask or box doesn't fit the image.
+      UserError: it is none of these, there is no segmenter, or a mask or box doesn't fit the image.
     """
     if isinstance(roi, str) and roi == "all":
         return np.ones((height, width), np.float32)
     if roi is None or (isinstance(roi, str) and roi == "auto"):
         if segment is None:
-            raise ValueError('no segmenter to find the region; give a mask, boxes or "all"')
+            raise UserError('no segmenter to find the region; give a mask, boxes or "all"')
         return segment
     if isinstance(roi, str):
-        raise ValueError(f'roi is "auto", "all", a mask or boxes, got {roi!r}')
+        raise UserError(f'roi is "auto", "all", a mask or boxes, got {roi!r}')
     if callable(roi):
         return roi
     return (masks.checked if hasattr(roi, "ndim") else masks.boxes)(roi, height, width)
@@ -130,16 +125,16 @@ class TiledRestorer:
           source: what it was upscaled from; else what the restorer sees of it.
 
         Raises:
-          ValueError: memory does not suffice for the smallest tiles.
+          UserError: memory does not suffice for the smallest tiles.
         """
-        sides = [side for side in tiles.SIDES if side % self.network.multiple == 0]
+        sides = [side for side in cover.SIDES if side % self.network.multiple == 0]
         while True:
             try:
                 return self._restored(image, source, mask, sides)
             except OutOfMemory:
                 sides = sides[: len(sides) // 2]
                 if not sides or sides[-1] <= 2 * self._margin:
-                    raise ValueError(
+                    raise UserError(
                         "not enough memory to restore even small tiles; close other programs"
                     ) from None
 
@@ -155,7 +150,7 @@ class TiledRestorer:
         options = (
             {} if self._devices[0].platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
         )
-        plan = tiles.plan(
+        plan = cover.plan(
             mask > masks.REGION,
             self.network.multiple,
             self._margin,
@@ -197,9 +192,9 @@ class TiledRestorer:
 
     def _inputs(self, source: Source, mask: Mask, tile: Tile):
         """What a device gets: the part of the source, the tile's mask, and where in the part it begins."""
-        mask = tiles.cut(mask, tile)[..., None]
+        mask = cover.cut(mask, tile)[..., None]
         if self.upscaler is None:
-            return rgb(tiles.cut(source, tile)), mask, np.zeros(2, np.int32)
+            return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32)
         rows, cols = (
             part(span, n, self.scale, self._reach)
             for span, n in zip((tile.rows, tile.cols), source.shape[:2], strict=True)

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from jaxsr import zoo
-from jaxsr.image import io
-from jaxsr.pipeline.pictures import Image, joined, opened, split
+from jaxsr.image import files
+from jaxsr.image.pictures import Image, joined, opened, split
 from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
@@ -26,7 +26,7 @@ def load_restorer(
       segmenter: what finds the region where none is given; None: nothing does.
 
     Raises:
-      ValueError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, or they don't fit the network they name.
     """
     weights = zoo.load_restorer(name_or_path)
     network = zoo.build(weights, name_or_path)
@@ -56,7 +56,7 @@ class Restore:
         self.segment = segment
         self._tiled = TiledRestorer(network, params, devices=devices)
 
-    def __call__(self, image: Image, roi: Roi = None) -> np.ndarray | io.Picture:
+    def __call__(self, image: Image, roi: Roi = None) -> np.ndarray | files.Picture:
         """One image, restored where its region is and everywhere else as it was, bit for bit.
 
         Gray images are restored as RGB and come back gray; alpha stays.
@@ -71,7 +71,7 @@ class Restore:
           ICC profile and EXIF it had, for a Picture or a path.
 
         Raises:
-          ValueError: it is no image, or there is no such region.
+          UserError: it is no image, or there is no such region.
         """
         return self.with_mask(image, roi).image
 
@@ -84,9 +84,9 @@ class Restore:
         return Restored(joined(restored, alpha, image), mask, count)
 
 
-def original(image: np.ndarray | io.Picture, colour: np.ndarray) -> np.ndarray:
+def original(image: np.ndarray | files.Picture, colour: np.ndarray) -> np.ndarray:
     """The image's colours as they are, also under what alpha hides (``colour`` has others there)."""
-    if isinstance(image, io.Picture):
+    if isinstance(image, files.Picture):
         return image.pixels
     image = np.asarray(image)
     return image.reshape(*colour.shape[:2], -1)[..., : colour.shape[2]].astype(colour.dtype)

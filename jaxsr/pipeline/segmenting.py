@@ -9,12 +9,13 @@ import numpy as np
 from jaxtyping import Float, UInt
 
 from jaxsr import zoo
+from jaxsr.errors import UserError
+from jaxsr.image.pictures import Image, opened, rgb, split
+from jaxsr.image.values import decoded
 from jaxsr.networks.attention_unet import AttentionUNet
-from jaxsr.pipeline.pictures import Image, opened, rgb, split
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions import masks
 from jaxsr.regions.segment import probabilities, salient
-from jaxsr.tiled import decoded
 
 
 def load_segmenter(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "Segment":
@@ -23,7 +24,7 @@ def load_segmenter(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "
     The classes' names are the note ``classes`` of the weights, ``background,cat,dog``.
 
     Raises:
-      ValueError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, or they don't fit the network they name.
     """
     weights = zoo.load_segmenter(name_or_path)
     names = weights.notes.get("classes", "")
@@ -42,13 +43,13 @@ class Segment:
     """
 
     def __init__(self, network: AttentionUNet, params: Params, classes: Sequence[str] = ()):
-        """Raises ValueError where there are other than the network's number of ``classes``."""
+        """Raises UserError where there are other than the network's number of ``classes``."""
         self.network = network
         self.params = params
         several = network.classes > 1
         self.classes = tuple(classes) or tuple(map(str, range(network.classes * several)))
         if several and len(self.classes) != network.classes:
-            raise ValueError(f"{len(self.classes)} names for the {network.classes} classes")
+            raise UserError(f"{len(self.classes)} names for the {network.classes} classes")
         self._probabilities = jax.jit(functools.partial(probabilities, network))
 
     def __call__(self, image: Image, of: str | int | None = None) -> Float[np.ndarray, "h w"]:
@@ -62,7 +63,7 @@ class Segment:
           ``(h, w)`` of the image's size, in [0, 1]: the region is where it is above 0.5.
 
         Raises:
-          ValueError: it is no image, or there is no such class.
+          UserError: it is no image, or there is no such class.
         """
         index = None if of is None else self.index(of)
         p, height, width = self._of_square(image)
@@ -83,7 +84,7 @@ class Segment:
         The rest is as for :meth:`__call__`.
 
         Raises:
-          ValueError: also where a box has no pixel of the image.
+          UserError: also where a box has no pixel of the image.
         """
         colour, _ = split(opened(image))
         mask = np.zeros(colour.shape[:2], np.float32)
@@ -115,17 +116,17 @@ class Segment:
         """The number of a class; a name that is a number is a name.
 
         Raises:
-          ValueError: there is none of that name or number.
+          UserError: there is none of that name or number.
         """
         if not self.classes:
-            raise ValueError(
+            raise UserError(
                 f"no class {of!r}: this segmenter tells only what stands out; leave the class out"
             )
         if of in self.classes:
             return self.classes.index(of)
         number = int(of) if isinstance(of, int) or of.isdecimal() else -1
         if not 0 <= number < len(self.classes):
-            raise ValueError(f"no class {of!r}; there are: {', '.join(self.classes)}")
+            raise UserError(f"no class {of!r}; there are: {', '.join(self.classes)}")
         return number
 
     def _of_square(self, image: Image) -> tuple[Float[np.ndarray, "s s classes"], int, int]:

@@ -151,7 +151,7 @@ def load_stages(
       segment: None where masks are always given.
 
     Raises:
-      ValueError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, or they don't fit the network they name.
     """
     stages: dict[str, Any] = dict.fromkeys(UPSCALING)
     params: Params = {stage: {} for stage in (*UPSCALING, "segment", "restore")}

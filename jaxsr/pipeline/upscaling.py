@@ -10,10 +10,10 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxsr import zoo
-from jaxsr.image import io
+from jaxsr.image import files
+from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
 from jaxsr.networks.upscaler import Upscaler
-from jaxsr.pipeline.pictures import Image, joined, opened, split, upscale_alpha
-from jaxsr.tiled import Progress, TiledUpscaler, apply
+from jaxsr.tiling.upscaling import Progress, TiledUpscaler, apply
 
 Params = dict[str, Any]
 
@@ -26,7 +26,7 @@ def load(name_or_path: str | os.PathLike = zoo.DEFAULT, scale: int | None = None
       scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
 
     Raises:
-      ValueError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, or they don't fit the network they name.
     """
     weights = zoo.load(name_or_path, scale)
     return Upscale(zoo.build(weights, name_or_path), weights.params)
@@ -51,7 +51,7 @@ class Upscale:
         self.apply: Callable[[Params, Array], Array] = functools.partial(apply, network)
         self.tiled = TiledUpscaler(network, params, devices)
 
-    def __call__(self, image: Image, tile: int | str = "auto") -> np.ndarray | io.Picture:
+    def __call__(self, image: Image, tile: int | str = "auto") -> np.ndarray | files.Picture:
         """One image, or one array of images ``(b, h, w, c)``, upscaled.
 
         Gray images (no channel axis, or one or two channels) are upscaled as RGB and come back
@@ -67,7 +67,7 @@ class Upscale:
           a Picture, with the ICC profile and EXIF it had, for a Picture or a path.
 
         Raises:
-          ValueError: the file or the array is not an image, or memory suffices for no tile.
+          UserError: the file or the array is not an image, or memory suffices for no tile.
         """
         if getattr(image, "ndim", 0) == 4:
             return np.stack(self.upscale_many(list(image), tile))
@@ -78,7 +78,7 @@ class Upscale:
         images: Iterable[Image],
         tile: int | str = "auto",
         progress: Progress | None = None,
-    ) -> list[np.ndarray | io.Picture]:
+    ) -> list[np.ndarray | files.Picture]:
         """Images of any sizes and kinds, in order. Tiles of several share batches and devices.
 
         All of it is in memory at a time; give a long list in parts. Arguments and errors are those

@@ -9,7 +9,8 @@ import numpy as np
 import PIL.Image
 from jaxtyping import Array, Bool, Float, Integer, Shaped
 
-from jaxsr.image import io
+from jaxsr.errors import UserError
+from jaxsr.image.values import to_float
 
 REGION = 0.5  # above it a mask says "region"
 WIDTH = 16  # pixels in which a restored region rises from nothing at its border
@@ -24,25 +25,25 @@ def boxes(rectangles: Sequence[Box], height: int, width: int) -> Float[np.ndarra
     What of them lies beyond the image is cut off.
 
     Raises:
-      ValueError: a rectangle is not four whole numbers, has no pixels, or none within the image; or there are no
+      UserError: a rectangle is not four whole numbers, has no pixels, or none within the image; or there are no
         rectangles.
     """
     if not len(rectangles):
-        raise ValueError("no boxes given; give at least one as x,y,w,h")
+        raise UserError("no boxes given; give at least one as x,y,w,h")
     mask = np.zeros((height, width), np.float32)
     for rectangle in rectangles:
         try:
             x, y, w, h = map(operator.index, rectangle)
         except (TypeError, ValueError):
-            raise ValueError(
+            raise UserError(
                 f"a box is four whole numbers x,y,w,h, got {rectangle!r}; "
                 "give a list of them, [(x, y, w, h), …]"
             ) from None
         box = f"box {x},{y},{w},{h} (x,y,w,h)"
         if w < 1 or h < 1:
-            raise ValueError(f"{box} is empty; its width and height must be 1 or more")
+            raise UserError(f"{box} is empty; its width and height must be 1 or more")
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise ValueError(
+            raise UserError(
                 f"{box} lies outside the image of {width}×{height} pixels; "
                 f"x is 0 to {width - 1}, y is 0 to {height - 1}"
             )
@@ -59,13 +60,13 @@ def of_class(
     is the most probable one.
 
     Raises:
-      ValueError: there is no such class.
+      UserError: there is no such class.
     """
     if not jnp.issubdtype(x.dtype, np.floating):
         return (x == index).astype(np.float32)
     classes = x.shape[-1]
     if not 0 <= index < classes:
-        raise ValueError(f"there is no class {index}; there are 0 to {classes - 1}")
+        raise UserError(f"there is no class {index}; there are 0 to {classes - 1}")
     p = x[..., index]
     others = (x - np.eye(classes, dtype=np.float32)[index]).max(-1)  # probabilities are 0 or more
     return p / (p + others)
@@ -80,22 +81,22 @@ def checked(
       mask: ``(h, w)`` or ``(h, w, 1)``; bool, uint8 or uint16 (their largest value is 1), or float.
 
     Raises:
-      ValueError: it is of another type or size than that, or a float outside [0, 1].
+      UserError: it is of another type or size than that, or a float outside [0, 1].
     """
     mask = np.asarray(mask)
     if mask.shape not in ((height, width), (height, width, 1)):
-        raise ValueError(
+        raise UserError(
             f"the mask is {_size(mask)}, the image {width}×{height} pixels; a mask is one channel "
             "of the image's size: resize it first"
         )
     mask = mask.reshape(height, width)
     if mask.dtype in (np.uint8, np.uint16):
-        return io.to_float(mask)
+        return to_float(mask)
     if mask.dtype != np.bool_ and not jnp.issubdtype(mask.dtype, np.floating):
-        raise ValueError(f"a mask is bool, uint8, uint16 or float in [0, 1], got {mask.dtype}")
+        raise UserError(f"a mask is bool, uint8, uint16 or float in [0, 1], got {mask.dtype}")
     mask = mask.astype(np.float32)
     if not (mask.min() >= 0 and mask.max() <= 1):  # NaN fails too
-        raise ValueError(f"a float mask is in [0, 1], got {mask.min():g} to {mask.max():g}")
+        raise UserError(f"a float mask is in [0, 1], got {mask.min():g} to {mask.max():g}")
     return mask
 
 
@@ -138,10 +139,10 @@ def feather(
     than twice that still has a weight. The image's own border is none of the region.
 
     Raises:
-      ValueError: ``width`` is less than 1.
+      UserError: ``width`` is less than 1.
     """
     if width < 1:
-        raise ValueError(f"a feather is 1 pixel wide or more, got {width}")
+        raise UserError(f"a feather is 1 pixel wide or more, got {width}")
     region = mask > REGION
     if not isinstance(region, np.ndarray):
         return _rise(region, width)

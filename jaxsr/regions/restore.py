@@ -8,9 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxsr.errors import UserError
 from jaxsr.networks.window_restorer import PATCH
-from jaxsr.regions import tiles
 from jaxsr.regions.masks import REGION, feather
+from jaxsr.tiling.budget import choose, gather, scatter
+from jaxsr.tiling.cover import frame_size
 
 
 @runtime_checkable
@@ -57,11 +59,11 @@ def restore(
       image were left as they were because there were more than the budget.
 
     Raises:
-      ValueError: the core is not a positive multiple of ``network.multiple``, the budget is less than
+      UserError: the core is not a positive multiple of ``network.multiple``, the budget is less than
         1, or the features are larger than the grid.
     """
     if core < 1 or core % network.multiple or budget < 1:
-        raise ValueError(
+        raise UserError(
             f"a budget is 1 tile or more, with a core that is a multiple of {network.multiple} "
             f"pixels, got {budget} with cores of {core}"
         )
@@ -69,14 +71,14 @@ def restore(
     def one(x, mask, features):
         frame, mask_frame, features = _framed(network, x, mask, features)
         region = mask_frame[..., 0] > REGION
-        cells = tiles.choose(region, network.multiple, core, budget)
-        gather = functools.partial(tiles.gather, cells=cells, core=core, margin=network.margin)
-        seen = None if features is None else gather(features, step=PATCH)
-        y = apply(network, params, gather(frame), gather(mask_frame), seen)
+        cells = choose(region, network.multiple, core, budget)
+        seen_by = functools.partial(gather, cells=cells, core=core, margin=network.margin)
+        seen = None if features is None else seen_by(features, step=PATCH)
+        y = apply(network, params, seen_by(frame), seen_by(mask_frame), seen)
         # a fourth channel tells what was restored: where the budget ends, the region's feather does
         y = jnp.concatenate([y, jnp.ones_like(y[..., :1])], -1)
         frame = jnp.concatenate([frame, jnp.zeros_like(mask_frame)], -1)
-        out = tiles.scatter(frame, y, cells, core, network.margin)[: x.shape[0], : x.shape[1]]
+        out = scatter(frame, y, cells, core, network.margin)[: x.shape[0], : x.shape[1]]
         return write_back(x, out[..., :3], mask * out[..., 3]), cells.left_over
 
     return jax.vmap(one)(jnp.asarray(x), jnp.asarray(mask), features)
@@ -120,19 +122,19 @@ def write_back(
 
 def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:
     """Rows and columns of the grid that the restorer wants an image's features on."""
-    rows, columns = tiles.frame_size(height, width, network.multiple)
+    rows, columns = frame_size(height, width, network.multiple)
     return rows // PATCH, columns // PATCH
 
 
 def _framed(network: Restorer, x: Array, mask: Array, features: Array | None):
     """An image and its mask ``(h, w, 1)`` continued by their edges to a frame; features by zeros."""
-    height, width = tiles.frame_size(*mask.shape, network.multiple)
+    height, width = frame_size(*mask.shape, network.multiple)
     pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]
     x, mask = (jnp.pad(a, pads, mode="edge") for a in (x, mask[..., None]))
     if features is not None:
         missing = [n // PATCH - m for n, m in zip((height, width), features.shape, strict=False)]
         if min(missing) < 0:
-            raise ValueError(
+            raise UserError(
                 f"features of {features.shape[0]}×{features.shape[1]} positions for a grid of "
                 f"{height // PATCH}×{width // PATCH}; bring them to it by features_at"
             )

@@ -12,6 +12,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint.checkpoint_managers import LatestN
 
 from jaxsr import zoo
+from jaxsr.errors import UserError
 from jaxsr.training.state import TrainState
 from jaxsr.zoo.weights import Weights, network_of
 
@@ -95,13 +96,13 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     They are read onto the host as NumPy arrays, whatever devices the run had.
 
     Raises:
-      ValueError: the directory holds no checkpoint, or a restorer's whose upscaler is not released.
+      UserError: the directory holds no checkpoint, or a restorer's whose upscaler is not released.
     """
     path = Path(workdir).absolute() / FOLDER
     manager = _manager(path) if path.is_dir() else None
     step = manager.latest_step() if manager else None
     if step is None:
-        raise ValueError(f"{workdir}: no checkpoint here; give the --workdir of a training run")
+        raise UserError(f"{workdir}: no checkpoint here; give the --workdir of a training run")
     config = _config(manager)
     ema = {"ema": manager.item_metadata(step).state.tree["ema"]}
     host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), ema)

@@ -12,8 +12,10 @@ from jaxsr.codec.export import export
 from jaxsr.codec.model import Model
 from jaxsr.data import pipeline
 from jaxsr.entropy.tables import STEP
+from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
-from jaxsr.image import io, metrics
+from jaxsr.image import metrics
+from jaxsr.image.values import to_float
 from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
 from jaxsr.training.rectangles import rectangles
 from jaxsr.training.task import Task
@@ -27,20 +29,18 @@ def compression(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``).
 
     Raises:
-      ValueError: there is no such codec, rate or source of images, or an option cannot be.
+      UserError: there is no such codec, rate or source of images, or an option cannot be.
     """
     if config.rate > 1:
-        raise ValueError(
-            f"config.rate is {config.rate}; 0..1 is a rate, negative means all of them"
-        )
+        raise UserError(f"config.rate is {config.rate}; 0..1 is a rate, negative means all of them")
     if not 0 <= config.region_chance <= 1:
-        raise ValueError(f"config.region_chance is {config.region_chance}; it lies in 0..1")
+        raise UserError(f"config.region_chance is {config.region_chance}; it lies in 0..1")
     if config.data.crop % CROP_STEP:
-        raise ValueError(
+        raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {CROP_STEP}"
         )
     if config.dtype != "float32":
-        raise ValueError(f"config.dtype is {config.dtype!r}; compression trains in float32 only")
+        raise UserError(f"config.dtype is {config.dtype!r}; compression trains in float32 only")
     network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
     dataset = pipeline.compression(
         config.data,
@@ -101,7 +101,7 @@ def _one_file(model: Model, pixels: np.ndarray, quality: int):
     output = codec.decode(data, model=model)
     estimate = Analysed(model, colours, None).estimate(codec.level_of(quality)) / 8
     bpp = 8 * len(data) / (colours.shape[0] * colours.shape[1])
-    psnr = metrics.psnr(io.to_float(output), io.to_float(colours))
+    psnr = metrics.psnr(to_float(output), to_float(colours))
     return (bpp, float(psnr), len(data) / estimate - 1), output
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import flax.traverse_util
 
 from jaxsr import codec, zoo
+from jaxsr.errors import UserError
 from jaxsr.training.checkpoints import FOLDER, load_weights
 from jaxsr.zoo import weights
 
@@ -20,13 +21,13 @@ def start_from(params: dict, source: str, scale: int) -> dict:
       scale: the scale that a released upscaler is looked up at.
 
     Raises:
-      ValueError: the source is none of these, or has nothing in common with the network.
+      UserError: the source is none of these, or has nothing in common with the network.
     """
     given = flax.traverse_util.flatten_dict(_params_of(source, scale), sep="/")
     fresh = flax.traverse_util.flatten_dict(params, sep="/")
     taken = {k for k in fresh if k in given and given[k].shape == fresh[k].shape}
     if not taken:
-        raise ValueError(f"config.init_from={source!r} shares no parameter with this network")
+        raise UserError(f"config.init_from={source!r} shares no parameter with this network")
     anew = ", ".join(sorted(set(fresh) - taken)[:4])
     print(f"init_from: {len(taken)} of {len(fresh)} arrays are taken from {source}", end="")
     print(f"; the rest starts anew: {anew} …" if anew else "", flush=True)
@@ -43,4 +44,4 @@ def _params_of(source: str, scale: int) -> dict:
             return codec.load(path).trainable
         return weights.load(path).params
     except ValueError as error:
-        raise ValueError(f"config.init_from: {error}; or give a run's --workdir") from None
+        raise UserError(f"config.init_from: {error}; or give a run's --workdir") from None

@@ -8,7 +8,7 @@ import numpy as np
 import tensorboardX
 import tqdm
 
-from jaxsr.image import io
+from jaxsr.atomic import write_bytes
 
 
 class Logs:
@@ -65,7 +65,7 @@ def _open_after(path: Path, first_step: int):
     """Opens a JSON-lines log to go on after ``first_step``: later lines are of steps lost in a kill."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if _step_of(line) <= first_step]
-    io.write_bytes(path, "".join(line + "\n" for line in kept).encode())
+    write_bytes(path, "".join(line + "\n" for line in kept).encode())
     return path.open("a")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 import ml_collections
 
+from jaxsr.errors import UserError
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints, plain
 from jaxsr.training.compression import compression
@@ -44,7 +45,7 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
       the state after the last step taken.
 
     Raises:
-      ValueError: an option that cannot be, or a working directory that holds another model.
+      UserError: an option that cannot be, or a working directory that holds another model.
       FloatingPointError: the loss is not finite; step and examples are named.
     """
     _check(config)
@@ -70,18 +71,18 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
 
 def _check(config: ml_collections.ConfigDict) -> None:
     if config.task not in TASKS:
-        raise ValueError(f"config.task is {config.task!r}; there are: {', '.join(TASKS)}")
+        raise UserError(f"config.task is {config.task!r}; there are: {', '.join(TASKS)}")
     for name in POSITIVE:
         if config[name] < 1:
-            raise ValueError(f"config.{name} is {config[name]}; it must be at least 1")
+            raise UserError(f"config.{name} is {config[name]}; it must be at least 1")
     if config.dtype not in ("float32", "bfloat16"):
-        raise ValueError(f"config.dtype is {config.dtype!r}; float32 and bfloat16 are known")
+        raise UserError(f"config.dtype is {config.dtype!r}; float32 and bfloat16 are known")
     if config.data.workers < 0:
-        raise ValueError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
+        raise UserError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
     _profiled_steps(config.profile)
     pieces = jax.device_count() * config.accumulate
     if config.batch_size % pieces:
-        raise ValueError(
+        raise UserError(
             f"config.batch_size is {config.batch_size}; make it a multiple of {pieces} "
             f"({jax.device_count()} devices × config.accumulate {config.accumulate})"
         )
@@ -108,13 +109,13 @@ def _first_state(config, task: Task, optimizer, checkpoints, data, mesh) -> Trai
 def _check_same_run(trained: dict, given: dict) -> None:
     """Whether a checkpoint's config has the state that this config's run would have."""
     if any(trained[key] != given[key] for key in ("task", "model", "scale")):
-        raise ValueError(
+        raise UserError(
             f"the working directory holds a run of {trained['model']} at ×{trained['scale']}; "
             "give another --workdir, or that model"
         )
     names = [options["optimizer"]["name"] for options in (trained, given)]
     if names[0] != names[1]:
-        raise ValueError(
+        raise UserError(
             f"the working directory holds a run of {names[0]}, not {names[1]}; give another --workdir, "
             f"or config.optimizer.name={names[0]}"
         )
@@ -253,7 +254,7 @@ def _profiled_steps(steps: str) -> tuple[int, int]:
     try:
         first, last = map(int, steps.split(":")) if steps else (0, 0)
     except ValueError:
-        raise ValueError(f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110") from None
+        raise UserError(f"config.profile is {steps!r}; give FIRST:LAST step, as 100:110") from None
     return first, last
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.errors import UserError
+
 Image = Float[Array, "b h w c"]
 
 
@@ -38,12 +40,12 @@ def weighted(weights: Mapping[str, float]) -> Callable[[Image, Image], Array]:
     """The sum of the named losses, each times its weight: ``weighted({"l1": 1, "fft": 0.05})``.
 
     Raises:
-      ValueError: a name is not in ``LOSSES``, or no weight is positive.
+      UserError: a name is not in ``LOSSES``, or no weight is positive.
     """
     weights = {name: weight for name, weight in weights.items() if weight}
     unknown = set(weights) - set(LOSSES)
     if unknown or not weights:
-        raise ValueError(
+        raise UserError(
             f"config.loss needs weights for some of {', '.join(LOSSES)}; got {dict(weights)}"
         )
     return lambda output, target: sum(

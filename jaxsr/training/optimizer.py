@@ -7,6 +7,8 @@ import ml_collections
 import optax
 from optax.contrib import MuonDimensionNumbers
 
+from jaxsr.errors import UserError
+
 MUON_CHANNELS = 16  # a kernel with fewer on either side is too thin a matrix to orthogonalise
 MUON_RMS = 0.2  # of an update: that of Adam's, so that one learning rate suits both
 
@@ -48,7 +50,7 @@ def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
     elif config.schedule == "constant":
         decay = optax.constant_schedule(peak)
     else:
-        raise ValueError(
+        raise UserError(
             f"config.optimizer.schedule is {config.schedule!r}; cosine, multistep or constant are known"
         )
     if not config.warmup_steps:
@@ -67,7 +69,7 @@ def make_optimizer(
     updates are scaled to Adam's size as in Liu et al., "Muon is Scalable for LLM Training" (2025).
 
     Raises:
-      ValueError: the optimiser or the schedule is unknown.
+      UserError: the optimiser or the schedule is unknown.
     """
     schedule = make_schedule(config, steps)
     if config.name == "adam":
@@ -87,9 +89,7 @@ def make_optimizer(
             consistent_rms=MUON_RMS,
         )
     else:
-        raise ValueError(
-            f"config.optimizer.name is {config.name!r}; adam, adamw and muon are known"
-        )
+        raise UserError(f"config.optimizer.name is {config.name!r}; adam, adamw and muon are known")
     # with or without clipping the state has one shape: it may be switched on in a run's middle
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
     return optax.chain(clip, update), schedule

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxsr.errors import UserError
 from jaxsr.training.step import AXIS
 
 
@@ -37,7 +38,7 @@ def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
     through ``jax.pmap``, on one host; it gives the same result.
 
     Raises:
-      ValueError: an unknown mapper, or "pmap" with several processes.
+      UserError: an unknown mapper, or "pmap" with several processes.
     """
     if mapper == "shard_map":
         everywhere, split = PartitionSpec(), PartitionSpec(AXIS)
@@ -52,12 +53,12 @@ def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
         return jax.jit(mapped, donate_argnums=0)
     if mapper == "pmap":
         return _pmap_step(step, mesh)
-    raise ValueError(f"config.mapper is {mapper!r}; shard_map and pmap are known")
+    raise UserError(f"config.mapper is {mapper!r}; shard_map and pmap are known")
 
 
 def _pmap_step(step: Callable, mesh: Mesh) -> Callable:
     if jax.process_count() > 1:
-        raise ValueError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
+        raise UserError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
     devices = list(mesh.devices.flat)
     mapped = jax.pmap(step, AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices)
 

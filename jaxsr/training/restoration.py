@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from jaxsr import codec, networks, zoo
 from jaxsr.codec.model import Model
 from jaxsr.data import pipeline
+from jaxsr.errors import UserError
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.training.losses import weighted
 from jaxsr.training.rectangles import rectangles
@@ -26,12 +27,12 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
     whose region comes out worse than it was counts ``config.harm`` times more by what it lost.
 
     Raises:
-      ValueError: there is no such network, upscaler, codec or source of images.
+      UserError: there is no such network, upscaler, codec or source of images.
     """
     options = config.model.options.to_dict()
     network = networks.create_restorer(config.model.name, **options, dtype=jnp.dtype(config.dtype))
     if config.data.crop % network.multiple:
-        raise ValueError(
+        raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {network.multiple}"
         )
     each = jax.vmap(weighted_of_one(config.loss.to_dict()))

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from jaxsr import networks
 from jaxsr.data import masked, pipeline
-from jaxsr.evaluation import saliency
-from jaxsr.evaluation.classes import confusion, mean_iou
-from jaxsr.image import io
+from jaxsr.errors import UserError
+from jaxsr.evaluation.regions import saliency
+from jaxsr.evaluation.regions.classes import confusion, mean_iou
+from jaxsr.image.values import from_float, to_float
 from jaxsr.regions import segment
 from jaxsr.training.task import Task
 
@@ -23,18 +24,18 @@ def segmentation(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``).
 
     Raises:
-      ValueError: there is no such network or source of images with masks, the network has not as many
+      UserError: there is no such network or source of images with masks, the network has not as many
         classes as the masks, or an option cannot be.
     """
     options = config.model.options.to_dict()
     network = networks.create_segmenter(config.model.name, **options, dtype=jnp.dtype(config.dtype))
     if config.data.crop % network.multiple:
-        raise ValueError(
+        raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {network.multiple}"
         )
     legend = masked.legend_of(config.data.mask_classes, config.data.mask_ignored)
     if network.classes not in ((1, 2) if legend.count == 2 else (legend.count,)):
-        raise ValueError(
+        raise UserError(
             f"config.model.options.classes is {network.classes}, config.data.mask_classes "
             f"has {legend.count}; make them the same"
         )
@@ -73,7 +74,7 @@ def _evaluation(config: ml_collections.ConfigDict, legend):
     probabilities = jax.jit(functools.partial(segment.probabilities, network))
 
     def find(params, image):
-        squares = segment.squares([io.to_float(image)], network.side)
+        squares = segment.squares([to_float(image)], network.side)
         return segment.fitted(np.asarray(probabilities(params, squares))[0], *image.shape[:2])
 
     def report(params):
@@ -122,7 +123,7 @@ def side_by_side(
     last = max(1, p.shape[-1] - 1)
     truth = np.where(labels == masked.IGNORED, 0.5, labels / last)
     guess = p[..., 0] if p.shape[-1] == 1 else p.argmax(-1) / last
-    grays = (np.repeat(io.from_float(x)[..., None], 3, axis=-1) for x in (truth, guess))
+    grays = (np.repeat(from_float(x)[..., None], 3, axis=-1) for x in (truth, guess))
     return np.concatenate([image, *grays], axis=1)
 
 

@@ -6,8 +6,8 @@ import ml_collections
 
 from jaxsr import networks
 from jaxsr.data import pipeline
-from jaxsr.evaluation.super_resolution import check_originals, evaluate
-from jaxsr.tiled import TiledUpscaler
+from jaxsr.evaluation.upscalers.protocol import check_originals, evaluate
+from jaxsr.tiling.upscaling import TiledUpscaler
 from jaxsr.training.losses import weighted
 from jaxsr.training.task import Task
 

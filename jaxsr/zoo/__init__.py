@@ -13,6 +13,7 @@ from pathlib import Path
 import flax.linen as nn
 
 from jaxsr import networks
+from jaxsr.errors import UserError
 from jaxsr.networks import SCALES, span
 from jaxsr.zoo import weights
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
@@ -47,7 +48,7 @@ def find(name_or_path: Name = DEFAULT, scale: int | None = None, folder: Folder 
     """The weights file of a released upscaler's name and scale (×4 unless told), or the one a path names.
 
     Raises:
-      ValueError: there is no such name, not at that scale, or no such file; or the file is a
+      UserError: there is no such name, not at that scale, or no such file; or the file is a
         PyTorch checkpoint that has to be converted first.
     """
     if path := file_of(name_or_path):
@@ -55,12 +56,12 @@ def find(name_or_path: Name = DEFAULT, scale: int | None = None, folder: Folder 
     name = os.fspath(name_or_path)
     scale = 4 if scale is None else scale
     if scale not in SCALES:
-        raise ValueError(f"unsupported scale {scale}; there are: 2, 3, 4")
+        raise UserError(f"unsupported scale {scale}; there are: 2, 3, 4")
     upscalers = available(folder)
     if name not in upscalers:
         raise _unknown(name, UPSCALER, folder)
     if scale not in upscalers[name]:
-        raise ValueError(f"model {name!r} is not released at ×{scale}; {_listing(upscalers)}")
+        raise UserError(f"model {name!r} is not released at ×{scale}; {_listing(upscalers)}")
     return upscalers[name][scale]
 
 
@@ -68,7 +69,7 @@ def find_one(kind: Kind, name_or_path: Name, folder: Folder = FOLDER) -> Path:
     """The weights file of a released name of any kind but upscalers, or the one a path names.
 
     Raises:
-      ValueError: as :func:`find`.
+      UserError: as :func:`find`.
     """
     if path := file_of(name_or_path):
         return path
@@ -83,7 +84,7 @@ def find_any(name: Name, scale: int | None = None, folder: Folder = FOLDER) -> P
     """The weights file of a released name of whatever kind, or the one a path names.
 
     Raises:
-      ValueError: as :func:`find`.
+      UserError: as :func:`find`.
     """
     for kind in (SEGMENTER, RESTORER, CODEC):
         if os.fspath(name) in released(kind, folder):
@@ -95,41 +96,41 @@ def file_of(name_or_path: Name) -> Path | None:
     """The file that a path names; None for what is no path but a name.
 
     Raises:
-      ValueError: no weights can be there: no file, a folder, or a PyTorch checkpoint.
+      UserError: no weights can be there: no file, a folder, or a PyTorch checkpoint.
     """
     text = os.fspath(name_or_path)
     path = Path(text).expanduser()
     if path.suffix in CHECKPOINTS:
-        raise ValueError(
+        raise UserError(
             f"{text}: a PyTorch checkpoint; turn it into weights first: "
             f"jaxsr convert {text} {path.stem}.safetensors"
         )
     if path.is_dir():
-        raise ValueError(
+        raise UserError(
             f"{text}: a folder; if it is a training run, turn it into weights first: "
             f"jaxsr convert {text} {path.name}.safetensors"
         )
     if path.suffix != ".safetensors" and os.sep not in text and "/" not in text:
         return None
     if not path.is_file():
-        raise ValueError(f"{text}: no such weights file")
+        raise UserError(f"{text}: no such weights file")
     return path
 
 
-def _unknown(name: str, wanted: Kind, folder: Folder) -> ValueError:
+def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
     """What to say of a name that is not released as ``wanted``."""
     names = {kind: _names(kind, folder) for kind in KINDS}
     ours = f"released: {_listing(names[wanted])} (or give a .safetensors file)"
     for kind in KINDS:
         if name in names[kind]:
-            return ValueError(
+            return UserError(
                 f"{name!r}: {kind.name} weights, not {wanted.name} weights; "
                 f"{kind.command} takes them; {ours}"
             )
     similar = name.replace("_", "-")
     known = any(similar in those for those in names.values())
     meant = f", did you mean {similar}?" if known else ""
-    return ValueError(f"unknown {wanted.name} {name!r}{meant}; {ours}")
+    return UserError(f"unknown {wanted.name} {name!r}{meant}; {ours}")
 
 
 def _names(kind: Kind, folder: Folder) -> dict:
@@ -148,13 +149,13 @@ def load(
     """An upscaler's weights ready to run: found by :func:`find`, folded where it has such a form.
 
     Raises:
-      ValueError: as :func:`find`; the file is damaged, or made for another scale or no upscaler.
+      UserError: as :func:`find`; the file is damaged, or made for another scale or no upscaler.
     """
     path = find(name_or_path, scale, folder)
     loaded = read(path, UPSCALER)
     made_for = loaded.options.get("scale", 4)
     if scale is not None and scale != made_for:
-        raise ValueError(f"{path}: these weights upscale ×{made_for}, not ×{scale}")
+        raise UserError(f"{path}: these weights upscale ×{made_for}, not ×{scale}")
     return folded(loaded)
 
 
@@ -162,7 +163,7 @@ def load_segmenter(name_or_path: Name = DEFAULT_SEGMENTER, folder: Folder = FOLD
     """A segmenter's weights, released ones by name or those of a file.
 
     Raises:
-      ValueError: as :func:`find`; the file is damaged, or no segmenter's.
+      UserError: as :func:`find`; the file is damaged, or no segmenter's.
     """
     return read(find_one(SEGMENTER, name_or_path, folder), SEGMENTER)
 
@@ -171,7 +172,7 @@ def load_restorer(name_or_path: Name = DEFAULT_RESTORER, folder: Folder = FOLDER
     """A restorer's weights, released ones by name or those of a file.
 
     Raises:
-      ValueError: as :func:`find`; the file is damaged, or no restorer's.
+      UserError: as :func:`find`; the file is damaged, or no restorer's.
     """
     return read(find_one(RESTORER, name_or_path, folder), RESTORER)
 
@@ -180,22 +181,22 @@ def read(path: Path, wanted: Kind) -> Weights:
     """The weights in a file, if they are of the kind that is wanted.
 
     Raises:
-      ValueError: they are not, or the file is damaged.
+      UserError: they are not, or the file is damaged.
     """
     check_kind(path, wanted)
     loaded = weights.load(path)
     if loaded.network not in wanted.networks:
         known = ", ".join(sorted(wanted.networks))
-        raise ValueError(f"{path}: unknown network {loaded.network!r}; a {wanted.name} is: {known}")
+        raise UserError(f"{path}: unknown network {loaded.network!r}; a {wanted.name} is: {known}")
     return loaded
 
 
 def check_kind(path: Path, wanted: Kind) -> None:
-    """Raises ValueError where a file has weights of another kind, and says who takes them."""
+    """Raises UserError where a file has weights of another kind, and says who takes them."""
     network = weights.network_of(path)
     kind = kind_of(network)
     if kind not in (None, wanted):
-        raise ValueError(
+        raise UserError(
             f"{path}: {kind.name} weights ({network}), not {wanted.name} weights; "
             f"{kind.command} takes them"
         )
@@ -208,11 +209,11 @@ def build(loaded: Weights, name: Name = "weights") -> nn.Module:
       name: of the weights, for the error.
 
     Raises:
-      ValueError: there is no such network, or the arrays are others than it has.
+      UserError: there is no such network, or the arrays are others than it has.
     """
     kind = kind_of(loaded.network)
     if kind is None:
-        raise ValueError(f"{os.fspath(name)}: unknown network {loaded.network!r}")
+        raise UserError(f"{os.fspath(name)}: unknown network {loaded.network!r}")
     network = kind.create(loaded.network, **loaded.options)
     inputs = kind.inputs(network, params=loaded.params)
     weights.check_params(network, loaded.params, os.fspath(name), *inputs)

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from jaxsr import networks
+from jaxsr.errors import UserError
 from jaxsr.networks.upscaler import DIV2K_MEAN
 from jaxsr.zoo import weights
 from jaxsr.zoo.pytorch import read_checkpoint
@@ -54,14 +55,14 @@ def convert(state: State, **options) -> Weights:
         ×2 and ×3 have the same parameters) or tells them wrongly.
 
     Raises:
-      ValueError: no dialect here knows these names, some are left over or missing, or the shapes do
+      UserError: no dialect here knows these names, some are left over or missing, or the shapes do
         not fit the network.
     """
     dialect = recognise(state)
     network, found = describe(state, dialect)
     options = found | options
     if "scale" not in options:
-        raise ValueError(
+        raise UserError(
             f"these {network} weights fit several scales alike; say which: scale=2 or scale=3"
         )
     flat = rename(dialect.prepare(state), dialect)
@@ -76,7 +77,7 @@ def convert_file(
     ``scale`` is needed where the parameters do not tell it; an ``x2`` in the file's name will do.
 
     Raises:
-      ValueError: see :func:`jaxsr.zoo.pytorch.read_checkpoint` and :func:`convert`.
+      UserError: see :func:`jaxsr.zoo.pytorch.read_checkpoint` and :func:`convert`.
     """
     source = Path(source)
     state = read_checkpoint(source)
@@ -96,13 +97,13 @@ def recognise(state: State) -> Dialect:
     """The dialect whose marks ``state`` has.
 
     Raises:
-      ValueError: there is none.
+      UserError: there is none.
     """
     for dialect in DIALECTS.values():
         if all(mark in state for mark in dialect.marks):
             return dialect
     some = ", ".join(list(state)[:3])
-    raise ValueError(
+    raise UserError(
         f"unknown checkpoint with {len(state)} arrays ({some} …); known are: {', '.join(DIALECTS)}"
     )
 
@@ -111,12 +112,12 @@ def describe(state: State, dialect: Dialect) -> tuple[str, dict[str, Any]]:
     """The network's name and what the state tells of its options.
 
     Raises:
-      ValueError: arrays that tell them are missing or have another rank.
+      UserError: arrays that tell them are missing or have another rank.
     """
     try:
         return dialect.describe(state)
     except (KeyError, IndexError, ZeroDivisionError) as error:
-        raise ValueError(f"incomplete checkpoint ({type(error).__name__}: {error})") from None
+        raise UserError(f"incomplete checkpoint ({type(error).__name__}: {error})") from None
 
 
 def rename(state: State, dialect: Dialect) -> dict[str, np.ndarray]:
@@ -138,7 +139,7 @@ def rename(state: State, dialect: Dialect) -> dict[str, np.ndarray]:
                 flat[path + ("" if path.endswith("_") else "/") + leaf] = value
                 break
         else:
-            raise ValueError(f"the checkpoint has {key!r}, which the published network has not")
+            raise UserError(f"the checkpoint has {key!r}, which the published network has not")
     return flat
 
 
@@ -162,11 +163,11 @@ def fit(flat: dict[str, np.ndarray], network: str, options: dict[str, Any]) -> d
     expected = flax.traverse_util.flatten_dict(expected, sep="/")
     if wrong := sorted(expected.keys() ^ flat.keys()):
         side = "lacks" if wrong[0] in expected else "has too much:"
-        raise ValueError(f"the checkpoint {side} {wrong[0]!r} for {network} with {options}")
+        raise UserError(f"the checkpoint {side} {wrong[0]!r} for {network} with {options}")
     for name, value in flat.items():
         shape = expected[name].shape
         if tuple(n for n in value.shape if n > 1) != tuple(n for n in shape if n > 1):
-            raise ValueError(
+            raise UserError(
                 f"{name!r} has shape {value.shape}, but {network} with {options} needs {shape}"
             )
         flat[name] = np.ascontiguousarray(value.reshape(shape), np.float32)
@@ -207,14 +208,14 @@ def _check_mean(state: State) -> None:
     """The official EDSR and RCAN keep their centring as a layer; it must be the one we apply."""
     expected = -255 * np.array(DIV2K_MEAN)
     if not np.allclose(state["sub_mean.bias"], expected, atol=1e-2):
-        raise ValueError(
+        raise UserError(
             f"the checkpoint centres images by {state['sub_mean.bias']}, ours by {expected}"
         )
 
 
 def _span(state: State) -> tuple[str, dict[str, Any]]:
     if "no_norm" in state:
-        raise ValueError("this SPAN was trained without centring its input, which ours cannot do")
+        raise UserError("this SPAN was trained without centring its input, which ours cannot do")
     folded = "conv_1.sk.weight" not in state
     return "span", {
         "scale": _shuffle_scale(state["upsampler.0.weight"]),
@@ -288,7 +289,7 @@ def _swinir(state: State) -> tuple[str, dict[str, Any]]:
         return "swinir", options | {"scale": _stages_scale(state, "upsample.#")}
     if "upsample.0.weight" in state:
         return "swinir_light", options | {"scale": _shuffle_scale(state["upsample.0.weight"])}
-    raise ValueError("this SwinIR does not enlarge; only its super-resolution networks are here")
+    raise UserError("this SwinIR does not enlarge; only its super-resolution networks are here")
 
 
 def _hat(state: State) -> tuple[str, dict[str, Any]]:

@@ -21,6 +21,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from jaxsr.errors import UserError
+
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first value of the format before PyTorch 1.6
 LEGACY_PROTOCOL = 1001
 WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "generator")
@@ -73,16 +75,16 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
       Parameter names → arrays as stored, bfloat16 widened to float32.
 
     Raises:
-      ValueError: no such file; it is none of these formats, damaged, or its pickle asks for anything
+      UserError: no such file; it is none of these formats, damaged, or its pickle asks for anything
         but arrays in plain containers (the message names what).
     """
     path = Path(path)
     try:
         return parse_checkpoint(path.read_bytes())
     except OSError as error:
-        raise ValueError(f"{path}: cannot be read ({error.strerror or error})") from None
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise UserError(f"{path}: {error}") from None
 
 
 def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
@@ -95,7 +97,7 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
         elif content[8:9] == b"{":
             return _drop_module(safetensors.numpy.load(content))
         else:
-            raise ValueError("not a PyTorch checkpoint (zip, legacy pickle or safetensors)")
+            raise UserError("not a PyTorch checkpoint (zip, legacy pickle or safetensors)")
         return {name: _array(tensor, load) for name, tensor in named_tensors(tree).items()}
     except ValueError:
         raise
@@ -104,14 +106,14 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
         *(LookupError, TypeError, AttributeError, ArithmeticError, MemoryError),
         *(EOFError, RuntimeError),  # a truncated and an encrypted zip entry
     ) as error:
-        raise ValueError(f"damaged checkpoint ({type(error).__name__}: {error})") from None
+        raise UserError(f"damaged checkpoint ({type(error).__name__}: {error})") from None
 
 
 def named_tensors(tree: Any) -> dict[str, Tensor]:
     """Opens the wrappers around a state dict, drops ``module.`` prefixes and what is no array.
 
     Raises:
-      ValueError: no named arrays inside.
+      UserError: no named arrays inside.
     """
     for _ in WRAPPERS:  # no honest file nests deeper, and a dictionary could contain itself
         wrapped = isinstance(tree, dict) and [w for w in WRAPPERS if isinstance(tree.get(w), dict)]
@@ -119,10 +121,10 @@ def named_tensors(tree: Any) -> dict[str, Tensor]:
             break
         tree = tree[wrapped[0]]
     if not isinstance(tree, dict):
-        raise ValueError(f"holds {type(tree).__name__}, not a dictionary of arrays")
+        raise UserError(f"holds {type(tree).__name__}, not a dictionary of arrays")
     tensors = {k: v for k, v in tree.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if not tensors:
-        raise ValueError("holds no named arrays")
+        raise UserError("holds no named arrays")
     return _drop_module(tensors)
 
 
@@ -142,12 +144,12 @@ def _open_zip(content: bytes) -> tuple[Any, Load]:
     """PyTorch ≥ 1.6: an uncompressed zip of ``NAME/data.pkl`` and one entry ``NAME/data/KEY`` a storage."""
     archive = zipfile.ZipFile(io.BytesIO(content))
     if sum(entry.file_size for entry in archive.infolist()) > len(content):
-        raise ValueError("damaged checkpoint (its entries claim more bytes than the file has)")
+        raise UserError("damaged checkpoint (its entries claim more bytes than the file has)")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-        raise ValueError("a zip file, but not a PyTorch checkpoint (they are not compressed)")
+        raise UserError("a zip file, but not a PyTorch checkpoint (they are not compressed)")
     pickles = [n for n in archive.namelist() if n == "data.pkl" or n.endswith("/data.pkl")]
     if len(pickles) != 1:
-        raise ValueError("a zip file, but not a PyTorch checkpoint (it has no single data.pkl)")
+        raise UserError("a zip file, but not a PyTorch checkpoint (it has no single data.pkl)")
     folder = pickles[0].removesuffix("data.pkl")
     if f"{folder}byteorder" in archive.namelist():
         _require_little_endian(archive.read(f"{folder}byteorder") == b"little")
@@ -159,21 +161,21 @@ def _open_legacy(content: bytes) -> tuple[Any, Load]:
     """PyTorch < 1.6: pickles of magic, protocol, system, tree, keys; then each storage's count and data."""
     stream = io.BytesIO(content)
     if interpret(stream)[0] != LEGACY_MAGIC or interpret(stream)[0] != LEGACY_PROTOCOL:
-        raise ValueError("a pickle, but not a PyTorch checkpoint (no magic number)")
+        raise UserError("a pickle, but not a PyTorch checkpoint (no magic number)")
     _require_little_endian(interpret(stream)[0]["little_endian"])
     tree, storages = interpret(stream)
     found = {}
     for key in interpret(stream)[0]:
         (count,) = struct.unpack("<q", stream.read(8))
         if count != storages[key].count:
-            raise ValueError(f"damaged checkpoint (storage {key} has {count} numbers)")
+            raise UserError(f"damaged checkpoint (storage {key} has {count} numbers)")
         found[key] = stream.read(count * storages[key].dtype.itemsize)
     return tree, lambda storage: found[storage.key]
 
 
 def _require_little_endian(is_little: bool) -> None:
     if not is_little:
-        raise ValueError("a big-endian checkpoint; save it again on a little-endian machine")
+        raise UserError("a big-endian checkpoint; save it again on a little-endian machine")
 
 
 def _array(tensor: Tensor, load: Load) -> np.ndarray:
@@ -182,16 +184,16 @@ def _array(tensor: Tensor, load: Load) -> np.ndarray:
     data = load(storage)
     numbers = (storage.count, tensor.offset, *size, *stride)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
-        raise ValueError(f"damaged checkpoint (shape {size}, strides {stride})")
+        raise UserError(f"damaged checkpoint (shape {size}, strides {stride})")
     if len(data) != storage.count * storage.dtype.itemsize:
-        raise ValueError(
+        raise UserError(
             f"damaged checkpoint (storage {storage.key} has {len(data)} bytes "
             f"for {storage.count} numbers of {storage.dtype})"
         )
     last = tensor.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     # The product bounds the copy below: strides of 0 could blow a few bytes up to any size.
     if math.prod(size) > storage.count or (math.prod(size) and last >= storage.count):
-        raise ValueError(f"damaged checkpoint (shape {size} exceeds storage {storage.key})")
+        raise UserError(f"damaged checkpoint (shape {size} exceeds storage {storage.key})")
     flat = np.frombuffer(data, storage.dtype)
     if storage.dtype == STORAGES["torch.BFloat16Storage"]:
         flat = flat.astype(np.float32)
@@ -205,7 +207,7 @@ def _array(tensor: Tensor, load: Load) -> np.ndarray:
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
     if not isinstance(storage, Storage):
-        raise ValueError("damaged checkpoint (a tensor without a storage)")
+        raise UserError("damaged checkpoint (a tensor without a storage)")
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
@@ -221,7 +223,7 @@ BUILDERS: dict[str, Callable] = {
 
 def _global(name: str) -> Global:
     if name not in STORAGES and name not in BUILDERS:
-        raise ValueError(
+        raise UserError(
             f"its pickle asks for {name!r}, which is not needed to hold weights and is not run; "
             "save the plain state dict (torch.save(model.state_dict(), …))"
         )
@@ -232,7 +234,7 @@ def _storage(reference: tuple, storages: dict[str, Storage]) -> Storage:
     """Persistent id ``("storage", type, key, location, count)``, in old files with a view after it."""
     kind, dtype, key, _, count, *view = reference
     if kind != "storage" or dtype.name not in STORAGES or any(v is not None for v in view):
-        raise ValueError(f"its pickle has an external reference of an unknown kind ({kind!r})")
+        raise UserError(f"its pickle has an external reference of an unknown kind ({kind!r})")
     return storages.setdefault(key, Storage(key, STORAGES[dtype.name], count))
 
 
@@ -241,7 +243,7 @@ def _opcodes(stream: io.BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]
         for opcode, argument, _ in pickletools.genops(stream):
             yield opcode, argument
     except ValueError as error:
-        raise ValueError(f"damaged checkpoint ({error})") from None
+        raise UserError(f"damaged checkpoint ({error})") from None
 
 
 def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
@@ -251,7 +253,7 @@ def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
       The value, with :class:`Tensor` for arrays, and all storages it mentions by key.
 
     Raises:
-      ValueError: an opcode or a global that no state dict needs; or a damaged pickle
+      UserError: an opcode or a global that no state dict needs; or a damaged pickle
         (also IndexError, KeyError, TypeError, AttributeError).
     """
     stack: list = []
@@ -318,5 +320,5 @@ def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
             case "STOP":
                 return stack.pop(), storages
             case other:
-                raise ValueError(f"its pickle uses {other}, which no state dict needs")
-    raise ValueError("damaged checkpoint (the pickle has no end)")
+                raise UserError(f"its pickle uses {other}, which no state dict needs")
+    raise UserError("damaged checkpoint (the pickle has no end)")

@@ -13,7 +13,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
-from jaxsr.image import io
+from jaxsr.atomic import write_bytes
+from jaxsr.errors import UserError
 
 FORMAT = "jaxsr-1"
 
@@ -46,25 +47,25 @@ def save(path: str | os.PathLike, weights: Weights) -> None:
         "options": json.dumps(weights.options),
     }
     metadata |= {f"note:{key}": str(value) for key, value in weights.notes.items()}
-    io.write_bytes(path, safetensors.numpy.save(flat, metadata))
+    write_bytes(path, safetensors.numpy.save(flat, metadata))
 
 
 def load(path: str | os.PathLike) -> Weights:
     """Reads a file written by :func:`save`.
 
     Raises:
-      ValueError: there is no such file, it is not safetensors, or another program wrote it.
+      UserError: there is no such file, it is not safetensors, or another program wrote it.
     """
     try:
         with safetensors.safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}
             flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise ValueError(f"{path}: no such weights file") from None
+        raise UserError(f"{path}: no such weights file") from None
     except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+        raise UserError(f"{path}: not a safetensors file ({error})") from None
     if metadata.get("format") != FORMAT:
-        raise ValueError(
+        raise UserError(
             f"{path}: not jaxsr weights; `jaxsr convert` turns PyTorch checkpoints into them"
         )
     return Weights(
@@ -90,7 +91,7 @@ def check_params(
     """Checks that ``params`` are the tree of arrays that ``network`` has when it is given ``inputs``.
 
     Raises:
-      ValueError: one is missing, too much or has another shape; ``name`` is that of the weights.
+      UserError: one is missing, too much or has another shape; ``name`` is that of the weights.
     """
     wanted = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
     shapes = [
@@ -100,7 +101,7 @@ def check_params(
     for place in sorted(shapes[0].keys() | shapes[1].keys()):
         want, have = (shape.get(place) for shape in shapes)
         if want != have:
-            raise ValueError(
+            raise UserError(
                 f"{name}: the weights do not fit the network they name: at {place} it wants "
                 f"{want}, they have {have}; convert or train them again"
             )

@@ -9,7 +9,7 @@ import skimage.data
 
 from jaxsr import codec, pipeline
 from jaxsr.cli import main
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.regions.masks import REGION
 from jaxsr.zoo import weights
 
@@ -20,7 +20,7 @@ PIXELS = HEIGHT * WIDTH
 
 def save(path, pixels, *rest):
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(pixels, *rest))
+    files.write(path, files.Picture(pixels, *rest))
 
 
 def names(folder):
@@ -78,9 +78,9 @@ def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, run):
         "deep/leaf.png": (20, WIDTH, 3),
     }
     for name, shape in shapes.items():
-        assert io.read(folder / "back" / name).pixels.shape == shape
-    alpha = io.read(folder / "alpha.webp").alpha
-    np.testing.assert_array_equal(io.read(folder / "back/alpha.png").alpha, alpha)
+        assert files.read(folder / "back" / name).pixels.shape == shape
+    alpha = files.read(folder / "alpha.webp").alpha
+    np.testing.assert_array_equal(files.read(folder / "back/alpha.png").alpha, alpha)
 
 
 def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_codec):
@@ -91,7 +91,7 @@ def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_co
     code, out, _ = run("decompress", "photo.jsr", "-o", "back.png")
     assert code == 0 and out.startswith("photo.jsr → back.png: 64×48 pixels\n")
     expected = codec.decode(data, model=tiny_codec)
-    np.testing.assert_array_equal(io.read(folder / "back.png").pixels, expected)
+    np.testing.assert_array_equal(files.read(folder / "back.png").pixels, expected)
 
 
 def test_a_wanted_size_is_met_and_not_exceeded(folder, run):
@@ -161,7 +161,7 @@ def test_the_region_in_a_file_is_restored(folder, run, stage_files):
         code, out, _ = run("decompress", f"{name}.jsr", "-o", "back.png", *restorer, *flags)
         assert code == 0
         restored = " of it restored" in out
-        return io.read(folder / "back.png").pixels, restored and out.split("pixels")[1][:18]
+        return files.read(folder / "back.png").pixels, restored and out.split("pixels")[1][:18]
 
     plain, told = decompressed("region")
     assert not told
@@ -189,8 +189,8 @@ def test_metadata_are_kept_on_request_and_a_lost_profile_is_told(folder, run):
     _, out, _ = run("compress", "photo.png", "-o", "whole.jsr", "--keep-metadata")
     assert out.splitlines()[0].endswith(" bpp")
     run("decompress", "*.jsr", "-o", "back")
-    assert io.read(folder / "back/plain.png").icc is None
-    assert io.read(folder / "back/whole.png").icc == profile
+    assert files.read(folder / "back/plain.png").icc is None
+    assert files.read(folder / "back/whole.png").icc == profile
 
 
 def test_sixteen_bits_are_rounded_on_request(folder, run, tiny_codec):
@@ -207,7 +207,7 @@ def test_decompressing_can_enlarge_at_once(folder, run):
     run("compress", "photo.png", "-o", "photo.jsr")
     code, out, _ = run("decompress", "photo.jsr", "-o", "big.webp", "--scale", "2")
     assert code == 0 and "64×48 pixels" in out
-    big = io.read(folder / "big.webp")
+    big = files.read(folder / "big.webp")
     assert big.pixels.shape == (48, 64, 3) and big.alpha.shape == (48, 64)
 
 

@@ -8,7 +8,8 @@ import skimage.data
 
 from jaxsr import pipeline
 from jaxsr.cli import main
-from jaxsr.image import io
+from jaxsr.image import files
+from jaxsr.image.values import from_float
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
 
@@ -41,7 +42,7 @@ def run(capsys, stage_files):
 
 def save(path, pixels, *rest):
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(pixels, *rest))
+    files.write(path, files.Picture(pixels, *rest))
 
 
 def files_in(folder):
@@ -61,9 +62,9 @@ def test_images_and_their_masks_are_written_as_python_gives_them(folder, run, ch
     assert re.search(r"photo\.png: 128×96 pixels, \d+\.\d % of them in the region, \d tiles?", out)
     for source, name in (("photo.jpg", "photo.png"), ("deep/gray.png", "deep/gray.png")):
         result = chain(folder / "in" / source)
-        np.testing.assert_array_equal(io.read(folder / "big" / name).pixels, result.image.pixels)
-        mask = io.read(folder / "masks" / name).pixels[..., 0]
-        np.testing.assert_array_equal(mask, io.from_float(result.mask))
+        np.testing.assert_array_equal(files.read(folder / "big" / name).pixels, result.image.pixels)
+        mask = files.read(folder / "masks" / name).pixels[..., 0]
+        np.testing.assert_array_equal(mask, from_float(result.mask))
 
     (folder / "in/text.png").unlink()
     code, out, _ = run("in", "-o", "big", "--format", "png", "--mask-out", "masks")
@@ -80,8 +81,8 @@ def test_boxes_and_masks_are_in_pixels_of_the_input(folder, run, chain):
         code, out, err = run("a.png", "-o", "b.png", *flags, segmenter=False)
         assert (code, err) == (0, "") and "1 tile restored" in out
         result = chain(CAT, [(20, 10, 40, 20)])
-        np.testing.assert_array_equal(io.read("b.png").pixels, result.image)
-        written = io.read("m.png").pixels[..., 0]
+        np.testing.assert_array_equal(files.read("b.png").pixels, result.image)
+        written = files.read("m.png").pixels[..., 0]
         assert written.shape == (96, 128) and (written > 128).mean() == pytest.approx(
             40 * 20 / 48 / 64, 0.02
         )

@@ -10,14 +10,14 @@ from PIL import Image
 import jaxsr
 from jaxsr import codec
 from jaxsr.cli import main
-from jaxsr.image import io
+from jaxsr.image import files
 
 CAT = skimage.data.chelsea()[100:124, 100:132]
 
 
 def save(path, pixels, alpha=None):
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(pixels, alpha))
+    files.write(path, files.Picture(pixels, alpha))
 
 
 def run(capsys, *arguments):
@@ -46,13 +46,13 @@ def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, capsys):
     assert code == 2
     assert out == "5 upscaled to big, 4 failed\n"
     assert [line.split(": ")[:2] for line in err.splitlines()] == [["jaxsr", name] for name in bad]
-    assert io.read(folder / "big/photo.jpg").pixels.shape == (96, 128, 3)
-    assert io.read(folder / "big/one.png").pixels.shape == (4, 4, 3)
-    assert io.read(folder / "big/deep/leaf.tif").pixels.shape == (96, 128, 3)
-    gray = io.read(folder / "big/gray.png").pixels
+    assert files.read(folder / "big/photo.jpg").pixels.shape == (96, 128, 3)
+    assert files.read(folder / "big/one.png").pixels.shape == (4, 4, 3)
+    assert files.read(folder / "big/deep/leaf.tif").pixels.shape == (96, 128, 3)
+    gray = files.read(folder / "big/gray.png").pixels
     assert gray.shape == (96, 128, 1) and gray.dtype == np.uint16
     assert np.unique(gray % 257).size > 1  # more than 8 bits stretched
-    np.testing.assert_array_equal(io.read(folder / "big/alpha.webp").alpha, 128)
+    np.testing.assert_array_equal(files.read(folder / "big/alpha.webp").alpha, 128)
     assert len(list((folder / "big").rglob("*.*"))) == 5
 
 
@@ -65,7 +65,7 @@ def test_what_exists_is_kept_unless_overwritten(folder, capsys):
     assert (folder / "big/a.png").read_text() == "mine"
     code, out, _ = run(capsys, "upscale", "a.png", "-o", "big", "--overwrite")
     assert code == 0 and out == "1 upscaled to big\n"
-    assert io.read(folder / "big/a.png").pixels.shape == (96, 128, 3)
+    assert files.read(folder / "big/a.png").pixels.shape == (96, 128, 3)
 
 
 def test_names_that_would_meet_are_kept_apart(folder, capsys):

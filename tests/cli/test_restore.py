@@ -8,7 +8,7 @@ import skimage.data
 
 from jaxsr import pipeline
 from jaxsr.cli import main
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.regions.masks import REGION
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
@@ -32,7 +32,7 @@ def run(capsys, stage_files):
 
 def save(path, pixels, *rest):
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(pixels, *rest))
+    files.write(path, files.Picture(pixels, *rest))
 
 
 def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
@@ -46,7 +46,7 @@ def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
     mask = pipeline.load_segmenter(stage_files["attention_unet"])("photo.png") > REGION
     share = float(re.search(line, out)[1])
     assert 0 < share < 100 and share == pytest.approx(100 * mask.mean(), abs=0.06)
-    result = io.read("better/photo.png").pixels
+    result = files.read("better/photo.png").pixels
     np.testing.assert_array_equal(result[~mask], CAT[~mask])
     assert (result[mask] != CAT[mask]).mean() > 0.3
 
@@ -67,7 +67,7 @@ def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(folder, run, stage
         segmenter = "classes" if flags[0] == "--class" else None
         code, _, err = run("a.png", "-o", "b.tif", "--overwrite", *flags, segmenter=segmenter)
         assert (code, err) == (0, "")
-        expected, written = restore("a.png", roi), io.read("b.tif")
+        expected, written = restore("a.png", roi), files.read("b.tif")
         np.testing.assert_array_equal(written.pixels, expected.pixels)
         np.testing.assert_array_equal(written.alpha, expected.alpha)
 

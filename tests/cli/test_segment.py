@@ -8,7 +8,8 @@ import skimage.data
 
 from jaxsr import pipeline
 from jaxsr.cli import main
-from jaxsr.image import io
+from jaxsr.image import files
+from jaxsr.image.values import from_float
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
 
@@ -29,7 +30,7 @@ def run(capsys, stage_files):
 
 def save(path, pixels, *rest):
     path.parent.mkdir(parents=True, exist_ok=True)
-    io.write(path, io.Picture(pixels, *rest))
+    files.write(path, files.Picture(pixels, *rest))
 
 
 def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_files):
@@ -46,11 +47,11 @@ def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_
         r"photo\.jpg → masks/photo\.png: 64×48 pixels, \d+\.\d % of them in the region", lines[0]
     )
     find = pipeline.load_segmenter(stage_files["attention_unet"])
-    expected = io.from_float(find("photo.jpg"))[..., None]
+    expected = from_float(find("photo.jpg"))[..., None]
     assert np.unique(expected).size > 10
-    np.testing.assert_array_equal(io.read("masks/photo.png").pixels, expected)
-    assert io.read("masks/one.png").pixels.shape == (1, 1, 1)
-    assert io.read("masks/deep/gray.png").pixels.dtype == np.uint8
+    np.testing.assert_array_equal(files.read("masks/photo.png").pixels, expected)
+    assert files.read("masks/one.png").pixels.shape == (1, 1, 1)
+    assert files.read("masks/deep/gray.png").pixels.dtype == np.uint8
 
 
 def test_classes_thresholds_and_boxes(folder, run, stage_files):
@@ -61,12 +62,12 @@ def test_classes_thresholds_and_boxes(folder, run, stage_files):
     )
     assert code == 0
     expected = np.uint8(255) * (find(CAT, "dog") > 0.4)
-    np.testing.assert_array_equal(io.read("dog.tif").pixels[..., 0], expected)
+    np.testing.assert_array_equal(files.read("dog.tif").pixels[..., 0], expected)
     code, *_ = run("a.png", "-o", "box.png", "--box", "50,-9,30,20", model="classes")
     assert code == 0
     expected = np.zeros(CAT.shape[:2], np.float32)
     expected[:11, 50:] = find(CAT[:11, 50:])
-    np.testing.assert_array_equal(io.read("box.png").pixels[..., 0], io.from_float(expected))
+    np.testing.assert_array_equal(files.read("box.png").pixels[..., 0], from_float(expected))
 
 
 def test_what_exists_is_kept_unless_overwritten(folder, run):
@@ -75,7 +76,7 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
     code, out, _ = run("a.png", "-o", "m.png")
     assert code == 0 and "1 skipped" in out and (folder / "m.png").read_text() == "mine"
     code, out, _ = run("a.png", "-o", "m.png", "--overwrite")
-    assert code == 0 and io.read("m.png").pixels.shape == (48, 64, 1)
+    assert code == 0 and files.read("m.png").pixels.shape == (48, 64, 1)
 
 
 @pytest.mark.parametrize(

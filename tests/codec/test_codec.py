@@ -10,7 +10,7 @@ import skimage.data
 
 from jaxsr import codec, zoo
 from jaxsr.codec import container, encoder, half
-from jaxsr.image import io
+from jaxsr.image import files
 
 PHOTO = skimage.data.chelsea()[40:240, 80:330]
 CAT = PHOTO[60:124, 20:120]
@@ -52,21 +52,21 @@ def test_gray_colour_and_alpha_come_back_alpha_without_loss(small, channels):
 
 def test_floats_arrays_of_jax_pictures_and_files_are_taken_alike(small, tmp_path):
     expected = codec.encode(CAT, model=small)
-    io.write(tmp_path / "cat.png", io.Picture(CAT))
+    files.write(tmp_path / "cat.png", files.Picture(CAT))
     floats = CAT.astype(np.float32) / 255
     for image in (
         floats,
         floats.astype(np.float64),
         jnp.asarray(CAT),
         jnp.asarray(floats),
-        io.Picture(CAT),
+        files.Picture(CAT),
         tmp_path / "cat.png",
     ):
         assert codec.encode(image, model=small) == expected
 
 
 def test_profiles_are_kept_on_request_alone(small):
-    picture = io.Picture(CAT, icc=b"profile", exif=b"Exif\0\0tags")
+    picture = files.Picture(CAT, icc=b"profile", exif=b"Exif\0\0tags")
     for keep in (False, True):
         data = codec.encode(picture, keep_metadata=keep, model=small)
         decoded = codec.decode_picture(data, model=small)
@@ -158,7 +158,7 @@ def test_the_released_codecs_bits_move_to_the_region(released):
     ("image", "options", "message"),
     [
         (CAT.astype(np.uint16), {}, "16 bits"),
-        (io.Picture(CAT.astype(np.uint16)), {}, "16 bits"),
+        (files.Picture(CAT.astype(np.uint16)), {}, "16 bits"),
         (CAT.astype(int), {}, "uint8 .*int64"),
         (CAT > 9, {}, "uint8 .*bool"),
         (CAT[0, 0], {}, r"\(height, width\)"),
@@ -271,7 +271,7 @@ def test_errors_within_a_finer_region_count_more(small):
     inside, outside = CAT.copy(), CAT.copy()
     inside[:32] ^= 8
     outside[32:] ^= 8
-    source = encoder.Source(io.Picture(CAT), mask, 10.0, False)
+    source = encoder.Source(files.Picture(CAT), mask, 10.0, False)
     ratio = source.error(inside) / source.error(outside)
     assert ratio == pytest.approx(10 ** (9 * 1.069 / 10), rel=0.05)  # 10 dB are 9 steps
 

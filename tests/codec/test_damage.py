@@ -16,7 +16,7 @@ import skimage.data
 
 from jaxsr import codec
 from jaxsr.codec import coder, container
-from jaxsr.image import io
+from jaxsr.image import files
 
 CAT = skimage.data.chelsea()[100:160, 100:180]
 NEW_SHAPES = 3  # of files whose header states another size or lane count: each has to be compiled
@@ -139,7 +139,7 @@ def model(tiny_codec):
 @pytest.fixture(scope="module")
 def good(model):
     """Files of one canvas: a photo, one with all parts, gray, a single pixel, half the size."""
-    rich = io.Picture(CAT, CAT[..., 0], icc=b"profile" * 30, exif=b"Exif\0\0" + b"tags" * 9)
+    rich = files.Picture(CAT, CAT[..., 0], icc=b"profile" * 30, exif=b"Exif\0\0" + b"tags" * 9)
     mask = np.zeros(CAT.shape[:2], bool)
     mask[20:40, 30:60] = True
     return [

@@ -25,7 +25,7 @@ from jaxsr import codec
 from jaxsr.codec import coder, container, symbols
 from jaxsr.codec import model as models
 from jaxsr.entropy import rans
-from jaxsr.image import io
+from jaxsr.image import files
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
 QUALITIES = 10, 50, 90
@@ -277,7 +277,7 @@ def test_golden_files_decode_as_they_did_when_they_were_written(path, small):
     """See golden/write.py. That all symbols are the same, the file's own check says."""
     data = path.read_bytes()
     picture = codec.decode_picture(data, model=model_of(path, small))
-    expected = io.read(path.with_suffix(".png"))
+    expected = files.read(path.with_suffix(".png"))
     enlarged = codec.info(data).scale > 1  # what differs by 1 may differ by more then
     assert farthest(picture.pixels, expected.pixels) <= (3 if enlarged else 1)
     assert (picture.alpha is None) == (expected.alpha is None)

@@ -277,10 +277,10 @@ def test_it_decodes_files_of_several_lanes_with_escapes(arrays, tiny_codec):
 
 
 def test_alpha_and_metadata_are_as_documented(tiny_codec):
-    from jaxsr.image import io
+    from jaxsr.image import files
 
     alpha = np.add.outer(np.arange(50), np.arange(80)).astype(np.uint8)
-    picture = io.Picture(CAT, alpha, icc=b"profile" * 30, exif=b"Exif\0\0tags")
+    picture = files.Picture(CAT, alpha, icc=b"profile" * 30, exif=b"Exif\0\0tags")
     file = read_file(codec.encode(picture, keep_metadata=True, model=tiny_codec))
     assert file["flags"] == 0b11101
     for name, expected in (("icc", picture.icc), ("exif", picture.exif)):

@@ -7,7 +7,7 @@ import PIL.Image
 import pytest
 
 from jaxsr.data import sources
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.image.resize import imresize_uint8, modcrop
 
 
@@ -33,8 +33,8 @@ def folder(tmp_path):
     write(root / "one" / "two" / "gray.webp", picture(40, 44, 3, channels=1), lossless=True)
     write(root / "one" / "two" / "alpha.png", picture(40, 44, 4, channels=4))
     deep = np.minimum(picture(40, 40, 5), 254).astype(np.uint16) * 257 + 100  # rounds down
-    io.write(root / "deep.png", io.Picture(deep))
-    io.write(root / "deep.tif", io.Picture(deep[..., :1]))
+    files.write(root / "deep.png", files.Picture(deep))
+    files.write(root / "deep.tif", files.Picture(deep[..., :1]))
     (root / "notes.txt").write_text("no image")
     return root
 

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from jaxsr.evaluation import published
-from jaxsr.evaluation.bd import bd_psnr, bd_rate, delta, shared_range
+from jaxsr.evaluation.codecs import published
+from jaxsr.evaluation.codecs.bd import bd_psnr, bd_rate, delta, shared_range
 
 RATES = np.array([0.11, 0.23, 0.48, 0.9, 1.7])
 PSNRS = np.array([27.1, 29.4, 32.2, 35.3, 39.0])

@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image
 
 from jaxsr import codec, networks, pipeline
-from jaxsr.evaluation.super_resolution import evaluate
+from jaxsr.evaluation.upscalers.protocol import evaluate
 from jaxsr.training import checkpoints, loop
 from jaxsr.training.compression import compression
 from jaxsr.training.state import new_state

@@ -2,8 +2,8 @@
 
 import pytest
 
-from jaxsr.evaluation import published
-from jaxsr.evaluation.published import PublishedCurve
+from jaxsr.evaluation.codecs import published
+from jaxsr.evaluation.codecs.published import PublishedCurve
 
 HEADER = "file,codec,q,bpp,psnr_rgb_db,ms_ssim_rgb,enc_s,dec_s"
 TABLE = f"""{HEADER}

@@ -10,8 +10,8 @@ import skimage.data
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
-from jaxsr.evaluation import classical
-from jaxsr.evaluation.rate_distortion import Codec, check_qualities, evaluate, measure
+from jaxsr.evaluation.codecs import classical
+from jaxsr.evaluation.codecs.protocol import Codec, check_qualities, evaluate, measure
 
 PHOTO = skimage.data.astronaut()[:176, 100:292]
 GRAY = skimage.data.camera()[100:148, 100:164]

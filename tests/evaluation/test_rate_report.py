@@ -8,9 +8,10 @@ import sys
 import pytest
 from PIL import Image
 
-from jaxsr.evaluation import plot, rate_report, report
-from jaxsr.evaluation.published import PublishedCurve
-from jaxsr.evaluation.rate_distortion import Curve, Measurement, Point
+from jaxsr.evaluation import plot, report
+from jaxsr.evaluation.codecs import report as rate_report
+from jaxsr.evaluation.codecs.protocol import Curve, Measurement, Point
+from jaxsr.evaluation.codecs.published import PublishedCurve
 
 
 def curve(name, bpps, psnrs):

@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image
 
 from jaxsr import networks
-from jaxsr.evaluation import masked, saliency
+from jaxsr.evaluation.regions import masked, saliency
 from jaxsr.evaluation.tasks import regions
 from jaxsr.zoo import weights
 from jaxsr.zoo.weights import Weights

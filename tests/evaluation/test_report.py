@@ -4,7 +4,7 @@ import json
 import math
 
 from jaxsr.evaluation import report
-from jaxsr.evaluation.super_resolution import Result, Row, Score
+from jaxsr.evaluation.upscalers.protocol import Result, Row, Score
 
 BICUBIC = Score(20.0, 0.5)
 PLAIN = Result(4, (Row("a", Score(30.0, 0.9), BICUBIC), Row("bc", Score(31.5, 0.8), BICUBIC)), 1.5)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from jaxsr.evaluation import masked, saliency
-from jaxsr.image import io
+from jaxsr.evaluation.regions import masked, saliency
+from jaxsr.image.values import from_float
 
 TRUTH = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]], bool)
 
@@ -66,7 +66,7 @@ def by_py_sod_metrics(scenes):
     )
     for _, mask, truth in scenes:
         for metric in (mae, s_measure, f):
-            metric.step(io.from_float(mask), truth.astype(np.uint8) * 255)
+            metric.step(from_float(mask), truth.astype(np.uint8) * 255)
     curves = f.get_results()["pr"]
     return mae.maes, s_measure.sms, curves["p"], curves["r"]
 

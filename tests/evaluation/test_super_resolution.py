@@ -8,7 +8,7 @@ import skimage.data
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from jaxsr.evaluation.super_resolution import bicubic, ensemble, evaluate
+from jaxsr.evaluation.upscalers.protocol import bicubic, ensemble, evaluate
 from jaxsr.image.resize import imresize_uint8
 
 

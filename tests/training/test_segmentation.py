@@ -12,7 +12,7 @@ import scipy.special
 from PIL import Image
 
 from jaxsr.data.masked import IGNORED
-from jaxsr.evaluation import classes, saliency
+from jaxsr.evaluation.regions import classes, saliency
 from jaxsr.networks import create_segmenter
 from jaxsr.training import segmentation
 from jaxsr.training.loop import TASKS

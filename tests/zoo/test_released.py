@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from jaxsr import networks, pipeline, zoo
-from jaxsr.evaluation.super_resolution import evaluate
+from jaxsr.evaluation.upscalers.protocol import evaluate
 from jaxsr.networks import count
 
 RELEASED = [(name, scale) for name, scales in zoo.available().items() for scale in scales]

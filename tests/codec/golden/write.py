@@ -21,7 +21,7 @@ import skimage.data
 
 from jaxsr import codec, networks
 from jaxsr.codec import export, weights
-from jaxsr.image import io
+from jaxsr.image import files
 from jaxsr.zoo.weights import Weights
 
 HERE = Path(__file__).parent
@@ -64,15 +64,15 @@ def pictures():
     cat = skimage.data.chelsea()[100:148, 100:164]
     mask = np.zeros(cat.shape[:2], bool)
     mask[:24, 30:] = True
-    yield from ((f"cat-{q}", io.Picture(cat), q, None) for q in (5, 50, 95))
+    yield from ((f"cat-{q}", files.Picture(cat), q, None) for q in (5, 50, 95))
     yield (
         "region",
-        io.Picture(skimage.data.astronaut()[60:108, 180:244], mask * np.uint8(9)),
+        files.Picture(skimage.data.astronaut()[60:108, 180:244], mask * np.uint8(9)),
         30,
         mask,
     )
-    yield "gray", io.Picture(skimage.data.camera()[100:228, 150:290, None]), 90, None
-    yield "pixel", io.Picture(cat[:1, :1]), 80, None
+    yield "gray", files.Picture(skimage.data.camera()[100:228, 150:290, None]), 90, None
+    yield "pixel", files.Picture(cat[:1, :1]), 80, None
 
 
 def halves():
@@ -82,7 +82,7 @@ def halves():
             pixels = picture.pixels[:45, :63]
             alpha = None if picture.alpha is None else picture.alpha[:45, :63]
             mask = None if mask is None else mask[:45, :63]
-            yield name, io.Picture(pixels, alpha), quality, mask
+            yield name, files.Picture(pixels, alpha), quality, mask
 
 
 def write(name: str) -> Path:
@@ -100,7 +100,7 @@ def write(name: str) -> Path:
     for stem, picture, quality, mask in sources:
         data = codec.encode(picture, quality, roi=mask, mode=mode, model=model)
         (folder / f"{stem}.jsr").write_bytes(data)
-        io.write(folder / f"{stem}.png", codec.decode_picture(data, model=model))
+        files.write(folder / f"{stem}.png", codec.decode_picture(data, model=model))
     return folder
 
 

@@ -1,0 +1,272 @@
+"""What restoring a region gains: PSNR and SSIM inside the mask, outside it and over the whole image.
+
+An original is degraded (:data:`DEGRADATIONS`); what comes of it without restoring, the *global* result
+(the degraded image itself, or what an upscaler makes of it), and the restored one are compared with the
+original. All figures are of 8-bit RGB, as files would hold it, and no border is cut off.
+"""
+
+import dataclasses
+import itertools
+import math
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, UInt8
+
+from jaxsr import codec
+from jaxsr.data import degradations
+from jaxsr.errors import UserError
+from jaxsr.image import metrics
+from jaxsr.image.resize import imresize_uint8, modcrop
+from jaxsr.image.values import from_float, to_float
+
+Image = UInt8[np.ndarray, "h w 3"]
+Mask = Bool[np.ndarray, "h w"]
+PLACES = ("inside", "outside", "whole")
+
+
+# Degrading
+
+
+@dataclasses.dataclass(frozen=True)
+class Degradation:
+    """What befalls an original, in this order; nothing by default.
+
+    Attributes:
+      blur: standard deviation of a Gaussian blur, in pixels of the original.
+      scale: it is reduced by this factor as MATLAB does, and upscaled again before it is compared.
+      noise: standard deviation of Gaussian noise, in levels of 255.
+      jpeg: quality of a JPEG file (4:2:0), 1 to 100; 0: none.
+      codec: quality of a file of our codec, 1 to 100; 0: none.
+    """
+
+    scale: int = 1
+    blur: float = 0.0
+    noise: float = 0.0
+    jpeg: int = 0
+    codec: int = 0
+
+    def __call__(
+        self, original: Image, rng: np.random.Generator
+    ) -> UInt8[np.ndarray, "rows columns 3"]:
+        """The degraded image, of the original's size over ``scale``."""
+        x = original
+        if self.blur:
+            blurred = degradations.gaussian_blur(to_float(x), self.blur, self.blur, 0.0)
+            x = from_float(blurred)
+        if self.scale > 1:
+            x = imresize_uint8(x, 1 / self.scale)
+        if self.noise:
+            x = from_float(degradations.random_noise(to_float(x), self._stage(), rng))
+        if self.jpeg:
+            x = from_float(degradations.random_jpeg(to_float(x), self._stage(), rng))
+        return codec.decode(codec.encode(x, self.codec)) if self.codec else x
+
+    def _stage(self) -> degradations.Stage:
+        return degradations.Stage(
+            poisson=0.0,
+            noise_sigma=(self.noise, self.noise),
+            gray=0.0,
+            quality=(max(1, self.jpeg), max(1, self.jpeg)),
+        )
+
+
+DEGRADATIONS: dict[str, Degradation] = {
+    "x4": Degradation(scale=4),
+    "x2": Degradation(scale=2),
+    "blur": Degradation(blur=1.5),
+    "noise": Degradation(noise=15.0),
+    "jpeg": Degradation(jpeg=30),
+    "codec": Degradation(codec=20),
+    "x4-noise": Degradation(scale=4, noise=8.0),
+    "x4-jpeg": Degradation(scale=4, jpeg=50),
+    "x2-noise": Degradation(scale=2, noise=8.0),
+    "x2-jpeg": Degradation(scale=2, jpeg=50),
+    "clean": Degradation(),
+}
+"""By name; "clean" is the original itself, which a restorer can only harm."""
+
+
+def generator(seed: int, *names: str) -> np.random.Generator:
+    """Randomness that depends on the seed and the names alone, not on what else is evaluated."""
+    return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
+
+
+# Comparing
+
+
+@dataclasses.dataclass(frozen=True)
+class Quality:
+    """How near a place of an image is to the original's: PSNR in dB (``inf``: equal) and SSIM.
+
+    Both ``nan`` where the place has no pixels, SSIM also where no whole window of it lies in the image.
+    """
+
+    psnr: float
+    ssim: float
+
+
+def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
+    """The quality at each of :data:`PLACES`.
+
+    Masked PSNR is of the mean squared error over the place's pixels and channels; masked SSIM is the
+    mean of the SSIM map where the place is, the map being of the whole images: near the outline its
+    windows reach across. Over the whole image they are the usual PSNR and SSIM.
+    """
+    if min(mask.shape) < metrics.WINDOW:
+        raise UserError(f"SSIM takes {metrics.WINDOW} pixels a side, the image has {mask.shape}")
+    places = dict(zip(PLACES, (mask, ~mask, np.ones_like(mask)), strict=True))
+    errors = ((output.astype(np.float32) - original) ** 2).mean(-1)
+    likeness = np.asarray(metrics.ssim_map(*(to_float(x) for x in (output, original))))
+    return {
+        name: Quality(masked_psnr(errors, place), masked_ssim(likeness, place))
+        for name, place in places.items()
+    }
+
+
+def in_decibels(output: Image, original: Image, mask: Mask) -> str:
+    """``inside 27.69 dB, outside 28.18 dB, whole 27.92 dB``: the PSNR at each of :data:`PLACES`."""
+    places = compare(output, original, mask).items()
+    return ", ".join(f"{place} {quality.psnr:.2f} dB" for place, quality in places)
+
+
+def masked_psnr(errors: Float[np.ndarray, "h w"], place: Mask) -> float:
+    """``10 log10(255² / MSE)`` of the squared errors, in levels, at ``place``."""
+    mse = mean(errors[place])
+    return 10 * math.log10(255**2 / mse) if mse else math.inf
+
+
+def masked_ssim(likeness: Float[np.ndarray, "rows columns"], place: Mask) -> float:
+    """Mean of the SSIM map at ``place``; the map lacks half a window on every side."""
+    return mean(likeness[metrics.shave(place, metrics.WINDOW // 2)])
+
+
+def mean(values: Float[np.ndarray, "n"] | Sequence[float]) -> float:
+    """Mean in float64 of those values that are not ``nan``; of none it is ``nan``."""
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else math.nan
+
+
+# Evaluating
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image: the region's share of it, and qualities by place of the global and restored result."""
+
+    name: str
+    share: float
+    plain: Mapping[str, Quality]
+    restored: Mapping[str, Quality]
+
+    def gain(self, place: str) -> Quality:
+        """Restored minus global; 0 where both are exact."""
+        return difference(self.restored[place], self.plain[place])
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """All images under one degradation."""
+
+    name: str
+    degradation: Degradation
+    rows: tuple[Row, ...]
+
+    @property
+    def share(self) -> float:
+        """Mean share of the image that is region."""
+        return mean([row.share for row in self.rows])
+
+    def plain(self, place: str) -> Quality:
+        """Mean quality of the global result: of the dBs and of the SSIMs."""
+        return mean_quality([row.plain[place] for row in self.rows])
+
+    def restored(self, place: str) -> Quality:
+        """Mean quality of the restored result."""
+        return mean_quality([row.restored[place] for row in self.rows])
+
+    def gain(self, place: str) -> Quality:
+        """Mean of restored minus global."""
+        return mean_quality([row.gain(place) for row in self.rows])
+
+    @property
+    def lost(self) -> int:
+        """Number of images whose region has a lower PSNR than before."""
+        return sum(row.gain("inside").psnr < 0 for row in self.rows)
+
+
+def difference(a: Quality, b: Quality) -> Quality:
+    return Quality(0.0 if a.psnr == b.psnr else a.psnr - b.psnr, a.ssim - b.ssim)
+
+
+def mean_quality(qualities: Sequence[Quality]) -> Quality:
+    return Quality(mean([q.psnr for q in qualities]), mean([q.ssim for q in qualities]))
+
+
+Process = Callable[[Image, Mask, int], tuple[Image, Image]]
+"""``(degraded image, mask, scale)`` → the global and the restored result, ``scale`` times as large; the
+mask has their size."""
+
+
+def evaluate(
+    process: Process,
+    images: Iterable[tuple[str, Image, Mask]],
+    names: Sequence[str] = tuple(DEGRADATIONS),
+    *,
+    seed: int = 0,
+    limit: int | None = None,
+    picture: Callable[[str, str, Image, Image, Image], None] | None = None,
+) -> list[Result]:
+    """Degrades, processes and compares every image under every degradation.
+
+    Args:
+      process: see :data:`Process`.
+      images: (name, original, mask); they are cut to a multiple of the scale.
+      names: of :data:`DEGRADATIONS`.
+      seed: of the noise, which is the same for an image whatever else is evaluated.
+      limit: only the first so many images.
+      picture: called with the image's and the degradation's names, the global result, the restored
+        one and the original.
+
+    Raises:
+      UserError: there is no such degradation, there are no images, or an image is too small.
+    """
+    check_degradations(names)
+    rows: dict[str, list[Row]] = {name: [] for name in names}
+    for name, original, mask in itertools.islice(images, limit):
+        for kind, so_far in rows.items():
+            scale = DEGRADATIONS[kind].scale
+            high, region = (np.ascontiguousarray(modcrop(x, scale)) for x in (original, mask))
+            if min(region.shape) < metrics.WINDOW * scale:
+                raise UserError(
+                    f"{name}: {original.shape[1]}×{original.shape[0]} pixels are too few to measure "
+                    f"at ×{scale}; it takes {metrics.WINDOW * scale} on each side"
+                )
+            low = DEGRADATIONS[kind](high, generator(seed, name, kind))
+            plain, restored = process(low, region, scale)
+            qualities = (compare(output, high, region) for output in (plain, restored))
+            so_far.append(Row(name, float(region.mean()), *qualities))
+            if picture is not None:
+                picture(name, kind, plain, restored, high)
+    if not all(rows.values()):
+        raise UserError("no images to evaluate on")
+    return [Result(kind, DEGRADATIONS[kind], tuple(rows[kind])) for kind in rows]
+
+
+def check_degradations(names: Sequence[str]) -> None:
+    """Raises UserError where one is not of :data:`DEGRADATIONS`."""
+    for name in names:
+        if name not in DEGRADATIONS:
+            raise UserError(
+                f"unknown degradation {name!r}; there are: {', '.join(map(str, DEGRADATIONS))}"
+            )
+
+
+def centred_box(image: Image) -> Mask:
+    """Half of each side in the middle: a region for images that come without one."""
+    height, width = image.shape[:2]
+    mask = np.zeros((height, width), bool)
+    mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
+    return mask

@@ -1,0 +1,211 @@
+"""Super-resolution as the field measures it: PSNR and SSIM of Y, beside bicubic's on the same images.
+
+One image's way through the protocol is :func:`degrade` → the upscaler → rounding to 8 bits →
+:func:`score`; :func:`evaluate` takes a folder that way.
+"""
+
+import dataclasses
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Array, Float, UInt8
+
+from jaxsr.errors import UserError
+from jaxsr.evaluation import originals
+from jaxsr.image import metrics
+from jaxsr.image.colour import rgb_to_y
+from jaxsr.image.resize import imresize_uint8, modcrop
+from jaxsr.image.symmetry import turn, turn_back
+from jaxsr.image.values import from_float, to_float
+
+Images = Sequence[Float[np.ndarray, "_ _ 3"]]
+Upscale = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
+"""Low-resolution RGB images, float32 in [0, 1], of any sizes → as many images ``scale`` times as large."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """How near an image is to its original: PSNR of Y in dB (``inf``: identical) and SSIM of Y."""
+
+    psnr: float
+    ssim: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One image's name, the upscaler's score on it, and bicubic's."""
+
+    name: str
+    score: Score
+    bicubic: Score
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Scores of every image of a set, of the upscaler and of bicubic.
+
+    Attributes:
+      scale: the factor.
+      rows: one an image, in order.
+      seconds: wall-clock time spent in the upscaler, compilation included.
+    """
+
+    scale: int
+    rows: tuple[Row, ...]
+    seconds: float
+
+    @property
+    def mean(self) -> Score:
+        """Mean of the images' dBs and of their SSIMs; the former ``inf`` if an image is identical."""
+        return mean([row.score for row in self.rows])
+
+    @property
+    def bicubic(self) -> Score:
+        """The same of bicubic."""
+        return mean([row.bicubic for row in self.rows])
+
+    @property
+    def identical(self) -> tuple[str, ...]:
+        """Names of the images that were reproduced exactly, where PSNR is ``inf``."""
+        return tuple(row.name for row in self.rows if math.isinf(row.score.psnr))
+
+
+def mean(scores: Sequence[Score]) -> Score:
+    """Mean of PSNRs (of the dBs, not of the errors) and of SSIMs."""
+    return Score(
+        psnr=float(np.mean([score.psnr for score in scores])),
+        ssim=float(np.mean([score.ssim for score in scores])),
+    )
+
+
+def evaluate(
+    upscale: Upscale,
+    images: originals.Images,
+    scale: int,
+    *,
+    self_ensemble: bool = False,
+    limit: int | None = None,
+    group: int = 8,
+    picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
+) -> Result:
+    """Measures an upscaler by the protocol of the super-resolution literature.
+
+    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and shrunk as MATLAB does; the
+    output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y compared.
+
+    Args:
+      upscale: see :data:`Upscale`.
+      images: a folder of originals, or (name, uint8 image) pairs; gray ones are taken as RGB.
+      scale: the factor.
+      self_ensemble: average the eight flips and rotations (:func:`ensemble`).
+      limit: only the first so many images.
+      group: so many images are in memory, and handed to ``upscale``, at once.
+      picture: called with the name and the 8-bit output of every image.
+
+    Raises:
+      UserError: the scale is under 2, there are no images, an image is too small, or
+        an output isn't ``scale`` times its input.
+    """
+    if scale < 2:
+        raise UserError(f"scale must be 2 or more, got {scale}")
+    upscale = ensemble(upscale) if self_ensemble else upscale
+    rest = itertools.islice(originals.read(images), limit)
+    rows, seconds = [], 0.0
+    while some := list(itertools.islice(rest, group)):
+        names = [name for name, _ in some]
+        pairs = [degrade(name, original, scale) for name, original in some]
+        start = time.perf_counter()
+        outputs = [np.asarray(y) for y in upscale([to_float(low) for _, low in pairs])]
+        seconds += time.perf_counter() - start
+        for name, (original, low), output in zip(names, pairs, outputs, strict=True):
+            output = _as_pixels(name, output, original)
+            reference = imresize_uint8(low, scale)
+            rows.append(Row(name, *(score(y, original, scale) for y in (output, reference))))
+            if picture is not None:
+                picture(name, output)
+    if not rows:
+        where = f"{images}: " if isinstance(images, str | os.PathLike) else ""
+        raise UserError(f"{where}no images to evaluate on; PNG, JPEG, WebP and TIFF are read")
+    return Result(scale, tuple(rows), seconds)
+
+
+def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None:
+    """Whether a folder can be evaluated on, before any work is done.
+
+    Args:
+      scale: given, every image is read and its size checked.
+
+    Raises:
+      UserError: there are no images in it, or one cannot be read or is too small.
+    """
+    originals.check_folder(folder)
+    for name, original in originals.read(folder) if scale else ():
+        degrade(name, original, scale)
+
+
+def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    """The output rounded to 8 bits, if it has the size it must have."""
+    if output.shape != original.shape:
+        raise UserError(
+            f"{name}: the upscaler gave {_size(output)} pixels for an original of "
+            f"{_size(original)}; evaluate it at its own scale"
+        )
+    return from_float(output)
+
+
+def _size(image: np.ndarray) -> str:
+    return f"{image.shape[1]}×{image.shape[0]}"
+
+
+def degrade(
+    name: str, original: UInt8[np.ndarray, "..."], scale: int
+) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
+    """An original, cut and made RGB, and its low-resolution version.
+
+    Raises:
+      UserError: it is too small to be measured at this scale.
+    """
+    original = modcrop(original if original.ndim == 3 else original[..., None], scale)
+    original = np.broadcast_to(original, (*original.shape[:2], 3))
+    if min(original.shape[:2]) < metrics.WINDOW + 2 * scale:
+        raise UserError(
+            f"{name}: {_size(original)} pixels are too few to measure at ×{scale}; it takes "
+            f"{metrics.WINDOW + 2 * scale} on each side"
+        )
+    return original, imresize_uint8(original, 1 / scale)
+
+
+def score(
+    output: UInt8[np.ndarray, "h w 3"], original: UInt8[np.ndarray, "h w 3"], border: int
+) -> Score:
+    """PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
+    y = [rgb_to_y(to_float(metrics.shave(image, border))) for image in (output, original)]
+    return Score(psnr=float(metrics.psnr(*y)), ssim=float(metrics.ssim(*y)))
+
+
+def bicubic(scale: int) -> Upscale:
+    """MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
+
+    def upscale(images: Images) -> Iterator[np.ndarray]:
+        for image in images:
+            yield to_float(imresize_uint8(from_float(image), scale))
+
+    return upscale
+
+
+def ensemble(upscale: Upscale) -> Upscale:
+    """Mean of the outputs for the eight flips and rotations of each image, each turned back.
+
+    Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
+    """
+
+    def averaged(images: Images) -> Iterator[np.ndarray]:
+        for image in images:
+            outputs = upscale([turn(image, i) for i in range(8)])
+            yield sum(turn_back(np.asarray(y), i) for i, y in enumerate(outputs)) / np.float32(8)
+
+    return averaged

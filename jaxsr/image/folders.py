@@ -1,0 +1,39 @@
+"""The image files in a folder."""
+
+import os
+import re
+from pathlib import Path
+
+from jaxsr.errors import UserError
+from jaxsr.image.files import SUFFIXES
+
+
+def is_image_file(path: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
+    """Whether ``path`` is a file, not hidden, with one of ``suffixes``."""
+    path = Path(path)
+    return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+
+
+def find_images(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    """All image files, or files of other ``suffixes``, in and below ``folder``, in natural order (2.png before 10.png).
+
+    Hidden files and folders are left out, and links to folders are not followed.
+
+    Raises:
+      UserError: there is no such folder.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    found = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            path for path in (Path(root, name) for name in names) if is_image_file(path, suffixes)
+        ]
+    return sorted(found, key=lambda path: _natural(path.relative_to(folder).as_posix()))
+
+
+def _natural(name: str) -> tuple:
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name

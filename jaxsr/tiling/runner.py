@@ -1,0 +1,188 @@
+"""One way to run a pure function on many tiles: devices, batches, compiled programs and memory.
+
+Networks and coders say what they compute on a batch; where tiles lie and what becomes of the results
+is their callers' matter.
+"""
+
+import contextlib
+import copy
+import functools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+import psutil
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jaxtyping import PyTree, Shaped
+
+AXIS = "tiles"  # of the mesh of devices
+MEMORY_SHARE = 0.6  # of what is free, for one batch
+
+Batch = tuple[Shaped[np.ndarray, "b ..."], ...]
+Job = TypeVar("Job")
+
+
+class OutOfMemory(Exception):
+    """A batch of tiles does not fit; smaller tiles may."""
+
+
+class Runner:
+    """A pure function with its parameters, compiled once for each shape of a batch, on all devices.
+
+    The parameters are placed on the devices once; inputs and results are moved explicitly, so everything
+    here works under ``jax.transfer_guard("disallow")``.
+
+    Attributes:
+      devices: those that share the batches.
+      params: the parameters, on every device.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., PyTree],
+        params: PyTree,
+        devices: Sequence[jax.Device] = (),
+    ):
+        """Places ``params`` on ``devices``: all local ones unless told.
+
+        Args:
+          function: ``(params, *inputs) → results``; the batch is the first axis of every input and of
+            every array of the results, and examples do not influence each other.
+        """
+        self.devices = list(devices) or jax.local_devices()
+        self._function = function
+        mesh = jax.make_mesh(
+            (len(self.devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=self.devices
+        )
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._spread = NamedSharding(mesh, PartitionSpec(AXIS))
+        self.params = jax.device_put(params, self._everywhere)
+        self._programs: dict[tuple, jax.stages.Compiled] = {}
+
+    def with_params(self, params: PyTree) -> "Runner":
+        """Returns the same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other.params = jax.device_put(params, self._everywhere)
+        other.__dict__.pop("_alone", None)  # it holds the old ones
+        return other
+
+    @property
+    def platform(self) -> str:
+        """Tells what the devices are: "cpu", "gpu" or "tpu"."""
+        return self.devices[0].platform
+
+    @functools.cached_property
+    def _alone(self) -> "Runner":
+        """The same on one device, for a single tile: the others would only compute padding."""
+        return Runner(self._function, self.params, self.devices[:1])
+
+    def run(
+        self,
+        groups: Iterable[tuple[Sequence[Job], int]],
+        inputs: Callable[[Job], tuple[np.ndarray, ...]],
+    ) -> Iterator[tuple[Job, Any]]:
+        """Yields every job with its result on the host, in order; one batch is computed ahead.
+
+        Args:
+          groups: jobs whose inputs have equal shapes, and how many of them a device takes at a time.
+          inputs: makes a job's inputs, without the batch's axis.
+
+        Raises:
+          OutOfMemory: a batch does not fit into memory, as predicted or as it turned out.
+        """
+        for jobs, running in one_ahead(self._batches(groups, inputs)):
+            with memory_errors():
+                results = jax.device_get(running)
+            for row, job in enumerate(jobs):  # rows that follow are padding
+                yield job, jax.tree.map(lambda x, row=row: x[row], results)
+
+    def _batches(self, groups, inputs) -> Iterator[tuple[Sequence[Job], PyTree]]:
+        """Yields jobs that run together, and their results while these are still computed."""
+        for waiting, most in groups:
+            runner = self._alone if len(waiting) == 1 < len(self.devices) else self
+            while waiting:
+                size = runner._batch_size(most, len(waiting))
+                jobs, waiting = waiting[:size], waiting[size:]
+                yield jobs, runner._launch(batched([inputs(job) for job in jobs], size))
+
+    def _batch_size(self, most: int, waiting: int) -> int:
+        """A power of two a device, no more than wait: few shapes to compile, little padding."""
+        each = max(1, min(most, waiting // len(self.devices)))
+        return len(self.devices) * 2 ** (each.bit_length() - 1)
+
+    def _launch(self, batch: Batch) -> PyTree:
+        shapes = tuple((x.shape, x.dtype.str) for x in batch)
+        with memory_errors():
+            if shapes not in self._programs:
+                self._programs[shapes] = self._compile(batch)
+            return self._programs[shapes](self.params, *jax.device_put(batch, self._spread))
+
+    def _compile(self, batch: Batch) -> jax.stages.Compiled:
+        """Compiles the function for batches of one shape, every device running its share on its own."""
+        on_each_device = jax.shard_map(
+            self._function,
+            mesh=self._spread.mesh,
+            in_specs=(self._everywhere.spec, *(self._spread.spec for _ in batch)),
+            out_specs=self._spread.spec,
+            check_vma=False,
+        )
+        shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._spread) for x in batch]
+        compiled = jax.jit(on_each_device).lower(self.params, *shapes).compile()
+        if memory_needed(compiled, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
+            raise OutOfMemory
+        return compiled
+
+
+def batched(rows: Sequence[tuple[np.ndarray, ...]], size: int) -> Batch:
+    """Stacks the inputs of several jobs; the last one's fill up what is missing to ``size``."""
+    rows = [*rows, *(rows[-1:] * (size - len(rows)))]
+    return tuple(np.stack(column) for column in zip(*rows, strict=True))
+
+
+def one_ahead(items: Iterable) -> Iterator:
+    """Yields the items, asking for each before the one ahead of it is used: the device never waits."""
+    previous, items = None, iter(items)
+    for item in items:
+        if previous is not None:
+            yield previous
+        previous = item
+    if previous is not None:
+        yield previous
+
+
+@contextlib.contextmanager
+def memory_errors() -> Iterator[None]:
+    """Turns what JAX and NumPy raise when memory is exhausted into :class:`OutOfMemory`."""
+    try:
+        yield
+    except MemoryError:
+        raise OutOfMemory from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise OutOfMemory from None
+
+
+def memory_needed(compiled: jax.stages.Compiled, devices: Sequence[jax.Device]) -> int:
+    """Bytes that one device needs while ``compiled`` runs; 0 where the backend doesn't tell."""
+    need = compiled.memory_analysis()
+    if need is None:
+        return 0
+    each = need.temp_size_in_bytes + need.output_size_in_bytes + need.argument_size_in_bytes
+    return each * (len(devices) if devices[0].platform == "cpu" else 1)  # CPUs share theirs
+
+
+def free_memory(device: jax.Device) -> int:
+    """Bytes free on ``device``; for a CPU those of the machine, or of the container's limit."""
+    if stats := device.memory_stats():
+        return stats["bytes_limit"] - stats["bytes_in_use"]
+    free = psutil.virtual_memory().available
+    with contextlib.suppress(OSError, ValueError):  # no control group, or no limit ("max")
+        group = Path("/sys/fs/cgroup")
+        limit, used = (int((group / name).read_text()) for name in ("memory.max", "memory.current"))
+        cached = re.search(r"^inactive_file (\d+)", (group / "memory.stat").read_text(), re.M)
+        free = min(free, limit - used + int(cached[1] if cached else 0))
+    return free

@@ -1,0 +1,377 @@
+"""Regions of images of every kind: found, restored on tiles as on the whole, all else untouched."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, PartitionSpec
+
+from jaxsr import networks, pipeline
+from jaxsr.image import files
+from jaxsr.image.values import to_float
+from jaxsr.pipeline import Enhance, Restore, Segment, Stages, Upscale, enhance
+from jaxsr.regions import masks, segment
+from jaxsr.zoo import weights
+
+OPTIONS = {
+    "span_compact": {"features": 4, "blocks": 2},
+    "attention_unet": {"features": [4, 8], "layers": 1, "side": 32},
+    "window_restorer": {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2},
+}
+QUICKLY = {"xla_backend_optimization_level": 0}  # compiled in half the time
+HEIGHT, WIDTH = 130, 120
+BOXES = [(5, 3, 20, 17), (90, 100, 30, 20)]  # two corners
+
+
+@pytest.fixture(scope="module")
+def make(random_params):
+    """``make(name, classes=…)``: a small network and its parameters."""
+
+    def make(name, **options):
+        options = OPTIONS[name] | options
+        if name == "span_compact":
+            network = networks.create(name, **options)
+            return network, random_params(network)
+        if name == "attention_unet":
+            network = networks.create_segmenter(name, **options)
+            return network, random_params(network, array(1, 32, 32, 3), gain=2.0)
+        network = networks.create_restorer(name, **options)
+        shapes = (1, 32, 32, 3), (1, 32, 32, 1), (1, 8, 8, 4)
+        return network, random_params(network, *(array(*shape) for shape in shapes))
+
+    return make
+
+
+def array(*shape):
+    return jax.ShapeDtypeStruct(shape, np.float32)
+
+
+@pytest.fixture(scope="module")
+def segmenter(make):
+    """One that finds about half of a gray image."""
+    network, params = make("attention_unet")
+    p = np.median(Segment(network, params)(np.full((32, 32), 0.5)))
+    params["logits"]["bias"] -= np.log(p / (1 - p))
+    return Segment(network, params)
+
+
+@pytest.fixture(scope="module")
+def restore(make, segmenter):
+    return Restore(*make("window_restorer"), segmenter)
+
+
+@pytest.fixture(scope="module")
+def chain(make, restore):
+    """The chain ×2 for images of any size."""
+    return Enhance(Upscale(*make("span_compact", scale=2)), restore)
+
+
+def stages_of(upscaler, segmenter, restorer):
+    """The same as a pure function's stages and parameters."""
+
+    def run(stage, method, params, *inputs):
+        return upscaler[0].apply({"params": {stage: params}}, *inputs, method=method)
+
+    names = {"extract": "extracted", "enhance": "enhanced", "fuse": "fused"}
+    three = {stage: functools.partial(run, stage, method) for stage, method in names.items()}
+    stages = Stages(
+        **three,
+        segment=functools.partial(segment.saliency, segmenter.network),
+        restore=restorer[0],
+        scale=upscaler[0].scale,
+    )
+    return stages, {**upscaler[1], "segment": segmenter.params, "restore": restorer[1]}
+
+
+def noise(*shape, dtype=np.uint8, seed=0):
+    high = 1 if dtype == np.float32 else np.iinfo(dtype).max
+    return (np.random.default_rng(seed).random(shape) * high).astype(dtype)
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_tiles_on_the_host_give_what_the_pure_function_gives(make, segmenter, scale):
+    upscaler, restorer = make("span_compact", scale=scale), make("window_restorer")
+    image = noise(HEIGHT, WIDTH, 3, dtype=np.float32)
+    mask = masks.boxes(BOXES, HEIGHT, WIDTH)
+    host = Enhance(Upscale(*upscaler), Restore(*restorer))(image, BOXES)
+    assert host.tiles == (1 if scale == 2 else 2)
+    stages, params = stages_of(upscaler, segmenter, restorer)
+    run = jax.jit(functools.partial(enhance, stages, core=96, budget=8))
+    pure = run(params, image[None], mask[None])
+    assert pure.left_over.tolist() == [0]
+    np.testing.assert_allclose(host.mask, pure.mask[0], atol=2e-5)
+    np.testing.assert_allclose(host.image, pure.image[0], atol=1e-5)
+    changed = np.abs(host.image - pure.fused[0]).max(-1)
+    assert changed[host.mask > masks.REGION].mean() > 0.01 and changed[host.mask == 0].max() < 1e-5
+
+
+@pytest.fixture(scope="module")
+def pure(make, segmenter):
+    """Stages ×2 and their parameters."""
+    return stages_of(make("span_compact", scale=2), segmenter, make("window_restorer"))
+
+
+def test_the_pure_chain_vmaps_and_shards_over_devices(pure):
+    stages, params = pure
+    run = functools.partial(enhance, stages, core=32, budget=2)
+    x = noise(4, 24, 20, 3, dtype=np.float32)
+    together = jax.jit(run, compiler_options=QUICKLY)(params, x)
+    assert together.image.shape == (4, 48, 40, 3) and together.mask.shape == (4, 48, 40)
+    mesh = jax.make_mesh((4,), ("images",), axis_types=(AxisType.Auto,))
+    one_by_one = jax.vmap(run, in_axes=(None, 0))  # of batches of one
+    spread = jax.shard_map(
+        one_by_one,
+        mesh=mesh,
+        in_specs=(PartitionSpec(), PartitionSpec("images")),
+        out_specs=PartitionSpec("images"),
+        check_vma=False,
+    )
+    apart = jax.jit(spread, compiler_options=QUICKLY)(params, x[:, None])
+    assert len(apart.image.sharding.device_set) == 4
+    for alone, batched in zip(apart, together, strict=True):
+        np.testing.assert_allclose(alone.reshape(batched.shape), batched, atol=1e-5)
+
+
+def test_every_stage_has_a_gradient(pure):
+    stages, params = pure
+    x = noise(1, 24, 20, 3, dtype=np.float32)
+
+    def loss(params):
+        result = enhance(stages, params, x, core=32, budget=2)
+        return ((result.image - 0.5) ** 2).mean() + (result.mask**2).mean()
+
+    gradients = jax.jit(jax.grad(loss), compiler_options=QUICKLY)(params)
+    for stage in ("extract", "enhance", "fuse", "segment", "restore"):
+        leaves = jax.tree.leaves(gradients[stage])
+        assert all(np.isfinite(leaf).all() for leaf in leaves)
+        assert any(np.abs(leaf).max() > 0 for leaf in leaves)
+
+
+def test_stages_are_exchanged_for_callables(pure):
+    stages, params = pure
+    x, parts = noise(2, 24, 20, 3, dtype=np.float32), {"fuse": np.float32(2), "restore": {}}
+    stages = dataclasses.replace(
+        stages,
+        enhance=lambda params, f0: f0 * 0,
+        fuse=lambda factor, x, f: factor * x.repeat(2, 1).repeat(2, 2) + f.mean(),
+        segment=lambda params, y: jnp.ones(y.shape[:3]),
+        restore=lambda params, y, mask, features: 1 - y,
+    )
+    result = jax.jit(functools.partial(enhance, stages))(params | parts, x)
+    fused = np.clip(2 * x, 0, 1).repeat(2, 1).repeat(2, 2)
+    np.testing.assert_allclose(result.fused, fused, atol=1e-6)
+    np.testing.assert_allclose(result.image, 1 - fused, atol=1e-6)  # no border within an image
+    given = jax.jit(functools.partial(enhance, stages))(
+        params | parts, x, np.zeros((2, 24, 20), "f")
+    )
+    np.testing.assert_array_equal(given.image, given.fused)
+
+
+def test_an_image_is_restored_at_its_own_size_by_either_path(make, restore):
+    network, params = make("window_restorer")
+    stages = Stages(None, None, None, None, network, scale=1)
+    image = noise(70, 90, 3, dtype=np.float32)
+    mask = masks.boxes([(10, 20, 40, 30)], 70, 90)
+    run = jax.jit(functools.partial(enhance, stages, core=64, budget=2))
+    pure = run({"restore": params}, image[None], mask[None])
+    np.testing.assert_array_equal(pure.fused[0], image)
+    np.testing.assert_allclose(restore(image, mask), pure.image[0], atol=1e-5)
+
+
+def test_the_chain_finds_the_region_itself_and_leaves_the_rest_bit_for_bit(chain):
+    for dtype in (np.uint8, np.uint16, np.float32):
+        image = noise(70, 90, 3, dtype=dtype)
+        result, mask, tiles = chain(image)
+        upscaled = chain.upscale(image)
+        np.testing.assert_array_equal(mask, chain.segment(upscaled))
+        region = mask > masks.REGION
+        assert 0.01 < region.mean() < 0.99 and tiles > 0
+        assert result.dtype == dtype
+        np.testing.assert_array_equal(result[~region], upscaled[~region])
+        assert (result != upscaled)[region].mean() > 0.3
+
+
+def test_every_kind_of_array_is_restored_in_its_own_kind(restore):
+    for shape, dtype in (
+        ((70, 90), np.uint8),
+        ((70, 90, 1), np.uint16),
+        ((70, 90, 2), np.float32),
+        ((70, 90, 3), np.float64),
+        ((70, 90, 4), np.uint8),
+    ):
+        image = (
+            noise(*shape, dtype=np.float32).astype(dtype)
+            if dtype == np.float64
+            else noise(*shape, dtype=dtype)
+        )
+        result, mask, tiles = restore.with_mask(image, [(10, 20, 40, 30)])
+        assert result.shape == shape and tiles == 1
+        assert result.dtype == (np.float32 if dtype == np.float64 else dtype)
+        np.testing.assert_array_equal(result[mask == 0], image[mask == 0].astype(result.dtype))
+        if shape[2:] in ((2,), (4,)):
+            np.testing.assert_array_equal(result[..., -1], image[..., -1])
+        colours = slice(None) if shape[2:] in ((), (1,), (3,)) else slice(-1)
+        inside = (result != image)[20:50, 10:50]
+        assert inside[..., colours].mean() > 0.5
+
+
+def test_sixteen_bits_stay_sixteen_bits_deep(restore, chain):
+    ramp = np.linspace(20_000, 40_000, 70 * 90).reshape(70, 90).round().astype(np.uint16)
+    for result in (restore(ramp, "all"), chain(ramp, "all").image):
+        assert result.dtype == np.uint16
+        assert np.unique(result).size > 5_000 and np.unique(result % 257).size == 257
+
+
+def test_what_alpha_hides_stays_and_does_not_bleed_into_the_region(restore):
+    image = np.zeros((70, 90, 4), np.uint8)
+    image[..., :3] = 9, 8, 7
+    image[:, 45:] = 200, 120, 40, 255
+    boxes = [(50, 20, 30, 30)]
+    result = restore(image, boxes)
+    np.testing.assert_array_equal(result[:, :45], image[:, :45])
+    opaque = np.broadcast_to(image[0, 89, :3], (70, 90, 3))
+    np.testing.assert_array_equal(result[:, 45:, :3], restore(opaque, boxes)[:, 45:])
+
+
+def test_a_file_becomes_a_picture_that_keeps_its_profile(restore, chain, tmp_path):
+    from PIL import ImageCms
+
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    files.write(tmp_path / "in.png", files.Picture(noise(70, 90, 3), icc=icc))
+    for result, shape in (
+        (restore(tmp_path / "in.png", "all"), (70, 90, 3)),
+        (chain(tmp_path / "in.png", "all").image, (140, 180, 3)),
+    ):
+        assert result.pixels.shape == shape and result.icc == icc
+    assert restore.segment(tmp_path / "in.png").shape == (70, 90)
+
+
+def test_one_pixel_passes_all_stages(restore, chain):
+    pixel = np.full((1, 1, 3), 99, np.uint8)
+    assert restore.segment(pixel).shape == (1, 1)
+    assert restore(pixel, [(0, 0, 1, 1)]).shape == (1, 1, 3)
+    assert chain(pixel).image.shape == (2, 2, 3)
+
+
+def test_no_region_runs_no_restorer(restore):
+    image = noise(70, 90, 3)
+    result, mask, tiles = restore.with_mask(image, np.zeros((70, 90), bool))
+    np.testing.assert_array_equal(result, image)
+    assert tiles == 0 and not mask.any()
+
+
+def test_images_of_other_sizes_compile_nothing_new(restore):
+    tiled = restore._tiled
+    for size in ((300, 280), (260, 310)):
+        restore(noise(*size, 3), [(100, 90, 20, 20)])
+        compiled = tiled._run(1)._cache_size()
+    restore(noise(333, 222, 3), [(150, 160, 9, 9), (100, 30, 9, 9)])
+    assert tiled._run(1)._cache_size() == compiled
+
+
+def test_tiles_in_batches_that_they_do_not_fill_are_each_as_if_alone(restore, monkeypatch):
+    image = noise(600, 600, 3)
+    boxes = [(x, y, 20, 20) for x, y in ((10, 10), (560, 10), (10, 560), (560, 560), (280, 280))]
+    expected, _, count = restore.with_mask(image, boxes)
+    assert count > 4
+    monkeypatch.setattr(pipeline.regions.TiledRestorer, "_each", lambda self, side: 3)
+    for devices in (jax.local_devices()[:1], jax.local_devices()[:2]):
+        batched = Restore(restore.network, restore.params, devices=devices)
+        np.testing.assert_array_equal(batched(image, boxes), expected)
+
+
+def test_less_memory_means_smaller_tiles_and_none_an_error(make, monkeypatch):
+    restore = Restore(*make("window_restorer"), devices=jax.local_devices()[:1])
+    tried = []
+
+    def plan(region, multiple, margin, sides, **options):
+        tried.append(sides)
+        raise pipeline.regions.OutOfMemory
+
+    monkeypatch.setattr(pipeline.regions.cover, "plan", plan)
+    with pytest.raises(ValueError, match="not enough memory"):
+        restore(noise(70, 90, 3), "all")
+    assert len(tried[0]) > len(tried[1]) and len(tried) > 2
+
+
+@pytest.mark.parametrize(
+    ("roi", "message"),
+    [
+        ([(95, 5, 10, 10)], "lies outside the image of 90×70"),
+        (np.zeros((5, 5), bool), "the mask is 5×5, the image 90×70"),
+        (np.full((70, 90), 2.0), r"in \[0, 1\], got 2"),
+        ([], "no boxes given"),
+        ("face", 'roi is "auto", "all", a mask or boxes, got \'face\''),
+    ],
+    ids=["box", "size", "range", "none", "word"],
+)
+def test_regions_that_cannot_be_are_refused(restore, roi, message):
+    with pytest.raises(ValueError, match=message):
+        restore(noise(70, 90, 3), roi)
+
+
+def test_without_a_segmenter_a_region_has_to_be_given(restore):
+    with pytest.raises(ValueError, match="no segmenter to find the region"):
+        Restore(restore.network, restore.params)(noise(70, 90, 3))
+
+
+def test_classes_have_masks_and_labels_that_agree(make):
+    segmenter = Segment(*make("attention_unet", classes=3), ["background", "cat", "dog"])
+    image = noise(50, 60, 3)
+    labels = segmenter.labels(image)
+    assert labels.dtype == np.uint8 and labels.shape == (50, 60) and np.unique(labels).size > 1
+    for index, name in enumerate(segmenter.classes):
+        mask = segmenter(image, name)
+        np.testing.assert_array_equal(mask > masks.REGION, labels == index)
+        np.testing.assert_array_equal(mask, segmenter(image, index))
+    expected = jax.jit(functools.partial(segment.saliency, segmenter.network))(
+        segmenter.params, to_float(image)[None]
+    )
+    np.testing.assert_allclose(segmenter(image), expected[0], atol=1e-5)
+    with pytest.raises(ValueError, match="no class 'cow'; there are: background, cat, dog"):
+        segmenter(image, "cow")
+    with pytest.raises(ValueError, match="no class '3'"):
+        segmenter(image, "3")
+    with pytest.raises(ValueError, match="no class -1"):
+        segmenter.index(-1)
+    assert Segment(segmenter.network, segmenter.params, ["0", "2", "1"]).index("1") == 2
+    with pytest.raises(ValueError, match="2 names for the 3 classes"):
+        Segment(segmenter.network, segmenter.params, ["a", "b"])
+
+
+def test_without_classes_there_is_none_to_name(segmenter):
+    image = noise(50, 60, 3)
+    np.testing.assert_array_equal(segmenter.labels(image) == 1, segmenter(image) > masks.REGION)
+    with pytest.raises(ValueError, match="tells only what stands out"):
+        segmenter(image, 1)
+
+
+def test_weights_files_become_chains_and_others_are_refused(make, tmp_path):
+    files = {}
+    for name, options in (
+        ("span_compact", {"scale": 2}),
+        ("attention_unet", {"classes": 2}),
+        ("window_restorer", {}),
+    ):
+        files[name] = tmp_path / f"{name}.safetensors"
+        _, params = make(name, **options)
+        notes = {"classes": "rest,thing"} if options.get("classes") else {}
+        saved = weights.Weights(name, OPTIONS[name] | options, params, notes)
+        weights.save(files[name], saved)
+    upscaler, segmenter, restorer = files.values()
+    chain = pipeline.load_chain(upscaler=upscaler, segmenter=segmenter, restorer=restorer)
+    assert chain.scale == 2 and chain.segment.classes == ("rest", "thing")
+    image = noise(40, 30, 3, dtype=np.float32)
+    result = chain(image, lambda image: chain.segment(image, "thing"))
+    assert result.image.shape == (80, 60, 3)
+    stages, params = pipeline.load_stages(2, upscaler=upscaler, segment=segmenter, restore=restorer)
+    assert stages.features
+    pure = jax.jit(functools.partial(enhance, stages))(params, image[None])
+    np.testing.assert_allclose(chain(image).image, pure.image[0], atol=1e-5)
+    with pytest.raises(ValueError, match="segmenter weights"):
+        pipeline.load_restorer(segmenter)
+    with pytest.raises(ValueError, match="no such weights file"):
+        pipeline.load_segmenter(tmp_path / "nothere.safetensors")
