@@ -19,9 +19,10 @@ def default_config() -> ml_collections.ConfigDict:
         {
             "name": "adam",  # or "adamw", "muon"
             "learning_rate": 5e-4,
-            "schedule": "cosine",  # or "multistep", "constant"
+            "schedule": "cosine",  # or "multistep", "constant", "stable"
             "warmup_steps": 0,
-            "final_fraction": 0.01,  # cosine: last learning rate / first
+            "final_fraction": 0.01,  # cosine, stable: last learning rate / first
+            "decay_steps": 0,  # stable: the last steps, in which the rate falls to that
             "milestones": (
                 0.5,
                 0.8,
@@ -39,7 +40,12 @@ def default_config() -> ml_collections.ConfigDict:
 
 
 def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedule:
-    """Learning rate over ``steps`` steps: linear warm-up, then the named decay."""
+    """Returns the learning rate over ``steps`` steps: linear warm-up, then the named decay.
+
+    "stable" is constant up to the last ``decay_steps``, and linear in them (warm-up–stable–decay). A run
+    can be prolonged from a checkpoint of its constant part by raising ``steps``, as if it had been meant
+    so from the start. Source: Hu et al., "MiniCPM" (2024), section 4.2.
+    """
     rest = max(1, steps - config.warmup_steps)
     peak = config.learning_rate
     if config.schedule == "cosine":
@@ -49,9 +55,13 @@ def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
         decay = optax.piecewise_constant_schedule(peak, at)
     elif config.schedule == "constant":
         decay = optax.constant_schedule(peak)
+    elif config.schedule == "stable":
+        last, fall = peak * config.final_fraction, min(config.decay_steps, rest)
+        decay = optax.linear_schedule(peak, last, fall, transition_begin=rest - fall)
     else:
         raise UserError(
-            f"config.optimizer.schedule is {config.schedule!r}; cosine, multistep or constant are known"
+            f"config.optimizer.schedule is {config.schedule!r}; cosine, multistep, constant and "
+            "stable are known"
         )
     if not config.warmup_steps:
         return decay

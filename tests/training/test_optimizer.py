@@ -17,6 +17,10 @@ def test_schedules_warm_up_and_decay():
     config.update(schedule="multistep", warmup_steps=0, milestones=(0.5, 0.75), factor=0.5)
     steps = optimizer.make_schedule(config, 100)
     np.testing.assert_allclose([steps(49), steps(51), steps(99)], [1, 0.5, 0.25], atol=1e-6)
+    config.update(schedule="stable", warmup_steps=10, decay_steps=20)
+    stable = optimizer.make_schedule(config, 100)
+    np.testing.assert_allclose([stable(5), stable(10), stable(80)], [0.5, 1, 1], atol=1e-6)
+    np.testing.assert_allclose([stable(90), stable(100)], [0.55, 0.1], atol=1e-6)
 
 
 def test_weight_decay_spares_biases_and_clipping_bounds_the_gradient():
