@@ -72,7 +72,7 @@ def read_masks(folder: Path):
 
 def segmented(name: str):
     """(name, pixels) → mask, by a segmenter."""
-    weights = zoo.load_segmenter(name)
+    weights = zoo.read_segmenter(name)
     network = zoo.build(weights, name)
     saliency = jax.jit(lambda x: segment.saliency(network, weights.params, x[None])[0])
     return lambda _, pixels: np.asarray(saliency(to_float(pixels))) > masks.REGION

@@ -53,7 +53,7 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
         codec.weights.save(target, export(loaded))
         return loaded
     loaded = zoo.folded(loaded)
-    zoo.weights.save(target, loaded)
+    zoo.weights.write(target, loaded)
     return loaded
 
 

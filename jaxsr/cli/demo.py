@@ -53,7 +53,7 @@ def enlarged(original, model: str | None) -> list:
     from jaxsr.evaluation.upscalers.protocol import degrade, score
     from jaxsr.image.resize import imresize_uint8
 
-    name = str(model or zoo.DEFAULT)
+    name = str(model or zoo.DEFAULT_UPSCALER)
     upscale = pipeline.load(name, 4)
     original, low = degrade("astronaut", original, 4)
     ours, seconds = timed(upscale, low)

@@ -79,7 +79,7 @@ def enhancer(arguments: argparse.Namespace, masks: dict[Path, Path]):
 
     chain = pipeline.load_chain(
         arguments.scale,
-        upscaler=arguments.model or zoo.DEFAULT,
+        upscaler=arguments.model or zoo.DEFAULT_UPSCALER,
         segmenter=region.segmenter_of(arguments),
         restorer=arguments.restorer or zoo.DEFAULT_RESTORER,
     )

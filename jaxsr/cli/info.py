@@ -117,7 +117,7 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
         loaded = codec.load(path)
         network, params = f"{loaded.name} (codec, hash {loaded.hash.hex()})", loaded.trainable
     else:
-        loaded = weights.load(path)
+        loaded = weights.read(path)
         kind, params = zoo.kind_of(loaded.network), loaded.params
         network = f"{loaded.network} ({kind.name if kind else 'not known here'})"
     options = ", ".join(f"{key}={value}" for key, value in loaded.options.items())

@@ -68,7 +68,7 @@ def released_by_network() -> dict[str, str]:
     from jaxsr.zoo.kinds import CODEC, RESTORER, SEGMENTER
 
     files: dict[str, Path] = {}
-    for name, scales in zoo.available().items():
+    for name, scales in zoo.released_upscalers().items():
         files[" ".join([name, *(f"×{scale}" for scale in scales)])] = next(iter(scales.values()))
     for kind in (SEGMENTER, RESTORER, CODEC):
         files |= zoo.released(kind)

@@ -17,7 +17,7 @@ from jaxsr.image.resize import imresize_uint8
 from jaxsr.tiling.upscaling import TiledUpscaler
 
 SCALE = 2
-DEFAULT = zoo.DEFAULT
+DEFAULT = zoo.DEFAULT_UPSCALER
 
 Pixels = UInt8[np.ndarray, "h w c"]
 
@@ -53,8 +53,8 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
     Raises:
       UserError: there is none of that name, or the file has no upscaler ×2.
     """
-    path = zoo.find(name_or_path, SCALE)
-    weights = zoo.read(path, zoo.UPSCALER)
+    path = zoo.find_weights(zoo.UPSCALER, name_or_path, SCALE)
+    weights = zoo.read_weights(path, zoo.UPSCALER)
     if weights.options.get("scale", 4) != SCALE:
         raise UserError(f"{path}: a picture at half its size takes an upscaler ×{SCALE}")
     return Enlarger(weights, os.fspath(name_or_path))
@@ -62,4 +62,4 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
 
 def available() -> list[str]:
     """Released upscalers that are there at ×2."""
-    return [name for name, scales in zoo.available().items() if SCALE in scales]
+    return [name for name, scales in zoo.released_upscalers().items() if SCALE in scales]

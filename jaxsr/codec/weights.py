@@ -38,7 +38,7 @@ def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
     Raises:
       UserError: there is no such name or file.
     """
-    return zoo.find_one(zoo.CODEC, name_or_path)
+    return zoo.find_weights(zoo.CODEC, name_or_path)
 
 
 def available() -> dict[str, Path]:

@@ -19,7 +19,7 @@ Name = str | os.PathLike
 def load_chain(
     scale: int | None = None,
     *,
-    upscaler: Name = zoo.DEFAULT,
+    upscaler: Name = zoo.DEFAULT_UPSCALER,
     segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
     restorer: Name = zoo.DEFAULT_RESTORER,
 ) -> "Enhance":
@@ -32,7 +32,7 @@ def load_chain(
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    known = conditions(zoo.load_restorer(restorer), zoo.load(upscaler, scale))
+    known = conditions(zoo.read_restorer(restorer), zoo.read_upscaler(upscaler, scale))
     return Enhance(load(upscaler, scale), load_restorer(restorer, segmenter), features=known)
 
 

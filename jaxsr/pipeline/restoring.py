@@ -28,7 +28,7 @@ def load_restorer(
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    weights = zoo.load_restorer(name_or_path)
+    weights = zoo.read_restorer(name_or_path)
     network = zoo.build(weights, name_or_path)
     segment = None if segmenter is None else load_segmenter(segmenter)
     return Restore(network, weights.params, segment)

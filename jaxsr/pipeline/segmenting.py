@@ -26,7 +26,7 @@ def load_segmenter(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    weights = zoo.load_segmenter(name_or_path)
+    weights = zoo.read_segmenter(name_or_path)
     names = weights.notes.get("classes", "")
     network = zoo.build(weights, name_or_path)
     return Segment(network, weights.params, names.split(",") if names else ())

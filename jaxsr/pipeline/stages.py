@@ -134,7 +134,7 @@ def upscaled(
 def load_stages(
     scale: int = 4,
     *,
-    upscaler: Name = zoo.DEFAULT,
+    upscaler: Name = zoo.DEFAULT_UPSCALER,
     extract: Name | Stage | None = None,
     enhance: Name | Stage | None = None,
     fuse: Name | Stage | None = None,
@@ -166,18 +166,20 @@ def load_stages(
     )
     features = True
     if isinstance(restore, str | os.PathLike):
-        weights = zoo.load_restorer(restore)
+        weights = zoo.read_restorer(restore)
         restore, params["restore"] = zoo.build(weights, restore), weights.params
         source = enhance or upscaler
         features = (
-            scale > 1 and not callable(source) and conditions(weights, zoo.load(source, scale))
+            scale > 1
+            and not callable(source)
+            and conditions(weights, zoo.read_upscaler(source, scale))
         )
     return Stages(**stages, restore=restore, scale=scale, features=features), params
 
 
 def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
     """The first three stages of an upscaler, and their parameters."""
-    weights = zoo.load(name, scale)
+    weights = zoo.read_upscaler(name, scale)
     network = zoo.build(weights, name)
 
     def run(params, *inputs, stage):
@@ -190,7 +192,7 @@ def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
 
 
 def _segmenting(name: Name) -> tuple[Stage, Params]:
-    weights = zoo.load_segmenter(name)
+    weights = zoo.read_segmenter(name)
     return functools.partial(saliency, zoo.build(weights, name)), weights.params
 
 
@@ -199,5 +201,5 @@ def conditions(restorer: Weights, upscaler: Weights) -> bool:
 
     That network is the note ``features_of`` of its weights, else the one of the released upscalers.
     """
-    known = restorer.notes.get("features_of", zoo.DEFAULT.replace("-", "_"))
+    known = restorer.notes.get("features_of", zoo.DEFAULT_UPSCALER.replace("-", "_"))
     return "fused" in restorer.params and upscaler.network == known

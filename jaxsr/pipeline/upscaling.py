@@ -18,17 +18,19 @@ from jaxsr.tiling.upscaling import Progress, TiledUpscaler, apply
 Params = dict[str, Any]
 
 
-def load(name_or_path: str | os.PathLike = zoo.DEFAULT, scale: int | None = None) -> "Upscale":
+def load(
+    name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
+) -> "Upscale":
     """An upscaler with weights: released ones by name, or those of a file.
 
     Args:
-      name_or_path: a name of ``zoo.available()``, or a ``.safetensors`` file.
+      name_or_path: a name of ``zoo.released_upscalers()``, or a ``.safetensors`` file.
       scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
 
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    weights = zoo.load(name_or_path, scale)
+    weights = zoo.read_upscaler(name_or_path, scale)
     return Upscale(zoo.build(weights, name_or_path), weights.params)
 
 

@@ -112,5 +112,5 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     options = config["model"]["options"] | scale
     notes = {"step": str(step)}
     if config["task"] == "restoration":  # it knows this network's features, and no other's
-        notes["features_of"] = network_of(zoo.find(config["upscaler"]))
+        notes["features_of"] = network_of(zoo.find_weights(zoo.UPSCALER, config["upscaler"]))
     return Weights(config["model"]["name"], options, params, notes)

@@ -39,9 +39,9 @@ def _params_of(source: str, scale: int) -> dict:
     if (Path(source) / FOLDER).is_dir():
         return load_weights(source).params
     try:
-        path = zoo.find_any(source, scale)
+        path = zoo.find_any_weights(source, scale)
         if codec.weights.holds_codec(path):
             return codec.load(path).trainable
-        return weights.load(path).params
+        return weights.read(path).params
     except ValueError as error:
         raise UserError(f"config.init_from: {error}; or give a run's --workdir") from None

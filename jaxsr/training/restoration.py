@@ -89,7 +89,7 @@ def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], Fl
 
 def frozen_upscaler(name: str, scale: int):
     """Low-resolution images → their high-resolution images and enhanced features, by released weights."""
-    weights = zoo.load(name, scale)
+    weights = zoo.read_upscaler(name, scale)
     network = networks.create(weights.network, **weights.options)
     params = {"params": weights.params}
     return lambda x: network.apply(params, x, method="with_features")

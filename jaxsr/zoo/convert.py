@@ -89,7 +89,7 @@ def convert_file(
         options["scale"] = scale
     converted = convert(state, **options)
     converted = dataclasses.replace(converted, notes={"converted_from": source.name})
-    weights.save(target, converted)
+    weights.write(target, converted)
     return converted
 
 

@@ -37,7 +37,7 @@ class Weights:
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def save(path: str | os.PathLike, weights: Weights) -> None:
+def write(path: str | os.PathLike, weights: Weights) -> None:
     """Writes ``weights`` to ``path``, whole or not at all."""
     flat = flax.traverse_util.flatten_dict(weights.params, sep="/")
     flat = {name: np.ascontiguousarray(value, np.float32) for name, value in flat.items()}
@@ -50,8 +50,8 @@ def save(path: str | os.PathLike, weights: Weights) -> None:
     write_bytes(path, safetensors.numpy.save(flat, metadata))
 
 
-def load(path: str | os.PathLike) -> Weights:
-    """Reads a file written by :func:`save`.
+def read(path: str | os.PathLike) -> Weights:
+    """Reads a file written by :func:`write`.
 
     Raises:
       UserError: there is no such file, it is not safetensors, or another program wrote it.

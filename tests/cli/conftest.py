@@ -38,7 +38,7 @@ def stage_files(random_params, tmp_path_factory):
             p = np.median(Segment(network, params)(skimage.data.chelsea()[100:148, 100:164]))
             params["logits"]["bias"] -= np.log(p / (1 - p))
         path = folder / f"{file}.safetensors"
-        weights.save(path, weights.Weights(name, options, params, notes or {}))
+        weights.write(path, weights.Weights(name, options, params, notes or {}))
         return path
 
     files = {name: write(name, name) for name in OPTIONS}

@@ -149,8 +149,8 @@ def test_the_region_in_a_file_is_restored(folder, run, stage_files):
     save(folder / "photo.png", CAT)
     run("compress", "photo.png", "-o", "region.jsr", "--box", "16,16,32,16")
     run("compress", "photo.png", "-o", "none.jsr")
-    restorer = weights.load(stage_files["window_restorer"])  # of other features than the release's
-    weights.save(
+    restorer = weights.read(stage_files["window_restorer"])  # of other features than the release's
+    weights.write(
         folder / "r.safetensors", dataclasses.replace(restorer, notes={"features_of": "-"})
     )
     restorer = ["--restorer", "r.safetensors", "--overwrite"]

@@ -147,7 +147,7 @@ def test_info_tells_of_images_and_of_weights(folder, capsys):
     save(folder / "deep.tif", CAT[..., :1].astype(np.uint16), CAT[..., 1].astype(np.uint16))
     code, out, _ = run(capsys, "info", "deep.tif")
     assert code == 0 and "32×24" in out and "gray and alpha" in out and "16 a channel" in out
-    released = jaxsr.zoo.find("span-compact", 4)
+    released = jaxsr.zoo.find_weights(jaxsr.zoo.UPSCALER, "span-compact", 4)
     code, out, _ = run(capsys, "info", str(released))
     assert code == 0 and "span_compact" in out and "194608" in out
     (folder / "text.png").write_text("hello")

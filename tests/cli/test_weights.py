@@ -39,7 +39,7 @@ def test_a_run_is_converted_and_the_command_for_it_named(run, tmp_path, capsys):
     assert main(["convert", str(tmp_path / "run"), str(target)]) == 0
     out = capsys.readouterr().out
     assert f"{target}: {name}\n" in out and f"{kind.command} … --model {target}" in out
-    loaded = weights.load(target)
+    loaded = weights.read(target)
     assert "scale" not in loaded.options
     assert loaded.notes.get("features_of") == ("span_compact" if kind is kinds.RESTORER else None)
     assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), loaded.params, params))
@@ -55,7 +55,7 @@ def test_classes_are_given_names(run, tmp_path, capsys):
     assert main([*convert, "background,cat"]) == 2
     assert "trained for 3 classes; give each one's name" in capsys.readouterr().err
     assert main([*convert, "background, cat,dog"]) == 0
-    assert weights.load(target).notes["classes"] == "background,cat,dog"
+    assert weights.read(target).notes["classes"] == "background,cat,dog"
 
 
 @pytest.mark.parametrize("classes", [{"classes": 1}, {}])

@@ -278,10 +278,12 @@ def test_errors_within_a_finer_region_count_more(small):
 
 def test_another_upscaler_than_the_files_own_is_a_clear_error(small, tmp_path):
     data = codec.encode(CAT, mode="half", model=small)
-    weights = zoo.read(zoo.find(scale=2), zoo.UPSCALER)
+    weights = zoo.read_weights(
+        zoo.find_weights(zoo.UPSCALER, zoo.DEFAULT_UPSCALER, 2), zoo.UPSCALER
+    )
     weights.params["enhance"]["block_0"]["conv_0"]["bias"][0] += 0.5
     path = tmp_path / "other.safetensors"
-    zoo.weights.save(path, weights)
+    zoo.weights.write(path, weights)
     with pytest.raises(ValueError, match=r"with another upscaler .*201f6149.*than the one given"):
         codec.decode(data, model=small, upscaler=path)
     other = codec.encode(CAT, mode="half", model=small, upscaler=path)
@@ -290,7 +292,12 @@ def test_another_upscaler_than_the_files_own_is_a_clear_error(small, tmp_path):
     ):
         codec.decode(other, model=small)
     with pytest.raises(ValueError, match="takes an upscaler ×2"):
-        codec.encode(CAT, mode="half", model=small, upscaler=zoo.find(scale=4))
+        codec.encode(
+            CAT,
+            mode="half",
+            model=small,
+            upscaler=zoo.find_weights(zoo.UPSCALER, zoo.DEFAULT_UPSCALER, 4),
+        )
 
 
 # ---- the region in a file ----

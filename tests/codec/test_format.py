@@ -261,7 +261,7 @@ def test_it_decodes_files_that_hold_the_picture_at_half_its_size(arrays, tiny_co
     mask[:32, 10:70] = True
     file = read_file(codec.encode(image, 60, roi=mask, roi_gain=6.0, mode="half", model=tiny_codec))
     assert (file["width"], file["height"], file["coded"]) == (79, 37, (19, 40))
-    assert file["upscaler"] == hash_of(zoo.find("span-compact", 2))
+    assert file["upscaler"] == hash_of(zoo.find_weights(zoo.UPSCALER, "span-compact", 2))
     assert read_region(file["region"], 2, 3).tolist() == [[3, 6, 3], [0, 0, 0]]
     _, _, residual, _ = read_symbols(arrays, file)
     assert residual.any()

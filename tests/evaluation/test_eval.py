@@ -45,7 +45,7 @@ def tiny_span(random_params, tmp_path_factory):
     options = {"scale": 2, "features": 4}
     network = networks.create("span", **options)
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    weights.save(path, weights.Weights("span", options, random_params(network)))
+    weights.write(path, weights.Weights("span", options, random_params(network)))
     return path
 
 

@@ -56,7 +56,7 @@ def tiny_segmenter(random_params, tmp_path_factory):
     network = networks.create_segmenter("attention_unet", **options)
     params = random_params(network, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))
     path = tmp_path_factory.mktemp("weights") / "segmenter.safetensors"
-    weights.save(path, Weights("attention_unet", options, params))
+    weights.write(path, Weights("attention_unet", options, params))
     return path
 
 
@@ -68,7 +68,7 @@ def tiny_restorer(random_params, tmp_path_factory):
     shapes = (1, 32, 32, 3), (1, 32, 32, 1), (1, 8, 8, 32)
     inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
     path = tmp_path_factory.mktemp("weights") / "restorer.safetensors"
-    weights.save(path, Weights("window_restorer", options, random_params(network, *inputs)))
+    weights.write(path, Weights("window_restorer", options, random_params(network, *inputs)))
     return path
 
 
@@ -86,7 +86,7 @@ def test_a_segmenter_is_measured_beside_the_baselines(
     script.run(config)
     (measured,) = json.loads(Path(config.out).read_text())["sets"]
     ours, gaussian, everything = measured["saliency"]
-    finder = regions.segmenting(weights.load(tiny_segmenter))
+    finder = regions.segmenting(weights.read(tiny_segmenter))
     (expected,) = saliency.evaluate({"": finder}, masked.read(photos))
     assert ours["mae"] == pytest.approx(expected.mae, abs=1e-6)
     assert ours["max_f"] == pytest.approx(expected.max_f, abs=1e-6)
@@ -130,7 +130,7 @@ def test_a_restorer_is_measured_in_three_places(script, photos, tiny_restorer, t
 
 
 def test_a_run_is_measured_as_what_it_trained(photos, tiny_segmenter, tiny_restorer):
-    segmenter, restorer = (weights.load(path) for path in (tiny_segmenter, tiny_restorer))
+    segmenter, restorer = (weights.read(path) for path in (tiny_segmenter, tiny_restorer))
     assert [stage is None for stage in regions.stages(configured(), segmenter)] == [False, True]
     assert [stage is None for stage in regions.stages(configured(), restorer)] == [True, False]
     both = configured(restorer=str(tiny_restorer))
@@ -186,7 +186,7 @@ def test_masks_of_numbers_or_colours_are_refused(tmp_path):
 
 
 def test_a_restorer_is_given_only_the_features_it_was_trained_with(tiny_restorer):
-    known = weights.load(tiny_restorer)
+    known = weights.read(tiny_restorer)
     other = dataclasses.replace(known, notes={"features_of": "pan"})
     low, mask = skimage.data.astronaut()[:32, :32], np.ones((64, 64), bool)
     results = [regions.restoring(loaded, "span-compact")(low, mask, 2) for loaded in (known, other)]

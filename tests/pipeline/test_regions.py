@@ -360,7 +360,7 @@ def test_weights_files_become_chains_and_others_are_refused(make, tmp_path):
         _, params = make(name, **options)
         notes = {"classes": "rest,thing"} if options.get("classes") else {}
         saved = weights.Weights(name, OPTIONS[name] | options, params, notes)
-        weights.save(files[name], saved)
+        weights.write(files[name], saved)
     upscaler, segmenter, restorer = files.values()
     chain = pipeline.load_chain(upscaler=upscaler, segmenter=segmenter, restorer=restorer)
     assert chain.scale == 2 and chain.segment.classes == ("rest", "thing")

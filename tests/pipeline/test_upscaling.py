@@ -137,12 +137,12 @@ def test_what_is_no_image_is_refused_with_what_is(upscale):
 def test_loaded_weights_upscale_by_their_scale_and_others_are_refused(random_params, tmp_path):
     options = {"scale": 2, "features": 4}
     params = random_params(networks.create("span", **options))
-    weights.save(tmp_path / "two.safetensors", weights.Weights("span", options, params))
+    weights.write(tmp_path / "two.safetensors", weights.Weights("span", options, params))
     upscale = pipeline.load(tmp_path / "two.safetensors")
     assert upscale.scale == 2
     assert upscale(noise(5, 6, 3)).shape == (10, 12, 3)
 
     options["features"] = 8
-    weights.save(tmp_path / "wrong.safetensors", weights.Weights("span", options, params))
+    weights.write(tmp_path / "wrong.safetensors", weights.Weights("span", options, params))
     with pytest.raises(ValueError, match="do not fit the network they name"):
         pipeline.load(tmp_path / "wrong.safetensors")

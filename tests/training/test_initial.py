@@ -22,10 +22,12 @@ def segmenter(random_params):
 @pytest.fixture
 def released(segmenter, tmp_path, monkeypatch):
     """The name of weights that are released for this test."""
-    weights.save(
+    weights.write(
         tmp_path / "tiny.safetensors", weights.Weights("attention_unet", OPTIONS, segmenter)
     )
-    monkeypatch.setattr(zoo, "find_any", functools.partial(zoo.find_any, folder=tmp_path))
+    monkeypatch.setattr(
+        zoo, "find_any_weights", functools.partial(zoo.find_any_weights, folder=tmp_path)
+    )
     return "tiny"
 
 

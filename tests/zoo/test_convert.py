@@ -136,7 +136,7 @@ def test_a_file_name_may_tell_the_scale_and_the_written_file_builds_the_network(
     source, target = tmp_path / "PANx3_small.safetensors", tmp_path / "pan.safetensors"
     source.write_bytes(safetensors.numpy.save(pan_state(3)))
     written = convert_file(source, target)
-    read = weights.load(target)
+    read = weights.read(target)
     assert read.options == written.options and read.options["scale"] == 3
     assert read.notes == {"converted_from": "PANx3_small.safetensors"}
     network = create(read.network, **read.options)

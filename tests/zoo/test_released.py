@@ -11,7 +11,7 @@ from jaxsr import networks, pipeline, zoo
 from jaxsr.evaluation.upscalers.protocol import evaluate
 from jaxsr.networks import count
 
-RELEASED = [(name, scale) for name, scales in zoo.available().items() for scale in scales]
+RELEASED = [(name, scale) for name, scales in zoo.released_upscalers().items() for scale in scales]
 
 
 @pytest.fixture(scope="module", params=RELEASED, ids=lambda model: f"{model[0]}-x{model[1]}")
@@ -29,10 +29,10 @@ def test_a_photograph_gains_over_bicubic(model):
 
 
 def test_the_default_is_small_and_there_at_every_scale():
-    scales = zoo.available()[zoo.DEFAULT]
-    assert tuple(scales) == zoo.SCALES
+    scales = zoo.released_upscalers()[zoo.DEFAULT_UPSCALER]
+    assert tuple(scales) == networks.SCALES
     for path in scales.values():
-        weights = zoo.weights.load(path)
+        weights = zoo.weights.read(path)
         network = networks.create(weights.network, **weights.options)
         assert count.parameters(network) < 400_000
         assert sum(leaf.size for leaf in jax.tree.leaves(weights.params)) == count.parameters(

@@ -67,8 +67,8 @@ def stages(
     Raises:
       UserError: a run trained neither, or there are no such weights.
     """
-    segmenter = zoo.load_segmenter(config.model) if config.model else None
-    restorer = zoo.load_restorer(config.restorer) if config.restorer else None
+    segmenter = zoo.read_segmenter(config.model) if config.model else None
+    restorer = zoo.read_restorer(config.restorer) if config.restorer else None
     if weights is not None:
         kind = kind_of(weights.network)
         if kind not in (SEGMENTER, RESTORER):
@@ -108,7 +108,7 @@ def restoring(weights: Weights, upscaler: str) -> region_quality.Process:
 
     @functools.cache
     def chain(scale: int):
-        enlarger = zoo.load(upscaler, scale) if scale > 1 else None
+        enlarger = zoo.read_upscaler(upscaler, scale) if scale > 1 else None
         enlarge = zoo.build(enlarger) if enlarger else None
         knows = enlarger is not None and conditions(weights, enlarger)
 
