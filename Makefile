@@ -1,12 +1,12 @@
-# make demo | make test | make lint | make format   [PYTHON=python3.12]
+# make demo | make test | make lint | make format | make docs   [PYTHON=python3.12]
 PYTHON ?= python3
 # every Python has an environment of its own; plain python3's is .venv
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format docs clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.all
 	$(BIN)/jaxsr demo --output demo
 
 test: lint
@@ -20,6 +20,11 @@ format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# the pages of docs/ as a site; any warning fails it
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo 'the site: site/index.html'
+
 # the environment with one extra; again whenever the dependencies change
 $(VENV)/.%: setup.cfg
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -30,4 +35,4 @@ $(VENV)/.%: setup.cfg
 	@touch $@
 
 clean:
-	rm -rf .venv* .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info demo
+	rm -rf .venv* .cache .pytest_cache .ruff_cache .hypothesis build *.egg-info demo site

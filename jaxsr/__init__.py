@@ -1,12 +1,37 @@
-"""Attention-based super-resolution, restoration and compression of images in JAX."""
+"""Attention-based super-resolution, restoration and compression of images in JAX.
+
+What users import is here, each part loaded when it is first asked for, so that ``import jaxsr`` and
+``jaxsr --help`` need no JAX:
+
+- :func:`load`: released or own weights as a function from image to larger image,
+- :mod:`pipeline`: segmenting, restoring and the whole chain in the same way, and as pure functions,
+- :mod:`codec`: images to ``.jsr`` files and back,
+- :mod:`networks`, :mod:`attention`: the networks and their operators as Flax modules and functions,
+- :mod:`image`: files, colour, resizing, metrics,
+- :mod:`errors`: the one kind of error that a user can cause.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxsr import attention, codec, errors, image, networks, pipeline
+    from jaxsr.pipeline import load
 
 __version__ = "0.1.0"
 
+__all__ = ["attention", "codec", "errors", "image", "load", "networks", "pipeline"]
 
-def __getattr__(name: str):
-    """``jaxsr.load``, imported when it is first asked for: ``jaxsr --help`` needs no JAX."""
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "load":
-        from jaxsr.pipeline import load
+        return importlib.import_module("jaxsr.pipeline").load
+    return importlib.import_module(f"jaxsr.{name}")
 
-        return load
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    """Names what can be imported, loaded yet or not."""
+    return sorted({*globals(), *__all__})

@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """All commands and their flags."""
-    top = Parser(prog="jaxsr", description=jaxsr.__doc__)
+    top = Parser(prog="jaxsr", description=jaxsr.__doc__.splitlines()[0])
     top.add_argument("--version", action="version", version=f"jaxsr {jaxsr.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import os
 
-from jaxsr.errors import UserError
+from jaxsr.errors import UserError, needs_extra
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -31,7 +31,6 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
     """Writes ``target`` and returns what it was made of."""
     from jaxsr import codec, networks, zoo
     from jaxsr.codec.export import export
-    from jaxsr.training import checkpoints
     from jaxsr.zoo.convert import convert_file
 
     if not target.endswith(".safetensors"):
@@ -40,6 +39,8 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
         if classes is not None:
             raise UserError("--classes is for runs of segmenters")
         return convert_file(source, target, scale)
+    with needs_extra("train", "reading a training run"):
+        from jaxsr.training import checkpoints
     loaded = checkpoints.load_weights(source)
     if classes is not None:
         loaded = dataclasses.replace(

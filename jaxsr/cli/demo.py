@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from jaxsr.errors import UserError
+from jaxsr.errors import needs_extra
 
 # Of scikit-image's astronaut (NASA, public domain; inside its wheel): the face, in pixels.
 DETAIL = slice(60, 188), slice(150, 320)
@@ -132,10 +132,6 @@ def photograph():
     Raises:
       UserError: scikit-image is not installed.
     """
-    try:
+    with needs_extra("demo", "the demo's photograph"):
         import skimage.data
-    except ModuleNotFoundError:
-        raise UserError(
-            "the demo's photograph comes with scikit-image: pip install 'jaxsr[demo]'"
-        ) from None
     return skimage.data.astronaut()
