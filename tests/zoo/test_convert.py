@@ -3,6 +3,8 @@
 That converted networks also compute the same is checked in tests/networks/test_parity.py.
 """
 
+from pathlib import Path
+
 import flax.traverse_util
 import jax
 import numpy as np
@@ -12,7 +14,18 @@ import safetensors.numpy
 from jaxsr.networks import create
 from jaxsr.networks.span import fold
 from jaxsr.zoo import weights
-from jaxsr.zoo.convert import DIALECTS, convert, convert_file, translate_leaf
+from jaxsr.zoo.convert import convert, convert_file
+from jaxsr.zoo.dialects import DIALECTS
+from jaxsr.zoo.dialects.dialect import translate_leaf
+
+GOLDEN = sorted((Path(__file__).parents[1] / "networks/golden").glob("*.npz"))
+
+
+def state_in(path):
+    """The state dict of the authors' own code that a golden file of the networks holds."""
+    with np.load(path) as golden:
+        names = [name for name in golden.files if name.startswith("state/")]
+        return {name.removeprefix("state/"): golden[name] for name in names}
 
 
 def state_of(shapes):
@@ -84,6 +97,21 @@ def edsr_basicsr_state(blocks=2):
         if name in words:
             renamed[f"{words[name]}.{leaf}"] = value
     return renamed
+
+
+def rcan_official_state(blocks=2):
+    """Two groups; the convolution after two blocks has the name of an EDSR block's."""
+    shapes = with_bias("head.0", 4, 3, 3, 3) | with_bias("body.2", 4, 4, 3, 3)
+    for group in range(2):
+        for k in range(blocks):
+            block = f"body.{group}.body.{k}.body"
+            shapes |= with_bias(f"{block}.0", 4, 4, 3, 3) | with_bias(f"{block}.2", 4, 4, 3, 3)
+            shapes |= with_bias(f"{block}.3.conv_du.0", 2, 4, 1, 1)
+            shapes |= with_bias(f"{block}.3.conv_du.2", 4, 2, 1, 1)
+        shapes |= with_bias(f"body.{group}.body.{blocks}", 4, 4, 3, 3)
+    shapes |= with_bias("tail.0.0", 36, 4, 3, 3) | with_bias("tail.1", 3, 4, 3, 3)
+    centring = {k: v for k, v in edsr_official_state().items() if "_mean" in k}
+    return state_of(shapes) | centring
 
 
 def rcan_basicsr_state():
@@ -182,10 +210,31 @@ def test_rcan_of_basicsr_is_recognised_and_its_1x1_convolutions_become_dense():
     assert attention["down"]["kernel"].shape == (4, 2)
 
 
+def test_an_official_rcan_is_not_taken_for_the_edsr_whose_names_it_has():
+    assert convert(rcan_official_state()).network == "rcan"
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        pan_state(4),
+        span_state(),
+        span_state(branches=False),
+        edsr_official_state(),
+        edsr_basicsr_state(),
+        rcan_official_state(),
+        rcan_basicsr_state(),
+        *(state_in(path) for path in GOLDEN),
+    ],
+)
+def test_every_state_is_in_one_dialect_only(state):
+    assert sum(dialect.recognises(state) for dialect in DIALECTS) == 1
+
+
 def test_an_unknown_checkpoint_is_told_what_is_known():
     with pytest.raises(ValueError, match="unknown checkpoint with 1 arrays") as caught:
         convert({"conv.weight": np.zeros((1, 1, 3, 3))})
-    assert all(name in str(caught.value) for name in DIALECTS)
+    assert all(dialect.name in str(caught.value) for dialect in DIALECTS)
 
 
 @pytest.mark.parametrize(

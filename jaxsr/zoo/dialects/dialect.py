@@ -1,0 +1,103 @@
+"""A dialect: how one PyTorch code base names the parameters of one family of networks."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jaxsr.errors import UserError
+from jaxsr.zoo.dialects.state import State, pattern
+
+Rules = tuple[tuple[str, str], ...]
+Description = tuple[str, dict[str, Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Dialect:
+    """How to recognise a state dict, read the network's size off it, and rename its arrays.
+
+    Attributes:
+      name: what the family is called, with the code base where there are several.
+      has: keys that every state of this dialect has. With ``lacks`` they tell it from all others.
+      lacks: keys that none of its states has.
+      describe: state → (the network's name in ``jaxsr.networks``, its factory's options). An option
+        that the state does not tell is left out; the caller must give it.
+      rules: (their name, our path) pairs, the first that matches counts. ``#`` stands for a number,
+        the first one on the left for the first on the right and so on. Their name is without
+        ``.weight`` or ``.bias``; our path gets ``/kernel``, ``/scale`` or ``/bias`` (``_kernel`` …
+        where it ends in an underscore). A rule that names a whole key takes its value unchanged, to
+        exactly our path.
+      ignored: patterns of keys that hold nothing we need (buffers, stale copies); ``#`` as above.
+      first: the number their blocks count from; ours count from 0.
+      prepare: applied to the state first, where arrays differ by more than name and axis order.
+    """
+
+    name: str
+    has: tuple[str, ...]
+    describe: Callable[[State], Description]
+    rules: Rules
+    lacks: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    first: int = 0
+    prepare: Callable[[State], State] = dict
+
+    def recognises(self, state: State) -> bool:
+        """Return True if ``state`` is in this dialect."""
+        return all(key in state for key in self.has) and not any(k in state for k in self.lacks)
+
+    def described(self, state: State) -> Description:
+        """Return the network's name, and the options of its factory that the state tells.
+
+        Raises:
+          UserError: arrays that tell them are missing or have another rank.
+        """
+        try:
+            return self.describe(state)
+        except (KeyError, IndexError, ZeroDivisionError) as error:
+            raise UserError(f"incomplete checkpoint ({type(error).__name__}: {error})") from None
+
+    def renamed(self, state: State) -> dict[str, np.ndarray]:
+        """Translate a state: flat ``a/b/kernel`` names, arrays in our order of axes.
+
+        Raises:
+          UserError: the state has a key that no rule knows.
+        """
+        ignored = [pattern(name) for name in self.ignored]
+        rules = [(pattern(theirs), ours) for theirs, ours in self.rules]
+        return dict(
+            self._translated(key, value, rules)
+            for key, value in self.prepare(state).items()
+            if not any(name.fullmatch(key) for name in ignored)
+        )
+
+    def _translated(
+        self, key: str, value: np.ndarray, rules: list[tuple[re.Pattern, str]]
+    ) -> tuple[str, np.ndarray]:
+        name, _, leaf = key.rpartition(".")
+        for theirs, ours in rules:
+            if match := theirs.fullmatch(key):
+                return self._numbered(ours, match), value
+            if leaf in ("weight", "bias") and (match := theirs.fullmatch(name)):
+                path = self._numbered(ours, match)
+                leaf, value = translate_leaf(leaf, value)
+                return path + ("" if path.endswith("_") else "/") + leaf, value
+        raise UserError(f"the checkpoint has {key!r}, which the published network has not")
+
+    def _numbered(self, path: str, match: re.Match) -> str:
+        numbers = iter(match.groups())
+        return re.sub("#", lambda _: str(int(next(numbers)) - self.first), path)
+
+
+def translate_leaf(leaf: str, value: np.ndarray) -> tuple[str, np.ndarray]:
+    """Rename a leaf and order its axes as linen does.
+
+    ``weight`` becomes ``kernel`` (O I H W → H W I O, O I → I O) or, with one axis, a norm's
+    ``scale``; ``bias`` stays as it is.
+    """
+    if leaf == "bias":
+        return "bias", value
+    if value.ndim == 1:
+        return "scale", value
+    return "kernel", np.moveaxis(value, (1, 0), (-2, -1))

@@ -1,0 +1,52 @@
+"""What a PyTorch state dict tells of its network: counts, scales, centring."""
+
+import functools
+import re
+from collections.abc import Mapping
+
+import numpy as np
+
+from jaxsr.errors import UserError
+from jaxsr.networks.upscaler import DIV2K_MEAN
+
+State = Mapping[str, np.ndarray]  # parameter names → arrays
+
+# Buffers of the official EDSR and RCAN, which shift colours by constants.
+MEAN_LAYERS = ("sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias")
+
+
+@functools.cache
+def pattern(name: str) -> re.Pattern[str]:
+    """Compile a name in which every ``#`` stands for a number."""
+    return re.compile(re.escape(name).replace(r"\#", r"(\d+)"))
+
+
+def count(state: State, name: str) -> int:
+    """Count the different numbers that the first ``#`` of ``name`` takes among the keys."""
+    matches = (pattern(name).match(key) for key in state)
+    return len({match[1] for match in matches if match})
+
+
+def shuffle_scale(weight: np.ndarray) -> int:
+    """Return the scale of a convolution to ``3·scale²`` channels before a pixel shuffle."""
+    return round((weight.shape[0] / 3) ** 0.5)
+
+
+def stages_scale(state: State, stages: str) -> int:
+    """Return the scale of convolutions to ``step²`` times the channels: the steps' product."""
+    keys = [key for key in state if pattern(stages).match(key) and key.endswith(".weight")]
+    steps = [round((state[key].shape[0] / state[key].shape[1]) ** 0.5) for key in keys]
+    return int(np.prod(steps))
+
+
+def check_mean(state: State) -> None:
+    """Check that a centring layer, where there is one, subtracts the mean that ours does.
+
+    Raises:
+      UserError: it subtracts another.
+    """
+    expected = -255 * np.array(DIV2K_MEAN)
+    if not np.allclose(state.get("sub_mean.bias", expected), expected, atol=1e-2):
+        raise UserError(
+            f"the checkpoint centres images by {state['sub_mean.bias']}, ours by {expected}"
+        )
