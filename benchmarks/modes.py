@@ -23,7 +23,7 @@ RATES = "0.04,0.06,0.08,0.1,0.12,0.16,0.2,0.3"
 def main():
     flags = parsed()
     rates = [float(rate) for rate in flags.bpp.split(",")]
-    model, upscaler = codec.load(flags.model), half.load(flags.upscaler)
+    model, upscaler = codec.load(flags.model), half.load_enlarger(flags.upscaler)
     found = {rate: [] for rate in rates}
     for _, pixels in list(originals.read(flags.images))[: flags.limit]:
         for rate, row in measured(model, upscaler, pixels, rates):

@@ -60,7 +60,7 @@ def decompressor(arguments: argparse.Namespace):
     from jaxsr.image import files
 
     model = codec.load(arguments.model) if arguments.model else None
-    upscaler = codec.half.load(arguments.upscaler) if arguments.upscaler else None
+    upscaler = codec.half.load_enlarger(arguments.upscaler) if arguments.upscaler else None
     finish = finisher(arguments)
 
     def decompress(job: paths.Job) -> str:

@@ -3,19 +3,19 @@
 A file decodes to the same symbols on every device, and to the same pixels within ±1 of 255.
 """
 
-import functools
 import os
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, PRNGKeyArray, Shaped, UInt8
+from jaxtyping import Array, Float32, Shaped, UInt8
 
-from jaxsr.codec import coder, container, encoder, half, region, weights
+from jaxsr.codec import container, encoder, half, region, weights
 from jaxsr.codec.container import LEVELS, Header, parse_header
+from jaxsr.codec.differentiable import coded, rate_distortion, rate_of  # noqa: F401
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
+from jaxsr.codec.weights import load
 from jaxsr.errors import UserError
 from jaxsr.image import files
 from jaxsr.image.values import from_float
@@ -26,12 +26,6 @@ MODES = ("full", "half", "auto")
 Image = Shaped[np.ndarray | Array, "..."] | files.Picture | str | os.PathLike
 
 info = parse_header
-
-
-@functools.lru_cache(maxsize=4)
-def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
-    """A codec's model, by released name or file; see :func:`jaxsr.codec.weights.load`."""
-    return weights.load(name_or_path)
 
 
 def encode(
@@ -79,7 +73,7 @@ def encode(
     source = encoder.Source(picture, roi, roi_gain, keep_metadata)
     model = _loaded(model, load)
     enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
-    enlargers = [enlarger and _loaded(enlarger, half.load) for enlarger in enlargers]
+    enlargers = [enlarger and _loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
     if bpp is not None or max_bytes is not None:
         limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
         return _within(limit, model, source, enlargers)
@@ -199,7 +193,7 @@ def _model_of(header: Header, given) -> Model:
 def _enlarger_of(header: Header, given) -> Enlarger | None:
     if header.scale == 1:
         return None
-    return _named(header.upscaler, "an upscaler", given, half.available(), half.load)
+    return _named(header.upscaler, "an upscaler", given, half.available(), half.load_enlarger)
 
 
 def _named(wanted: bytes, what: str, given, released, load):
@@ -225,38 +219,6 @@ def _named(wanted: bytes, what: str, given, released, load):
 def _loaded(given, load):
     """What was given, read if it is a name or a path."""
     return load(given) if isinstance(given, str | os.PathLike) else given
-
-
-def rate_distortion(
-    image: Float[Array, "b h w 3"],
-    quality: float | Float[Array, ""] | Float[Array, "b"] = 50.0,
-    *,
-    key: PRNGKeyArray | None = None,
-    model: str | os.PathLike | Model = DEFAULT,
-) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
-    """What the codec makes of images in [0, 1], differentiable in them: for training on top of it.
-
-    Rounding passes gradients as if it were not there, and the gradients of the bits are those of values
-    with noise in place of rounding, as in the codec's own training.
-
-    Args:
-      quality: 1 to 100, fractions too; one or one for each image.
-      key: of the noise; one and the same unless given.
-
-    Returns:
-      The images as decoded, and the bits per pixel they are estimated to take.
-    """
-    model = _loaded(model, load)
-    batch, height, width, _ = image.shape
-    pad = [(0, 0), (0, -height % 128), (0, -width % 128), (0, 0)]
-    x = jnp.pad(image, pad, mode="edge")
-    rate = jnp.broadcast_to((jnp.asarray(quality, jnp.float32) - 1) / 99, (batch,))
-    region = jnp.zeros((batch, x.shape[1] // coder.DOWN, x.shape[2] // coder.DOWN))
-    key = jax.random.key(0) if key is None else key
-    params = jax.tree.map(jnp.asarray, model.trainable)
-    coded = model.network.apply({"params": params}, x, rate, region, key)
-    bits = (coded.latent_bits + coded.hyper_bits) / (height * width)
-    return coded.output[:, :height, :width], bits
 
 
 def _picture(image: Any) -> files.Picture:

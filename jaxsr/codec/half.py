@@ -3,14 +3,15 @@
 Which upscaler a file was made with, it says by a hash: another one would give another picture.
 """
 
-import functools
 import os
+from pathlib import Path
 
 import flax.traverse_util
 import numpy as np
 from jaxtyping import UInt8
 
 from jaxsr import zoo
+from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import fingerprint
 from jaxsr.errors import UserError
 from jaxsr.image.resize import imresize_uint8
@@ -46,18 +47,21 @@ class Enlarger:
         return self._tiled([pixels])[0][:height, :width]
 
 
-@functools.lru_cache(maxsize=4)
-def load(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
-    """An upscaler ×2, released or of a file.
+def load_enlarger(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
+    """Loads an upscaler ×2, by released name or file; the same object while the file is the same.
 
     Raises:
       UserError: there is none of that name, or the file has no upscaler ×2.
     """
-    path = zoo.find_weights(zoo.UPSCALER, name_or_path, SCALE)
+    return _read(zoo.find_weights(zoo.UPSCALER, name_or_path, SCALE))
+
+
+@once_a_file
+def _read(path: Path) -> Enlarger:
     weights = zoo.read_weights(path, zoo.UPSCALER)
     if weights.options.get("scale", 4) != SCALE:
         raise UserError(f"{path}: a picture at half its size takes an upscaler ×{SCALE}")
-    return Enlarger(weights, os.fspath(name_or_path))
+    return Enlarger(weights, os.fspath(path))
 
 
 def available() -> list[str]:

@@ -135,6 +135,12 @@ class Model:
         return self.params | {"scales": scales, "rates": rates}
 
     @functools.cached_property
+    def placed(self) -> dict:
+        """:attr:`trainable` on the default device, put there once."""
+        with jax.ensure_compile_time_eval():
+            return jax.tree.map(jnp.asarray, self.trainable)
+
+    @functools.cached_property
     def coders(self) -> dict:
         """Jitted coders of symbols, by name and lanes; kept by ``jaxsr.codec.symbols``."""
         return {}

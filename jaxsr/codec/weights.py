@@ -12,6 +12,7 @@ import safetensors.numpy
 
 from jaxsr import zoo
 from jaxsr.atomic import write_bytes
+from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import Model
 from jaxsr.entropy import integer, tables
 from jaxsr.errors import UserError
@@ -56,12 +57,22 @@ def holds_codec(path: str | os.PathLike) -> bool:
 
 
 def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
-    """Reads a file written by :func:`save`.
+    """Loads a codec's model, by released name or file; the same object while the file is the same.
 
     Raises:
       UserError: there is no such file or codec, or it is no codec's file.
     """
-    path = find(name_or_path)
+    return _read(find(name_or_path))
+
+
+def loaded(given: str | os.PathLike | Model) -> Model:
+    """Returns a model as it is, and loads one that is named."""
+    return given if isinstance(given, Model) else load(given)
+
+
+@once_a_file
+def _read(path: Path) -> Model:
+    """Reads a file written by :func:`save`."""
     zoo.check_kind(path, zoo.CODEC)
     try:
         with safetensors.safe_open(path, "numpy") as file:

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -222,7 +221,7 @@ def test_pictures_kept_at_half_their_size_come_back_whole(small, size):
     data = codec.encode(image, 90, mode="half", roi=mask, model=small)
     header = codec.info(data)
     assert (header.height, header.width, header.scale) == (*size, 2)
-    assert header.upscaler == half.load().hash
+    assert header.upscaler == half.load_enlarger().hash
     assert len(data) < len(codec.encode(image, 90, model=small)) or size == (1, 1)
     decoded = codec.decode(data, model=small)
     assert decoded.shape == image.shape and decoded.dtype == np.uint8
@@ -236,7 +235,7 @@ def test_a_gray_picture_at_half_its_size_is_the_upscaler_of_the_half(small):
     data = codec.encode(gray, 80, mode="half", model=small)
     reduced = half.reduced(gray[..., None])
     as_coded = codec.decode(codec.encode(reduced, 80, model=small), model=small)[..., None]
-    expected = half.load()(as_coded, *gray.shape)[..., 0]
+    expected = half.load_enlarger()(as_coded, *gray.shape)[..., 0]
     np.testing.assert_array_equal(codec.decode(data, model=small), expected)
 
 
@@ -318,45 +317,3 @@ def test_the_region_of_a_file_is_the_one_it_was_made_with(small):
         region = codec.region_of(codec.encode(PHOTO, 20, roi=mask, mode=mode, model=small))
         assert ((region > 0.5) != mask).mean() < 0.02 and region.shape == mask.shape
     assert codec.region_of(codec.encode(CAT, model=small)) is None
-
-
-# ---- training on top ----
-
-SQUARE = np.ascontiguousarray(skimage.data.chelsea()[20:276, 100:356])
-
-
-def assert_estimates(model, tolerance, qualities):
-    """Of a whole canvas, so that networks see the same borders."""
-    images = jnp.asarray(np.stack([SQUARE] * len(qualities)), jnp.float32) / 255
-    estimate = jax.jit(lambda x, q: codec.rate_distortion(x, q, model=model))
-    outputs, bpp = estimate(images, jnp.asarray(qualities, jnp.float32))
-    assert outputs.shape == images.shape
-    for output, estimated, quality in zip(outputs, bpp, qualities, strict=True):
-        data = codec.encode(SQUARE, quality, model=model)
-        decoded = codec.decode(data, model=model)
-        assert psnr(255 * np.clip(output, 0, 1), decoded) > psnr(decoded, SQUARE) + 10
-        assert float(estimated) == pytest.approx(8 * len(data) / SQUARE[..., 0].size, rel=tolerance)
-
-
-def test_rate_distortion_is_what_files_are(small):
-    assert_estimates(small, 0.06, [30, 60])
-
-
-def test_rate_distortion_is_what_files_of_the_released_codec_are(released):
-    assert_estimates(released, 0.04, [25, 75])
-
-
-def test_rate_distortion_has_gradients_of_pixels_and_quality(small):
-    image = jnp.asarray(PHOTO[None, :100, :120], jnp.float32) / 255
-
-    @jax.jit
-    @jax.grad
-    def gradient(inputs):
-        x, quality = inputs
-        output, bpp = codec.rate_distortion(x, quality, model=small)
-        return jnp.mean((output - image) ** 2) + 0.01 * bpp.sum()
-
-    pixels, quality = gradient((image, 40.0))
-    assert pixels.shape == image.shape
-    assert jnp.all(jnp.isfinite(pixels)) and (pixels != 0).mean() > 0.9
-    assert jnp.isfinite(quality) and quality != 0

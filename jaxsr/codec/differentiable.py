@@ -1,0 +1,78 @@
+"""The codec as a differentiable function of images, for training what comes before or after it."""
+
+import os
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from jaxsr.codec import weights
+from jaxsr.codec.model import Model
+from jaxsr.networks import Compressor
+from jaxsr.networks.compressor import DOWN
+
+WHOLE = 128  # pixels that images are padded to multiples of: the windows of attention
+
+
+def rate_distortion(
+    image: Float[Array, "b h w 3"],
+    quality: float | Float[Array, ""] | Float[Array, "b"] = 50.0,
+    *,
+    key: PRNGKeyArray | None = None,
+    model: str | os.PathLike | Model = weights.DEFAULT,
+) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
+    """Codes images as :func:`coded` does, with the parameters of a codec's model.
+
+    A function that is jitted around this one has the parameters as constants of its program. Where
+    it is compiled often or for long, call ``coded(model.network, params, …)`` in it instead, with
+    ``params = model.trainable`` as an argument of its own.
+
+    Args:
+      image: RGB in [0, 1].
+      quality: 1 to 100, fractions too; one for all images or one for each.
+      key: of the noise; the same one at every call unless given.
+      model: a released name, a weights file or a loaded Model.
+
+    Returns:
+      The images as decoded, and the bits per pixel they are estimated to take.
+    """
+    model = weights.loaded(model)
+    rate = jnp.broadcast_to(rate_of(quality), image.shape[:1])
+    key = jax.random.key(0) if key is None else key
+    return coded(model.network, model.placed, image, rate, key)
+
+
+def coded(
+    network: Compressor,
+    params: PyTree,
+    image: Float[Array, "b h w 3"],
+    rate: Float[Array, "b"],
+    key: PRNGKeyArray,
+) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
+    """Codes images of any size: a pure function, differentiable in parameters, images and rate.
+
+    Rounding passes gradients as if it were not there. Bits are those of rounded values, and their
+    gradients those of values with noise in place of rounding, as in the codec's own training.
+
+    Args:
+      network: a codec's, as ``Model.network``.
+      params: its parameters, as ``Model.trainable``.
+      image: RGB in [0, 1].
+      rate: 0 to 1 for each image; :func:`rate_of` makes it of a quality.
+      key: of the noise.
+
+    Returns:
+      The images as decoded, not clipped, and the bits per pixel they are estimated to take.
+    """
+    height, width = image.shape[1:3]
+    pad = [(0, 0), (0, -height % WHOLE), (0, -width % WHOLE), (0, 0)]
+    x = jnp.pad(image, pad, mode="edge")
+    region = jnp.zeros((len(x), x.shape[1] // DOWN, x.shape[2] // DOWN))
+    result = network.apply({"params": params}, x, rate, region, key)
+    bits = (result.latent_bits + result.hyper_bits) / (height * width)
+    return result.output[:, :height, :width], bits
+
+
+def rate_of(quality: float | Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """The rate, 0 to 1, of a quality of 1 to 100."""
+    return (jnp.asarray(quality, jnp.float32) - 1) / 99
