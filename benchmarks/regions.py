@@ -40,10 +40,10 @@ def runs_of(arguments: argparse.Namespace, height: int, width: int):
     """Every run by its name, in the chain's order; and the tiles of those that restore."""
     from jaxsr import pipeline
 
-    upscale = pipeline.load(arguments.model, arguments.scale)
+    upscale = pipeline.load_upscaler(arguments.model, arguments.scale)
     segment = pipeline.load_segmenter(arguments.segmenter)
     low = photo_of(height // arguments.scale, width // arguments.scale)
-    high = upscale(low)
+    high = upscale(low).image
     runs = {
         "upscale": functools.partial(upscale, low),
         "segment": functools.partial(segment, high),
@@ -54,9 +54,7 @@ def runs_of(arguments: argparse.Namespace, height: int, width: int):
         for percent in percents:
             # anew for each: what is compiled already is used for other regions, too, if it is near enough
             restore = pipeline.load_restorer(arguments.restorer, None)
-            run = restore.with_mask
-            if stage != "restore":
-                run = pipeline.Enhance(upscale, restore)
+            run = restore if stage == "restore" else pipeline.Chain(upscale, restore)
             name = f"{stage}, {percent:g} %"
             runs[name] = functools.partial(run, image, disk(*image.shape[:2], percent / 100))
             tiles[name] = runs[name]().tiles  # and it is compiled

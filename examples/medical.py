@@ -31,10 +31,10 @@ def main(out: Path) -> None:
     low = from_float(np.clip(low + noise, 0, 1).astype(np.float32), np.uint16)
 
     chain = pipeline.load_chain(scale=2, segmenter=None)
-    fused = chain.upscale(low)
-    image, mask, tiles = chain(low, KIDNEYS)
+    fused, result = chain.upscale(low).image, chain(low, KIDNEYS)
+    image, mask = result.image, result.mask
 
-    print(f"{image.dtype}, {len(np.unique(image))} different levels, {tiles} tiles restored")
+    print(f"{image.dtype}, {len(np.unique(image))} different levels, {result.tiles} tiles restored")
     inside = mask > 0.5
     for name, result in (("upscaled", fused), ("restored", image)):
         figures = (psnr(result, original, place) for place in (inside, ~inside, inside | ~inside))

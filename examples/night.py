@@ -29,8 +29,9 @@ def main(out: Path) -> None:
     frame = exposed(photo, np.random.default_rng(0))
     bright = brightened(frame)
     restore = pipeline.load_restorer(segmenter=None)
-    restored, mask, tiles = restore.with_mask(bright, [BOX])
-    print(f"the box is {(mask > 0.5).mean():.0%} of the frame, {tiles} tile(s) restored")
+    result = restore(bright, [BOX])
+    restored, mask = result.image, result.mask
+    print(f"the box is {(mask > 0.5).mean():.0%} of the frame, {result.tiles} tile(s) restored")
 
     plain = codec.encode(restored, bpp=BPP)
     finer = codec.encode(restored, max_bytes=len(plain), roi=mask)

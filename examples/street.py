@@ -25,9 +25,9 @@ def main(out: Path) -> None:
     photo = street()
     low = DEGRADATIONS["x2-jpeg"](photo, generator(0, "street"))
     chain = pipeline.load_chain(scale=2)
-    fused = chain.upscale(low)
-    image, mask, tiles = chain(low)
-    print(f"the region is {(mask > 0.5).mean():.0%} of the image, {tiles} tile(s) restored")
+    fused, result = chain.upscale(low).image, chain(low)
+    image, mask = result.image, result.mask
+    print(f"the region is {(mask > 0.5).mean():.0%} of the image, {result.tiles} tile(s) restored")
 
     plain = codec.encode(photo, bpp=BPP)
     finer = codec.encode(photo, max_bytes=len(plain), roi=mask)

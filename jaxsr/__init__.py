@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "load":
-        return importlib.import_module("jaxsr.pipeline").load
+        return importlib.import_module("jaxsr.pipeline").load_upscaler
     return importlib.import_module(f"jaxsr.{name}")
 
 

@@ -86,14 +86,14 @@ def finisher(arguments: argparse.Namespace):
 
     restorer, scale = arguments.restorer or zoo.DEFAULT_RESTORER, arguments.scale
     restores = arguments.restore or (arguments.restore is None and scale is not None)
-    enlarge = functools.cache(lambda: pipeline.load(scale=scale))
+    enlarge = functools.cache(lambda: pipeline.load_upscaler(scale=scale))
     restore = functools.cache(lambda: pipeline.load_restorer(restorer, segmenter=None))
     chain = functools.cache(lambda: pipeline.load_chain(scale, restorer=restorer, segmenter=None))
 
     def finish(picture, mask):
         if not restores or mask is None:
-            return enlarge()(picture) if scale else picture, ""
-        result = chain()(picture, mask) if scale else restore().with_mask(picture, mask)
+            return enlarge()(picture).image if scale else picture, ""
+        result = chain()(picture, mask) if scale else restore()(picture, mask)
         return result.image, f", {100 * (result.mask > masks.REGION).mean():.0f} % of it restored"
 
     return finish

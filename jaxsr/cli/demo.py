@@ -54,11 +54,11 @@ def enlarged(original, model: str | None) -> list:
     from jaxsr.image.resize import imresize_uint8
 
     name = str(model or zoo.DEFAULT_UPSCALER)
-    upscale = pipeline.load(name, 4)
+    upscale = pipeline.load_upscaler(name, 4)
     original, low = degrade("astronaut", original, 4)
-    ours, seconds = timed(upscale, low)
+    result, seconds = timed(upscale, low)
     columns = []
-    for title, image in (("bicubic", imresize_uint8(low, 4)), (f"jaxsr {name}", ours)):
+    for title, image in (("bicubic", imresize_uint8(low, 4)), (f"jaxsr {name}", result.image)):
         figures = score(image, original, 4)
         columns.append((f"{title}: {figures.psnr:.2f} dB, SSIM {figures.ssim:.4f}", image))
         print(columns[-1][0])
@@ -98,10 +98,13 @@ def chained(original) -> list:
 
     low = DEGRADATIONS["x2-noise"](original, generator(0, "astronaut"))
     chain = pipeline.load_chain(scale=2)
-    fused = chain.upscale(low)
-    (image, mask, tiles), seconds = timed(chain, low)
+    fused = chain.upscale(low).image
+    result, seconds = timed(chain, low)
+    image, mask = result.image, result.mask
     region = mask > 0.5
-    print(f"the region is {region.mean():.0%} of the image, {tiles} tile(s); {seconds:.1f} s")
+    print(
+        f"the region is {region.mean():.0%} of the image, {result.tiles} tile(s); {seconds:.1f} s"
+    )
     columns = [
         ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
         ("bicubic", imresize_uint8(low, 2)),

@@ -42,7 +42,7 @@ def restorer(arguments: argparse.Namespace):
     def restore(job: paths.Job) -> str:
         picture = files.read(job.source)
         files.check_holds(job.target, picture)  # before it is restored
-        result = work.with_mask(picture, roi)
+        result = work(picture, roi)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         files.write(job.target, result.image, arguments.quality)
         return region.told(result)

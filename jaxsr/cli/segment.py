@@ -58,9 +58,9 @@ def segmenter(arguments: argparse.Namespace):
     def segment(job: paths.Job) -> str:
         picture = files.read(job.source)
         if arguments.box:
-            mask = find.in_boxes(picture, arguments.box, arguments.of)
+            mask = find.in_boxes(picture, arguments.box, arguments.of).mask
         else:
-            mask = find(picture, arguments.of)
+            mask = find(picture, arguments.of).mask
         written = mask if threshold is None else (mask > threshold).astype(mask.dtype)
         region.write_mask(job.target, written)
         return region.share_of(mask, threshold)

@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
     waiting = [job for job in jobs if arguments.overwrite or not job.target.exists()]
     done = failed = 0
     if waiting:
-        upscale = pipeline.load(arguments.model or zoo.DEFAULT_UPSCALER, arguments.scale)
+        upscale = pipeline.load_upscaler(arguments.model or zoo.DEFAULT_UPSCALER, arguments.scale)
         with tqdm(total=len(waiting), bar_format=BAR, disable=None, leave=False) as bar:
             done, failed = Worker(upscale, arguments, bar).work(waiting)
     skipped = len(jobs) - len(waiting)

@@ -57,8 +57,8 @@ class Worker:
             for one in group:
                 self.enlarge([one])
             return
-        for (job, _), picture in zip(group, enlarged, strict=True):
-            self.write(job, picture)
+        for (job, _), result in zip(group, enlarged, strict=True):
+            self.write(job, result.image)
 
     def write(self, job: Job, picture: files.Picture) -> None:
         try:

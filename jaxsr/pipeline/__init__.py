@@ -1,39 +1,39 @@
 """The five stages as a user calls them: extract → enhance → fuse → segment → restore.
 
-For images of any kind and size, from the host, tile by tile::
+For images of any kind and size, on the host, tile by tile; everything returns a :class:`Result`::
 
-    big = load("span-compact")("photo.jpg")            # Upscale: the first three stages
-    mask = load_segmenter()("photo.jpg")               # Segment: what stands out, (h, w) in [0, 1]
-    better = load_restorer()("photo.jpg", [(x, y, w, h)])   # Restore: a region, at the image's size
-    big, mask, tiles = load_chain(scale=2)("photo.jpg")     # Enhance: all of them
+    big = load_upscaler("span-compact")("photo.jpg").image     # the first three stages
+    mask = load_segmenter()("photo.jpg").mask                  # the fourth: (h, w) in [0, 1]
+    better = load_restorer()("photo.jpg", [(x, y, w, h)])      # the fifth: better.image, better.mask
+    result = load_chain(scale=2)("photo.jpg")                  # all five
 
-As one pure function of parameters and arrays, to jit, vmap, grad and shard: :func:`enhance`.
+As one pure function of parameters and arrays, to jit, vmap, grad and shard: :func:`run_chain`.
 """
 
 from jaxsr.image.pictures import Image
-from jaxsr.pipeline.enhancing import Enhance, load_chain
-from jaxsr.pipeline.regions import Restored, Roi
+from jaxsr.pipeline.chaining import Chain, load_chain
+from jaxsr.pipeline.regions import Roi
 from jaxsr.pipeline.restoring import Restore, load_restorer
+from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
-from jaxsr.pipeline.stages import Enhanced, Local, Stages, enhance, load_stages
-from jaxsr.pipeline.upscaling import Params, Upscale, load
+from jaxsr.pipeline.stages import Local, Stages, load_stages, run_chain
+from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 
 __all__ = [
-    "Enhance",
-    "Enhanced",
+    "Chain",
     "Image",
     "Local",
     "Params",
     "Restore",
-    "Restored",
+    "Result",
     "Roi",
     "Segment",
     "Stages",
     "Upscale",
-    "enhance",
-    "load",
     "load_chain",
     "load_restorer",
     "load_segmenter",
     "load_stages",
+    "load_upscaler",
+    "run_chain",
 ]

@@ -8,7 +8,7 @@ depend on: to keep those of a whole image would take many times its memory.
 import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,6 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxsr.errors import UserError
-from jaxsr.image import files
 from jaxsr.image.pictures import Colour, rgb, stored
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import PATCH, features_at
@@ -31,28 +30,13 @@ from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE
 
 Source = Shaped[np.ndarray, "_ _ c"]  # gray or RGB of another size
 Mask = Float[np.ndarray, "h w"]
-# "auto" or None, "all", a mask, boxes (x, y, w, h), or a function from image to mask
-Roi = str | None | Shaped[np.ndarray | Array, "..."] | Sequence[masks.Box] | Callable[..., Mask]
+# "auto" or None, "all", a mask, boxes (x, y, w, h), or a function from image to mask or Result
+Finder = Callable[..., Any]
+Roi = str | None | Shaped[np.ndarray | Array, "..."] | Sequence[masks.Box] | Finder
 INTERPOLATION = 2  # pixels of the small image around it that a position's features are a mean of
 
 
-class Restored(NamedTuple):
-    """A restored image, and what was done.
-
-    Attributes:
-      image: of the kind of the one given.
-      mask: ``(h, w)`` float32 of its size; the region is where it is above 0.5, and restored.
-      tiles: how many the restorer was run on.
-    """
-
-    image: np.ndarray | files.Picture
-    mask: Mask
-    tiles: int
-
-
-def region_of(
-    roi: Roi, height: int, width: int, segment: Callable[..., Mask] | None
-) -> Mask | Callable[..., Mask]:
+def region_of(roi: Roi, height: int, width: int, segment: Finder | None) -> Mask | Finder:
     """The mask that ``roi`` means, or the function that finds it in an image.
 
     Args:
@@ -75,12 +59,11 @@ def region_of(
     return (masks.checked if hasattr(roi, "ndim") else masks.boxes)(roi, height, width)
 
 
-def mask_of(
-    region: Mask | Callable[..., Mask], image: Source, scale: int = 1
-) -> Float[np.ndarray, "_ _"]:
+def mask_of(region: Mask | Finder, image: Source, scale: int = 1) -> Float[np.ndarray, "_ _"]:
     """The mask of an image, given or found in it; a given one is that of the image before it was upscaled."""
     if callable(region):
-        return masks.checked(region(image), *image.shape[:2])
+        found = region(image)
+        return masks.checked(getattr(found, "mask", found), *image.shape[:2])
     return np.clip(masks.enlarge(region, scale), 0, 1) if scale > 1 else region
 
 

@@ -7,9 +7,10 @@ import jax
 import numpy as np
 
 from jaxsr import zoo
-from jaxsr.image import files
+from jaxsr.image.files import Picture
 from jaxsr.image.pictures import Image, joined, opened, split
-from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
+from jaxsr.pipeline.regions import Roi, TiledRestorer, mask_of, region_of
+from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions.restore import Restorer
@@ -56,7 +57,7 @@ class Restore:
         self.segment = segment
         self._tiled = TiledRestorer(network, params, devices=devices)
 
-    def __call__(self, image: Image, roi: Roi = None) -> np.ndarray | files.Picture:
+    def __call__(self, image: Image, roi: Roi = None) -> Result:
         """One image, restored where its region is and everywhere else as it was, bit for bit.
 
         Gray images are restored as RGB and come back gray; alpha stays.
@@ -67,26 +68,23 @@ class Restore:
             ``[(x, y, w, h), …]``; or a function from an array ``(h, w, 1 or 3)`` to its mask.
 
         Returns:
-          An array in the type of the one given (floats as float32), on the host; a Picture, with the
-          ICC profile and EXIF it had, for a Picture or a path.
+          ``image``: an array in the type of the one given (floats as float32), on the host; a Picture,
+          with the ICC profile and EXIF it had, for a Picture or a path; its ``mask``; and how many
+          ``tiles`` were restored.
 
         Raises:
           UserError: it is no image, or there is no such region.
         """
-        return self.with_mask(image, roi).image
-
-    def with_mask(self, image: Image, roi: Roi = None) -> Restored:
-        """:meth:`__call__`, with the mask and how many tiles were restored."""
         image = opened(image)
         colour, alpha = split(image)
         mask = mask_of(region_of(roi, *colour.shape[:2], self.segment), colour)
         restored, count = self._tiled(original(image, colour), colour, mask)
-        return Restored(joined(restored, alpha, image), mask, count)
+        return Result(joined(restored, alpha, image), mask, count)
 
 
-def original(image: np.ndarray | files.Picture, colour: np.ndarray) -> np.ndarray:
+def original(image: np.ndarray | Picture, colour: np.ndarray) -> np.ndarray:
     """The image's colours as they are, also under what alpha hides (``colour`` has others there)."""
-    if isinstance(image, files.Picture):
+    if isinstance(image, Picture):
         return image.pixels
     image = np.asarray(image)
     return image.reshape(*colour.shape[:2], -1)[..., : colour.shape[2]].astype(colour.dtype)

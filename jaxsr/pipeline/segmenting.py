@@ -13,6 +13,7 @@ from jaxsr.errors import UserError
 from jaxsr.image.pictures import Image, opened, rgb, split
 from jaxsr.image.values import decoded
 from jaxsr.networks.attention_unet import AttentionUNet
+from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions import masks
 from jaxsr.regions.segment import probabilities, salient
@@ -52,7 +53,7 @@ class Segment:
             raise UserError(f"{len(self.classes)} names for the {network.classes} classes")
         self._probabilities = jax.jit(functools.partial(probabilities, network))
 
-    def __call__(self, image: Image, of: str | int | None = None) -> Float[np.ndarray, "h w"]:
+    def __call__(self, image: Image, of: str | int | None = None) -> Result:
         """The soft mask of what stands out, or of one class.
 
         Args:
@@ -60,7 +61,7 @@ class Segment:
           of: a class's name or number; None: all but the background.
 
         Returns:
-          ``(h, w)`` of the image's size, in [0, 1]: the region is where it is above 0.5.
+          ``mask``: ``(h, w)`` of the image's size, in [0, 1]: the region is where it is above 0.5.
 
         Raises:
           UserError: it is no image, or there is no such class.
@@ -74,11 +75,11 @@ class Segment:
             planes = _planes(p, height, width)
             mine, others = next(planes), functools.reduce(np.maximum, planes)
             mask = masks.of_class(np.stack([mine, others], -1), 0)
-        return np.clip(mask, 0, 1)  # resizing rounds
+        return Result(mask=np.clip(mask, 0, 1))  # resizing rounds
 
     def in_boxes(
         self, image: Image, boxes: Sequence[masks.Box], of: str | int | None = None
-    ) -> Float[np.ndarray, "h w"]:
+    ) -> Result:
         """The mask of what stands out within boxes ``(x, y, w, h)``, each looked at by itself.
 
         The rest is as for :meth:`__call__`.
@@ -93,8 +94,8 @@ class Segment:
                 np.flatnonzero(masks.boxes([box], *mask.shape).any(axis)) for axis in (1, 0)
             )
             place = slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)
-            mask[place] = np.maximum(mask[place], self(colour[place], of))
-        return mask
+            mask[place] = np.maximum(mask[place], self(colour[place], of).mask)
+        return Result(mask=mask)
 
     def labels(self, image: Image) -> UInt[np.ndarray, "h w"]:
         """The number of the most probable class at every pixel; of one class, 1 for the region.

@@ -4,14 +4,15 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from jaxsr import zoo
 from jaxsr.networks.window_restorer import features_at
+from jaxsr.pipeline.result import Result
 from jaxsr.regions import masks
 from jaxsr.regions.restore import Restorer, grid, restore
 from jaxsr.regions.segment import saliency
@@ -69,23 +70,7 @@ class Local:
         return self.run(variables["params"], x, mask, features)
 
 
-class Enhanced(NamedTuple):
-    """What the chain gives.
-
-    Attributes:
-      image: upscaled, the region restored; bit for bit ``fused`` outside of it.
-      mask: of ``image``; the region is where it is above 0.5.
-      fused: the image before it was restored.
-      left_over: tiles of each image's region that are not restored, being more than the budget.
-    """
-
-    image: Float[Array, "b H W 3"]
-    mask: Float[Array, "b H W"]
-    fused: Float[Array, "b H W 3"]
-    left_over: Int[Array, "b"]
-
-
-def enhance(
+def run_chain(
     stages: Stages,
     params: Params,
     x: Float[Array | np.ndarray, "b h w 3"],
@@ -93,11 +78,11 @@ def enhance(
     *,
     core: int = 256,
     budget: int = 4,
-) -> Enhanced:
+) -> Result:
     """Images upscaled, their regions found and restored: a pure function, to jit, vmap, grad and shard.
 
     Its cost does not depend on what the images show, and it compiles once for a shape.
-    ``jax.jit(enhance, static_argnums=0)``, or ``functools.partial`` with the stages, will do.
+    ``jax.jit(run_chain, static_argnums=0)``, or ``functools.partial`` with the stages, will do.
 
     Args:
       params: of each stage, by its name.
@@ -105,6 +90,10 @@ def enhance(
       mask: of ``x``; None: as the stage ``segment`` finds.
       core, budget: the side in pixels and the number of the tiles restored in each image; see
         :func:`jaxsr.regions.restore.restore`, also for what it raises.
+
+    Returns:
+      ``image``: upscaled, the region restored, bit for bit ``fused`` outside of it; its ``mask``;
+      ``fused``; and ``left_over``. ``tiles`` is None: it would be no constant.
     """
     restorer = stages.restore if isinstance(stages.restore, Restorer) else Local(stages.restore)
     fused, f = upscaled(stages, params, jnp.asarray(x))
@@ -117,7 +106,7 @@ def enhance(
     image, left_over = restore(
         restorer, params["restore"], fused, mask, f, core=core, budget=budget
     )
-    return Enhanced(image, jnp.asarray(mask), fused, left_over)
+    return Result(image, jnp.asarray(mask), fused=fused, left_over=left_over)
 
 
 def upscaled(

@@ -10,15 +10,15 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxsr import zoo
-from jaxsr.image import files
 from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
 from jaxsr.networks.upscaler import Upscaler
+from jaxsr.pipeline.result import Result
 from jaxsr.tiling.upscaling import Progress, TiledUpscaler, apply
 
 Params = dict[str, Any]
 
 
-def load(
+def load_upscaler(
     name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
 ) -> "Upscale":
     """An upscaler with weights: released ones by name, or those of a file.
@@ -53,7 +53,7 @@ class Upscale:
         self.apply: Callable[[Params, Array], Array] = functools.partial(apply, network)
         self.tiled = TiledUpscaler(network, params, devices)
 
-    def __call__(self, image: Image, tile: int | str = "auto") -> np.ndarray | files.Picture:
+    def __call__(self, image: Image, tile: int | str = "auto") -> Result:
         """One image, or one array of images ``(b, h, w, c)``, upscaled.
 
         Gray images (no channel axis, or one or two channels) are upscaled as RGB and come back
@@ -65,14 +65,15 @@ class Upscale:
           tile: the longest side of a tile in low-resolution pixels, 0 for the whole image.
 
         Returns:
-          An array in the type of the one given (floats as float32, clipped to [0, 1]), on the host;
-          a Picture, with the ICC profile and EXIF it had, for a Picture or a path.
+          ``image``: an array in the type of the one given (floats as float32, clipped to [0, 1]), on
+          the host; a Picture, with the ICC profile and EXIF it had, for a Picture or a path.
 
         Raises:
           UserError: the file or the array is not an image, or memory suffices for no tile.
         """
         if getattr(image, "ndim", 0) == 4:
-            return np.stack(self.upscale_many(list(image), tile))
+            many = self.upscale_many(list(image), tile)
+            return Result(np.stack([result.image for result in many]))
         return self.upscale_many([image], tile)[0]
 
     def upscale_many(
@@ -80,7 +81,7 @@ class Upscale:
         images: Iterable[Image],
         tile: int | str = "auto",
         progress: Progress | None = None,
-    ) -> list[np.ndarray | files.Picture]:
+    ) -> list[Result]:
         """Images of any sizes and kinds, in order. Tiles of several share batches and devices.
 
         All of it is in memory at a time; give a long list in parts. Arguments and errors are those
@@ -90,6 +91,6 @@ class Upscale:
         parts = [split(image) for image in images]
         colours = self.tiled([colour for colour, _ in parts], tile, progress)
         return [
-            joined(colour, upscale_alpha(alpha, self.scale), image)
+            Result(joined(colour, upscale_alpha(alpha, self.scale), image))
             for image, colour, (_, alpha) in zip(images, colours, parts, strict=True)
         ]

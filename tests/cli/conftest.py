@@ -35,7 +35,7 @@ def stage_files(random_params, tmp_path_factory):
             inputs = *inputs, jax.ShapeDtypeStruct((1, 8, 8, 4), np.float32)
         params = random_params(network, *inputs, gain=2.0)
         if name == "attention_unet" and network.classes == 1:  # about half of the cat's images
-            p = np.median(Segment(network, params)(skimage.data.chelsea()[100:148, 100:164]))
+            p = np.median(Segment(network, params)(skimage.data.chelsea()[100:148, 100:164]).mask)
             params["logits"]["bias"] -= np.log(p / (1 - p))
         path = folder / f"{file}.safetensors"
         weights.write(path, weights.Weights(name, options, params, notes or {}))

@@ -130,7 +130,7 @@ def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(folder,
 def test_a_region_is_found_by_a_segmenter_or_given_as_boxes(folder, run, tiny_codec, stage_files):
     save(folder / "photo.png", CAT)
     segmenter = stage_files["attention_unet"]
-    found = pipeline.load_segmenter(segmenter)(CAT) > REGION
+    found = pipeline.load_segmenter(segmenter)(CAT).mask > REGION
     box = np.zeros((HEIGHT, WIDTH), bool)
     box[16:40, 8:40] = True
     for flags, mask in (

@@ -43,7 +43,7 @@ def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
     assert code == 2 and err.startswith("jaxsr: text.png: ") and err.count("\n") == 1
     assert "2 restored to better, 1 failed" in out
     line = r"photo\.png → better/photo\.png: 64×48 pixels, (.*) % of them in the region, 1 tile restored"
-    mask = pipeline.load_segmenter(stage_files["attention_unet"])("photo.png") > REGION
+    mask = pipeline.load_segmenter(stage_files["attention_unet"])("photo.png").mask > REGION
     share = float(re.search(line, out)[1])
     assert 0 < share < 100 and share == pytest.approx(100 * mask.mean(), abs=0.06)
     result = files.read("better/photo.png").pixels
@@ -67,7 +67,7 @@ def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(folder, run, stage
         segmenter = "classes" if flags[0] == "--class" else None
         code, _, err = run("a.png", "-o", "b.tif", "--overwrite", *flags, segmenter=segmenter)
         assert (code, err) == (0, "")
-        expected, written = restore("a.png", roi), files.read("b.tif")
+        expected, written = restore("a.png", roi).image, files.read("b.tif")
         np.testing.assert_array_equal(written.pixels, expected.pixels)
         np.testing.assert_array_equal(written.alpha, expected.alpha)
 

@@ -47,7 +47,7 @@ def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_
         r"photo\.jpg → masks/photo\.png: 64×48 pixels, \d+\.\d % of them in the region", lines[0]
     )
     find = pipeline.load_segmenter(stage_files["attention_unet"])
-    expected = from_float(find("photo.jpg"))[..., None]
+    expected = from_float(find("photo.jpg").mask)[..., None]
     assert np.unique(expected).size > 10
     np.testing.assert_array_equal(files.read("masks/photo.png").pixels, expected)
     assert files.read("masks/one.png").pixels.shape == (1, 1, 1)
@@ -61,12 +61,12 @@ def test_classes_thresholds_and_boxes(folder, run, stage_files):
         "a.png", "-o", "dog.tif", "--class", "dog", "--threshold", "0.4", model="classes"
     )
     assert code == 0
-    expected = np.uint8(255) * (find(CAT, "dog") > 0.4)
+    expected = np.uint8(255) * (find(CAT, "dog").mask > 0.4)
     np.testing.assert_array_equal(files.read("dog.tif").pixels[..., 0], expected)
     code, *_ = run("a.png", "-o", "box.png", "--box", "50,-9,30,20", model="classes")
     assert code == 0
     expected = np.zeros(CAT.shape[:2], np.float32)
-    expected[:11, 50:] = find(CAT[:11, 50:])
+    expected[:11, 50:] = find(CAT[:11, 50:]).mask
     np.testing.assert_array_equal(files.read("box.png").pixels[..., 0], from_float(expected))
 
 

@@ -74,7 +74,7 @@ def test_a_weights_file_is_evaluated_on_every_folder(script, photos, tiny_span, 
     script.run(config)
     written = json.loads(Path(config.out).read_text())
     first, second = written["sets"]
-    expected = evaluate(pipeline.load(tiny_span).upscale_many, photos, 2)
+    expected = evaluate(pipeline.load_upscaler(tiny_span).tiled, photos, 2)
     assert [image["name"] for image in first["images"]] == ["astronaut", "coffee"]
     assert [image["psnr_y"] for image in first["images"]] == [
         pytest.approx(row.score.psnr, abs=1e-3) for row in expected.rows

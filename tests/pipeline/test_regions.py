@@ -12,7 +12,7 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxsr import networks, pipeline
 from jaxsr.image import files
 from jaxsr.image.values import to_float
-from jaxsr.pipeline import Enhance, Restore, Segment, Stages, Upscale, enhance
+from jaxsr.pipeline import Chain, Restore, Segment, Stages, Upscale, run_chain
 from jaxsr.regions import masks, segment
 from jaxsr.zoo import weights
 
@@ -53,7 +53,7 @@ def array(*shape):
 def segmenter(make):
     """One that finds about half of a gray image."""
     network, params = make("attention_unet")
-    p = np.median(Segment(network, params)(np.full((32, 32), 0.5)))
+    p = np.median(Segment(network, params)(np.full((32, 32), 0.5)).mask)
     params["logits"]["bias"] -= np.log(p / (1 - p))
     return Segment(network, params)
 
@@ -66,7 +66,7 @@ def restore(make, segmenter):
 @pytest.fixture(scope="module")
 def chain(make, restore):
     """The chain ×2 for images of any size."""
-    return Enhance(Upscale(*make("span_compact", scale=2)), restore)
+    return Chain(Upscale(*make("span_compact", scale=2)), restore)
 
 
 def stages_of(upscaler, segmenter, restorer):
@@ -96,10 +96,10 @@ def test_tiles_on_the_host_give_what_the_pure_function_gives(make, segmenter, sc
     upscaler, restorer = make("span_compact", scale=scale), make("window_restorer")
     image = noise(HEIGHT, WIDTH, 3, dtype=np.float32)
     mask = masks.boxes(BOXES, HEIGHT, WIDTH)
-    host = Enhance(Upscale(*upscaler), Restore(*restorer))(image, BOXES)
+    host = Chain(Upscale(*upscaler), Restore(*restorer))(image, BOXES)
     assert host.tiles == (1 if scale == 2 else 2)
     stages, params = stages_of(upscaler, segmenter, restorer)
-    run = jax.jit(functools.partial(enhance, stages, core=96, budget=8))
+    run = jax.jit(functools.partial(run_chain, stages, core=96, budget=8))
     pure = run(params, image[None], mask[None])
     assert pure.left_over.tolist() == [0]
     np.testing.assert_allclose(host.mask, pure.mask[0], atol=2e-5)
@@ -116,7 +116,7 @@ def pure(make, segmenter):
 
 def test_the_pure_chain_vmaps_and_shards_over_devices(pure):
     stages, params = pure
-    run = functools.partial(enhance, stages, core=32, budget=2)
+    run = functools.partial(run_chain, stages, core=32, budget=2)
     x = noise(4, 24, 20, 3, dtype=np.float32)
     together = jax.jit(run, compiler_options=QUICKLY)(params, x)
     assert together.image.shape == (4, 48, 40, 3) and together.mask.shape == (4, 48, 40)
@@ -131,7 +131,7 @@ def test_the_pure_chain_vmaps_and_shards_over_devices(pure):
     )
     apart = jax.jit(spread, compiler_options=QUICKLY)(params, x[:, None])
     assert len(apart.image.sharding.device_set) == 4
-    for alone, batched in zip(apart, together, strict=True):
+    for alone, batched in zip(*map(jax.tree.leaves, (apart, together)), strict=True):
         np.testing.assert_allclose(alone.reshape(batched.shape), batched, atol=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_every_stage_has_a_gradient(pure):
     x = noise(1, 24, 20, 3, dtype=np.float32)
 
     def loss(params):
-        result = enhance(stages, params, x, core=32, budget=2)
+        result = run_chain(stages, params, x, core=32, budget=2)
         return ((result.image - 0.5) ** 2).mean() + (result.mask**2).mean()
 
     gradients = jax.jit(jax.grad(loss), compiler_options=QUICKLY)(params)
@@ -160,11 +160,11 @@ def test_stages_are_exchanged_for_callables(pure):
         segment=lambda params, y: jnp.ones(y.shape[:3]),
         restore=lambda params, y, mask, features: 1 - y,
     )
-    result = jax.jit(functools.partial(enhance, stages))(params | parts, x)
+    result = jax.jit(functools.partial(run_chain, stages))(params | parts, x)
     fused = np.clip(2 * x, 0, 1).repeat(2, 1).repeat(2, 2)
     np.testing.assert_allclose(result.fused, fused, atol=1e-6)
     np.testing.assert_allclose(result.image, 1 - fused, atol=1e-6)  # no border within an image
-    given = jax.jit(functools.partial(enhance, stages))(
+    given = jax.jit(functools.partial(run_chain, stages))(
         params | parts, x, np.zeros((2, 24, 20), "f")
     )
     np.testing.assert_array_equal(given.image, given.fused)
@@ -175,20 +175,19 @@ def test_an_image_is_restored_at_its_own_size_by_either_path(make, restore):
     stages = Stages(None, None, None, None, network, scale=1)
     image = noise(70, 90, 3, dtype=np.float32)
     mask = masks.boxes([(10, 20, 40, 30)], 70, 90)
-    run = jax.jit(functools.partial(enhance, stages, core=64, budget=2))
+    run = jax.jit(functools.partial(run_chain, stages, core=64, budget=2))
     pure = run({"restore": params}, image[None], mask[None])
     np.testing.assert_array_equal(pure.fused[0], image)
-    np.testing.assert_allclose(restore(image, mask), pure.image[0], atol=1e-5)
+    np.testing.assert_allclose(restore(image, mask).image, pure.image[0], atol=1e-5)
 
 
 def test_the_chain_finds_the_region_itself_and_leaves_the_rest_bit_for_bit(chain):
     for dtype in (np.uint8, np.uint16, np.float32):
         image = noise(70, 90, 3, dtype=dtype)
-        result, mask, tiles = chain(image)
-        upscaled = chain.upscale(image)
-        np.testing.assert_array_equal(mask, chain.segment(upscaled))
-        region = mask > masks.REGION
-        assert 0.01 < region.mean() < 0.99 and tiles > 0
+        found, upscaled = chain(image), chain.upscale(image).image
+        np.testing.assert_array_equal(found.mask, chain.segment(upscaled).mask)
+        region, result = found.mask > masks.REGION, found.image
+        assert 0.01 < region.mean() < 0.99 and found.tiles > 0
         assert result.dtype == dtype
         np.testing.assert_array_equal(result[~region], upscaled[~region])
         assert (result != upscaled)[region].mean() > 0.3
@@ -207,8 +206,9 @@ def test_every_kind_of_array_is_restored_in_its_own_kind(restore):
             if dtype == np.float64
             else noise(*shape, dtype=dtype)
         )
-        result, mask, tiles = restore.with_mask(image, [(10, 20, 40, 30)])
-        assert result.shape == shape and tiles == 1
+        restored = restore(image, [(10, 20, 40, 30)])
+        result, mask = restored.image, restored.mask
+        assert result.shape == shape and restored.tiles == 1
         assert result.dtype == (np.float32 if dtype == np.float64 else dtype)
         np.testing.assert_array_equal(result[mask == 0], image[mask == 0].astype(result.dtype))
         if shape[2:] in ((2,), (4,)):
@@ -220,7 +220,7 @@ def test_every_kind_of_array_is_restored_in_its_own_kind(restore):
 
 def test_sixteen_bits_stay_sixteen_bits_deep(restore, chain):
     ramp = np.linspace(20_000, 40_000, 70 * 90).reshape(70, 90).round().astype(np.uint16)
-    for result in (restore(ramp, "all"), chain(ramp, "all").image):
+    for result in (restore(ramp, "all").image, chain(ramp, "all").image):
         assert result.dtype == np.uint16
         assert np.unique(result).size > 5_000 and np.unique(result % 257).size == 257
 
@@ -230,10 +230,10 @@ def test_what_alpha_hides_stays_and_does_not_bleed_into_the_region(restore):
     image[..., :3] = 9, 8, 7
     image[:, 45:] = 200, 120, 40, 255
     boxes = [(50, 20, 30, 30)]
-    result = restore(image, boxes)
+    result = restore(image, boxes).image
     np.testing.assert_array_equal(result[:, :45], image[:, :45])
     opaque = np.broadcast_to(image[0, 89, :3], (70, 90, 3))
-    np.testing.assert_array_equal(result[:, 45:, :3], restore(opaque, boxes)[:, 45:])
+    np.testing.assert_array_equal(result[:, 45:, :3], restore(opaque, boxes).image[:, 45:])
 
 
 def test_a_file_becomes_a_picture_that_keeps_its_profile(restore, chain, tmp_path):
@@ -242,25 +242,25 @@ def test_a_file_becomes_a_picture_that_keeps_its_profile(restore, chain, tmp_pat
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     files.write(tmp_path / "in.png", files.Picture(noise(70, 90, 3), icc=icc))
     for result, shape in (
-        (restore(tmp_path / "in.png", "all"), (70, 90, 3)),
+        (restore(tmp_path / "in.png", "all").image, (70, 90, 3)),
         (chain(tmp_path / "in.png", "all").image, (140, 180, 3)),
     ):
         assert result.pixels.shape == shape and result.icc == icc
-    assert restore.segment(tmp_path / "in.png").shape == (70, 90)
+    assert restore.segment(tmp_path / "in.png").mask.shape == (70, 90)
 
 
 def test_one_pixel_passes_all_stages(restore, chain):
     pixel = np.full((1, 1, 3), 99, np.uint8)
-    assert restore.segment(pixel).shape == (1, 1)
-    assert restore(pixel, [(0, 0, 1, 1)]).shape == (1, 1, 3)
+    assert restore.segment(pixel).mask.shape == (1, 1)
+    assert restore(pixel, [(0, 0, 1, 1)]).image.shape == (1, 1, 3)
     assert chain(pixel).image.shape == (2, 2, 3)
 
 
 def test_no_region_runs_no_restorer(restore):
     image = noise(70, 90, 3)
-    result, mask, tiles = restore.with_mask(image, np.zeros((70, 90), bool))
-    np.testing.assert_array_equal(result, image)
-    assert tiles == 0 and not mask.any()
+    result = restore(image, np.zeros((70, 90), bool))
+    np.testing.assert_array_equal(result.image, image)
+    assert result.tiles == 0 and not result.mask.any()
 
 
 def test_images_of_other_sizes_compile_nothing_new(restore):
@@ -275,12 +275,12 @@ def test_images_of_other_sizes_compile_nothing_new(restore):
 def test_tiles_in_batches_that_they_do_not_fill_are_each_as_if_alone(restore, monkeypatch):
     image = noise(600, 600, 3)
     boxes = [(x, y, 20, 20) for x, y in ((10, 10), (560, 10), (10, 560), (560, 560), (280, 280))]
-    expected, _, count = restore.with_mask(image, boxes)
-    assert count > 4
+    expected = restore(image, boxes)
+    assert expected.tiles > 4
     monkeypatch.setattr(pipeline.regions.TiledRestorer, "_each", lambda self, side: 3)
     for devices in (jax.local_devices()[:1], jax.local_devices()[:2]):
         batched = Restore(restore.network, restore.params, devices=devices)
-        np.testing.assert_array_equal(batched(image, boxes), expected)
+        np.testing.assert_array_equal(batched(image, boxes).image, expected.image)
 
 
 def test_less_memory_means_smaller_tiles_and_none_an_error(make, monkeypatch):
@@ -324,13 +324,13 @@ def test_classes_have_masks_and_labels_that_agree(make):
     labels = segmenter.labels(image)
     assert labels.dtype == np.uint8 and labels.shape == (50, 60) and np.unique(labels).size > 1
     for index, name in enumerate(segmenter.classes):
-        mask = segmenter(image, name)
+        mask = segmenter(image, name).mask
         np.testing.assert_array_equal(mask > masks.REGION, labels == index)
-        np.testing.assert_array_equal(mask, segmenter(image, index))
+        np.testing.assert_array_equal(mask, segmenter(image, index).mask)
     expected = jax.jit(functools.partial(segment.saliency, segmenter.network))(
         segmenter.params, to_float(image)[None]
     )
-    np.testing.assert_allclose(segmenter(image), expected[0], atol=1e-5)
+    np.testing.assert_allclose(segmenter(image).mask, expected[0], atol=1e-5)
     with pytest.raises(ValueError, match="no class 'cow'; there are: background, cat, dog"):
         segmenter(image, "cow")
     with pytest.raises(ValueError, match="no class '3'"):
@@ -344,7 +344,8 @@ def test_classes_have_masks_and_labels_that_agree(make):
 
 def test_without_classes_there_is_none_to_name(segmenter):
     image = noise(50, 60, 3)
-    np.testing.assert_array_equal(segmenter.labels(image) == 1, segmenter(image) > masks.REGION)
+    region = segmenter(image).mask > masks.REGION
+    np.testing.assert_array_equal(segmenter.labels(image) == 1, region)
     with pytest.raises(ValueError, match="tells only what stands out"):
         segmenter(image, 1)
 
@@ -369,7 +370,7 @@ def test_weights_files_become_chains_and_others_are_refused(make, tmp_path):
     assert result.image.shape == (80, 60, 3)
     stages, params = pipeline.load_stages(2, upscaler=upscaler, segment=segmenter, restore=restorer)
     assert stages.features
-    pure = jax.jit(functools.partial(enhance, stages))(params, image[None])
+    pure = jax.jit(functools.partial(run_chain, stages))(params, image[None])
     np.testing.assert_allclose(chain(image).image, pure.image[0], atol=1e-5)
     with pytest.raises(ValueError, match="segmenter weights"):
         pipeline.load_restorer(segmenter)

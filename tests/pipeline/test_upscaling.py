@@ -33,29 +33,29 @@ def test_tiles_of_any_side_give_the_whole_image(upscale):
     expected = from_float(reference(upscale, to_float(image)), np.uint8)
     assert np.unique(expected).size > 20
     for tile in ("auto", 0, 66):
-        np.testing.assert_array_equal(upscale(image, tile), expected)
+        np.testing.assert_array_equal(upscale(image, tile).image, expected)
 
 
 def test_several_images_at_a_time_are_each_as_if_alone(upscale):
     images = [noise(*size, 3, dtype=np.float32) for size in ((97, 80), (30, 90), (70, 70), (1, 1))]
     together = upscale.upscale_many(images, tile=66)
     for image, result in zip(images, together, strict=True):
-        np.testing.assert_allclose(result, reference(upscale, image), atol=2e-6)
+        np.testing.assert_allclose(result.image, reference(upscale, image), atol=2e-6)
 
 
 def test_one_device_gives_what_four_do(upscale):
     assert jax.local_device_count() == 4
     alone = pipeline.Upscale(upscale.network, upscale.params, jax.local_devices()[:1])
     image = noise(97, 80, 3)
-    np.testing.assert_array_equal(alone(image, 66), upscale(image, 66))
+    np.testing.assert_array_equal(alone(image, 66).image, upscale(image, 66).image)
 
 
 def test_too_little_memory_means_smaller_tiles_and_the_same_result(upscale, monkeypatch, caplog):
     image = noise(97, 150, 3)
-    expected = upscale(image)
+    expected = upscale(image).image
     monkeypatch.setattr(runner, "free_memory", lambda device: 80**2 * 300)
     limited = pipeline.Upscale(upscale.network, upscale.params, jax.local_devices()[:1])
-    np.testing.assert_array_equal(limited(image, 0), expected)
+    np.testing.assert_array_equal(limited(image, 0).image, expected)
     assert "150-pixel tiles exceed the memory, trying 75" in caplog.text
 
 
@@ -71,7 +71,7 @@ def test_blended_tiles_of_a_network_that_looks_everywhere_are_close_to_the_whole
     upscale = pipeline.Upscale(network, random_params(network, gain=0.5))
     assert upscale.network.receptive_field is None
     image = noise(101, 83, 3)
-    whole, blended = upscale(image), upscale(image, 88)
+    whole, blended = upscale(image).image, upscale(image, 88).image
     assert whole.shape == blended.shape == (202, 166, 3)
     assert np.abs(whole.astype(int) - blended).max() <= 1
 
@@ -85,7 +85,7 @@ def test_every_kind_of_array_comes_back_in_its_own_kind(upscale):
         ((20, 30, 4), np.uint8),
         ((2, 20, 30, 3), np.float32),
     ):
-        result = upscale(noise(*shape, dtype=dtype))
+        result = upscale(noise(*shape, dtype=dtype)).image
         rows = 1 if len(shape) == 4 else 0
         bigger = [n * 2 if axis in (rows, rows + 1) else n for axis, n in enumerate(shape)]
         assert list(result.shape) == bigger
@@ -96,15 +96,15 @@ def test_gray_is_upscaled_as_rgb_and_sixteen_bits_keep_their_depth(upscale):
     gray = noise(20, 30, dtype=np.uint16)
     rgb = reference(upscale, to_float(np.repeat(gray[..., None], 3, axis=-1)))
     expected = rgb.mean(axis=-1) * 65535
-    assert np.abs(upscale(gray).astype(float) - expected).max() <= 0.51
+    assert np.abs(upscale(gray).image.astype(float) - expected).max() <= 0.51
 
 
 def test_alpha_is_upscaled_and_what_it_hides_does_not_show(upscale):
     image = np.zeros((24, 24, 4), np.uint8)  # black where transparent
     image[:, 12:] = 200, 120, 40, 255
     opaque = np.broadcast_to(np.uint8([200, 120, 40]), (24, 24, 3))
-    result = upscale(image)
-    np.testing.assert_array_equal(result[..., :3], upscale(opaque))
+    result = upscale(image).image
+    np.testing.assert_array_equal(result[..., :3], upscale(opaque).image)
     alpha = np.clip(imresize(to_float(image)[..., 3:], 2), 0, 1)
     np.testing.assert_array_equal(result[..., 3:], from_float(alpha, np.uint8))
 
@@ -114,7 +114,7 @@ def test_a_file_becomes_a_picture_that_keeps_its_profile(upscale, tmp_path):
 
     icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     files.write(tmp_path / "in.png", files.Picture(noise(9, 7, 3), icc=icc))
-    result = upscale(tmp_path / "in.png")
+    result = upscale(tmp_path / "in.png").image
     assert isinstance(result, files.Picture)
     assert result.pixels.shape == (18, 14, 3)
     assert result.icc == icc
@@ -138,11 +138,11 @@ def test_loaded_weights_upscale_by_their_scale_and_others_are_refused(random_par
     options = {"scale": 2, "features": 4}
     params = random_params(networks.create("span", **options))
     weights.write(tmp_path / "two.safetensors", weights.Weights("span", options, params))
-    upscale = pipeline.load(tmp_path / "two.safetensors")
+    upscale = pipeline.load_upscaler(tmp_path / "two.safetensors")
     assert upscale.scale == 2
-    assert upscale(noise(5, 6, 3)).shape == (10, 12, 3)
+    assert upscale(noise(5, 6, 3)).image.shape == (10, 12, 3)
 
     options["features"] = 8
     weights.write(tmp_path / "wrong.safetensors", weights.Weights("span", options, params))
     with pytest.raises(ValueError, match="do not fit the network they name"):
-        pipeline.load(tmp_path / "wrong.safetensors")
+        pipeline.load_upscaler(tmp_path / "wrong.safetensors")

@@ -21,9 +21,9 @@ def model(request):
 
 def test_a_photograph_gains_over_bicubic(model):
     name, scale = model
-    upscale = pipeline.load(name, scale)
+    upscale = pipeline.load_upscaler(name, scale)
     photo = skimage.data.astronaut()[:192, 96:288]
-    result = evaluate(upscale.upscale_many, [("astronaut", photo)], scale)
+    result = evaluate(upscale.tiled, [("astronaut", photo)], scale)
     assert result.mean.psnr > result.bicubic.psnr + 1.5
     assert result.mean.ssim > result.bicubic.ssim
 
@@ -44,7 +44,7 @@ def test_set5_has_the_figures_of_the_card(model, shared):
     name, scale = model
     card = (zoo.FOLDER / f"{name}.md").read_text()
     psnr, ssim = re.search(rf"Set5 ×{scale} +\| +([\d.]+) / ([\d.]+)", card).groups()
-    upscale = pipeline.load(name, scale)
-    result = evaluate(upscale.upscale_many, shared / "data/test/set5", scale)
+    upscale = pipeline.load_upscaler(name, scale)
+    result = evaluate(upscale.tiled, shared / "data/test/set5", scale)
     np.testing.assert_allclose(result.mean.psnr, float(psnr), atol=2e-3)
     np.testing.assert_allclose(result.mean.ssim, float(ssim), atol=2e-4)

@@ -44,14 +44,14 @@ def upscaler(model: str, weights: Weights | None, scale: int) -> super_resolutio
     # published figures are of float32; GPUs would take TF32, TPUs bf16
     jax.config.update("jax_default_matmul_precision", "highest")
     if weights is None:
-        return pipeline.load(model, scale).upscale_many
+        return pipeline.load_upscaler(model, scale).tiled
     weights = zoo.folded(weights)
     if "scale" not in weights.options:
         raise UserError(f"the run trained {weights.network!r}, which is no upscaler")
     if weights.options["scale"] != scale:
         raise UserError(f"the run was trained for ×{weights.options['scale']}, not ×{scale}")
     network = networks.create(weights.network, **weights.options)
-    return pipeline.Upscale(network, weights.params).upscale_many
+    return pipeline.Upscale(network, weights.params).tiled
 
 
 def writer(folder: Path, scale: int):

@@ -1,4 +1,4 @@
-"""Enhance: an image of any kind and size through all stages."""
+"""Chain: an image of any kind and size through all stages."""
 
 import os
 from collections.abc import Sequence
@@ -7,11 +7,12 @@ import jax
 
 from jaxsr import zoo
 from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.regions import Restored, Roi, TiledRestorer, mask_of, region_of
+from jaxsr.pipeline.regions import Roi, TiledRestorer, mask_of, region_of
 from jaxsr.pipeline.restoring import Restore, load_restorer
+from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment
 from jaxsr.pipeline.stages import conditions
-from jaxsr.pipeline.upscaling import Upscale, load
+from jaxsr.pipeline.upscaling import Upscale, load_upscaler
 
 Name = str | os.PathLike
 
@@ -22,7 +23,7 @@ def load_chain(
     upscaler: Name = zoo.DEFAULT_UPSCALER,
     segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
     restorer: Name = zoo.DEFAULT_RESTORER,
-) -> "Enhance":
+) -> "Chain":
     """All stages with weights: released ones by name, or those of files.
 
     Args:
@@ -33,10 +34,10 @@ def load_chain(
       UserError: there are no such weights, or they don't fit the network they name.
     """
     known = conditions(zoo.read_restorer(restorer), zoo.read_upscaler(upscaler, scale))
-    return Enhance(load(upscaler, scale), load_restorer(restorer, segmenter), features=known)
+    return Chain(load_upscaler(upscaler, scale), load_restorer(restorer, segmenter), features=known)
 
 
-class Enhance:
+class Chain:
     """Images in, images ``scale`` times as large with a region restored out; see :meth:`__call__`.
 
     Attributes:
@@ -72,7 +73,7 @@ class Enhance:
             devices=devices,
         )
 
-    def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Restored:
+    def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Result:
         """One image, upscaled; its region restored, everything else as ``upscale`` gives it, bit for bit.
 
         Args:
@@ -81,7 +82,7 @@ class Enhance:
             or boxes ``[(x, y, w, h), …]`` in pixels of ``image``; or a function as ``segment`` is.
 
         Returns:
-          The image, its mask (of its size), and how many tiles were restored.
+          The ``image``, its ``mask``, and how many ``tiles`` were restored.
 
         Raises:
           UserError: it is no image, there is no such region, or memory suffices for no tile.
@@ -92,4 +93,4 @@ class Enhance:
         (upscaled,) = self.upscale.tiled([colour], tile)
         mask = mask_of(region, upscaled, self.scale)
         restored, count = self._tiled(upscaled, colour, mask)
-        return Restored(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)
+        return Result(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)
