@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxsr import attention, codec, errors, image, networks, pipeline
-    from jaxsr.pipeline import load
+    from jaxsr.pipeline import load_upscaler as load
 
 __version__ = "0.1.0"
 
