@@ -10,16 +10,17 @@ from pathlib import Path
 from absl import flags
 from ml_collections import config_flags
 
-from jaxsr.cli import prepare_jax, scripts
+from jaxsr.cli import scripts
+from jaxsr.errors import UserError
 
+_DEFAULT = Path(__file__).parent / "configs/eval/sr.py"
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", str(Path(__file__).parent / "configs/eval/sr.py"), "what to evaluate, on what"
+    "config", None, f"what to evaluate, on what ({_DEFAULT.name})"
 )
 _WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --config.model")
 
 
 def main() -> None:
-    prepare_jax()
     run(_CONFIG.value, _WORKDIR.value)
 
 
@@ -27,16 +28,16 @@ def run(config, workdir: str = "") -> None:
     """Evaluates on every folder, prints their tables and writes the report.
 
     Raises:
-      ValueError: what is asked for isn't there, or doesn't go together.
+      UserError: what is asked for isn't there, or doesn't go together.
     """
     from jaxsr.evaluation import tasks  # after the flags: --help stays quick
     from jaxsr.training import checkpoints
 
     if config.model and workdir:
-        raise ValueError("say what to evaluate, by either --config.model or --workdir")
+        raise UserError("say what to evaluate, by either --config.model or --workdir")
     weights = checkpoints.load_weights(workdir) if workdir else None
     tasks.run(config, weights, called=config.to_dict() | {"workdir": workdir})
 
 
 if __name__ == "__main__":
-    scripts.run(main)
+    scripts.run(main, config=str(_DEFAULT))

@@ -9,6 +9,8 @@ from absl import flags
 from ml_collections import config_flags
 
 from jaxsr.cli import scripts
+from jaxsr.cli.environment import use_cores_for
+from jaxsr.errors import UserError
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "the experiment, a file of configs/")
 _WORKDIR = flags.DEFINE_string("workdir", None, "where checkpoints, logs and pictures go")
@@ -30,9 +32,11 @@ def main() -> None:
     if _DISTRIBUTED.value:
         jax.distributed.initialize(*cluster)
     elif cluster != (None, None, None):
-        raise ValueError("--coordinator, --processes and --process go with --distributed")
+        raise UserError("--coordinator, --processes and --process go with --distributed")
+    else:
+        use_cores_for(_CONFIG.value.batch_size, _CONFIG.value.accumulate)
     loop.fit(_CONFIG.value, _WORKDIR.value)
 
 
 if __name__ == "__main__":
-    scripts.run(main)
+    scripts.run(main, every_core=False)  # but as many as share a batch

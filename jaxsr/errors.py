@@ -31,3 +31,7 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
         raise UserError(
             f"{purpose} needs {error.name}, which is not installed: pip install 'jaxsr[{extra}]'"
         ) from None
+
+
+class Diverged(UserError, FloatingPointError):
+    """A training's loss or gradient is no number any more; another config would have to be tried."""

@@ -5,11 +5,9 @@ What is slow to import is imported in ``run``, so that ``jaxsr --help`` is quick
 """
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import jaxsr
 from jaxsr.cli import (
@@ -24,6 +22,7 @@ from jaxsr.cli import (
     segment,
     upscale,
 )
+from jaxsr.cli.environment import prepare_jax
 from jaxsr.cli.report import USER_ERRORS, complain, one_line
 
 COMMANDS = (
@@ -81,29 +80,3 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=module.run)
         command.add_argument("--debug", action="store_true", help="show where an error came from")
     return top
-
-
-def prepare_jax() -> None:
-    """Keeps JAX quiet, and what it compiles on disk, unless the environment says otherwise.
-
-    Works through the environment, so that JAX need not be imported yet.
-    """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.basicConfig(format="jaxsr: %(message)s", level=logging.WARNING)
-    logging.getLogger("jax").setLevel(logging.ERROR)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxsr" / "xla"
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
-    use_every_core()
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
-
-
-def use_every_core() -> None:
-    """Makes every CPU core a JAX device, unless the environment says how many there are.
-
-    XLA runs a convolution of few channels on one core; tiles are spread over devices. To be called
-    before JAX is imported; GPUs and TPUs are not concerned.
-    """
-    if "xla_force_host_platform_device_count" not in os.environ.get("XLA_FLAGS", ""):
-        affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-        cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-        os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(cores))

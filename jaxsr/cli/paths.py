@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsr.errors import UserError
-from jaxsr.image import files
+from jaxsr.image import formats
 from jaxsr.image.folders import find_images, is_image_file
 
-IMAGES = files.SUFFIXES
+IMAGES = formats.SUFFIXES
 COMPRESSED = (".jsr",)
 
 
@@ -70,7 +70,7 @@ def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> No
         if wanted and suffix not in same_format(wanted):
             raise UserError(f"{output}: the name says another format than {wanted[1:]}")
     elif writes is IMAGES:
-        files.format_of(output)
+        formats.format_of(output)
     else:
         raise UserError(f"{output}: what is written here is named {', '.join(writes)}")
 
@@ -123,12 +123,12 @@ def names_a_file(output: str) -> bool:
 def renamed(name: Path, suffix: str | None) -> Path:
     """With ``suffix``, or its own if that is an image's, else ``.png``."""
     return name.with_suffix(
-        suffix or (name.suffix if name.suffix.lower() in files.SUFFIXES else ".png")
+        suffix or (name.suffix if name.suffix.lower() in formats.SUFFIXES else ".png")
     )
 
 
 def same_format(suffix: str) -> tuple[str, ...]:
-    return COMPRESSED if suffix in COMPRESSED else files.format_of("_" + suffix).suffixes
+    return COMPRESSED if suffix in COMPRESSED else formats.format_of("_" + suffix).suffixes
 
 
 def unique(targets: Sequence[Path]) -> list[Path]:

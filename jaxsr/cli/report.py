@@ -3,15 +3,16 @@
 import sys
 from pathlib import Path
 
+from jaxsr.errors import UserError
+
 # What a user can cause. Anything else is a mistake of ours and comes with its traceback.
-USER_ERRORS = (ValueError, OSError, MemoryError)
+USER_ERRORS = (UserError, MemoryError)
 
 
 def one_line(error: BaseException) -> str:
-    """What went wrong, without line breaks: ``FILE: what — what to do``."""
-    if isinstance(error, OSError) and error.strerror:
-        where = error.filename2 or error.filename
-        return f"{where}: {error.strerror}" if where else error.strerror
+    """Returns what went wrong, without line breaks: ``FILE: what — what to do``."""
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs, or give a smaller image"
     return " ".join(str(error).split()) or type(error).__name__
 
 

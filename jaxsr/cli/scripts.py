@@ -1,19 +1,30 @@
-"""What train.py and eval.py share: flags of absl and a config file, errors in one line."""
+"""What train.py and eval.py share: flags of absl, a config file, and errors in one line."""
 
-import os
+import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from absl import app, flags, logging
 
+from jaxsr.cli.environment import prepare_jax
 from jaxsr.cli.report import USER_ERRORS, one_line
+from jaxsr.errors import UserError
+
+CONFIG_MODULE = "config_config"  # what ml_collections names the module of --config
+
+_DEBUG = flags.DEFINE_bool("debug", False, "show where an error came from")
 
 
-def run(main: Callable[[], None]) -> None:
-    """Parses the flags, calls ``main()`` and exits: with 2 after one line for what a user got wrong.
+def run(main: Callable[[], None], *, every_core: bool = True, config: str = "") -> None:
+    """Parses the flags, sets JAX up and calls ``main()``.
 
-    Where ``JAXSR_DEBUG`` is set, the traceback is shown in its place.
+    What a user got wrong is printed as one line, and the program exits with 2; ``--debug`` shows
+    the traceback in its place. Any other exception always comes with its traceback.
+
+    Args:
+      every_core: see :func:`prepare_jax`.
+      config: the config file where ``--config`` names none; else that flag must be given.
     """
 
     def guarded(argv: Sequence[str]) -> None:
@@ -22,24 +33,87 @@ def run(main: Callable[[], None]) -> None:
         logging.set_verbosity(logging.WARNING)  # orbax logs every file it touches
         try:
             main()
-        except (*USER_ERRORS, FloatingPointError) as error:
-            if os.environ.get("JAXSR_DEBUG"):
+        except USER_ERRORS as error:
+            if _DEBUG.value:
                 raise
             fail(one_line(error))
 
-    app.run(guarded, flags_parser=parse)
+    prepare_jax(every_core)  # before the config file is read, which may import JAX
+    app.run(guarded, flags_parser=functools.partial(parse, config=config))
 
 
-def parse(argv: Sequence[str]) -> list[str]:
-    """The flags; a config file that is not there, or an option that no config has, is one line."""
+def parse(argv: Sequence[str], config: str = "") -> list[str]:
+    """Reads the flags and the config file; ``config`` is the one to take where none is named.
+
+    What is wrong with the command is one line; a fault in the config file's own code is raised.
+    """
+    default = [f"--config={config}"] if config else []
     try:
-        return flags.FLAGS(argv)
-    except (AttributeError, KeyError) as error:
-        fail(f"the config has no option {str(error).strip(chr(34) + chr(39))}")
-    except (flags.Error, OSError, ValueError, TypeError) as error:
-        fail(one_line(error))
+        rest = flags.FLAGS([argv[0], *default, *argv[1:]])
+        check_config(flags.FLAGS["config"])
+        return rest
+    except (flags.Error, AttributeError, KeyError, TypeError, ValueError, OSError) as error:
+        if (cause := fault_of_config(error)) is not None:
+            raise cause from None
+        if "--debug" in argv:
+            raise
+        fail(mistake(error))
+
+
+def mistake(error: BaseException) -> str:
+    """Returns what is wrong with the command, in one line."""
+    if isinstance(error, AttributeError | KeyError):
+        return f"the config has no option {str(error).strip(chr(34) + chr(39))}"
+    flag, in_config, _ = one_line(error).partition("Error whilst parsing config file")
+    if not in_config:
+        return flag
+    *_, first = chain(error)
+    return f"{flag}{one_line(first)}"
+
+
+def check_config(flag: flags.Flag) -> None:
+    """Raises where the config file could not be read: its flag keeps that to itself.
+
+    Raises:
+      UserError: there is no such file.
+      OSError: what the config file itself met.
+    """
+    path = Path(str(flag.config_filename).partition(":")[0])  # FILE:ARGUMENT
+    if not path.is_file():
+        raise UserError(f"--config={path}: no such file; see configs/")
+    try:
+        hasattr(flag.value, "lock")
+    except OSError as error:
+        raise error.__cause__ or error from None
+
+
+def fault_of_config(error: BaseException) -> BaseException | None:
+    """Returns the exception that a config file's own code raised, if it is what ``error`` is about.
+
+    What a config raises to tell its user something, a :class:`UserError`, is no fault.
+    """
+    raised = next(filter(ran_config, chain(error)), None)
+    return None if isinstance(raised, UserError) else raised
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yields the exception, the one it was raised while handling, and so on."""
+    while error is not None:
+        yield error
+        error = error.__context__
+
+
+def ran_config(error: BaseException) -> bool:
+    """True if the exception passed through a config file: code that is ``get_config`` or below."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__") == CONFIG_MODULE:
+            return True
+        trace = trace.tb_next
+    return False
 
 
 def fail(message: str) -> None:
+    """Prints one line and exits with 2."""
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     sys.exit(2)

@@ -25,7 +25,7 @@ from jaxtyping import Int, Shaped, UInt, UInt8
 
 from jaxsr.atomic import replacing
 from jaxsr.errors import UserError
-from jaxsr.image import files
+from jaxsr.image import files, formats
 from jaxsr.image.folders import find_images
 from jaxsr.image.resize import imresize_uint8, modcrop
 from jaxsr.image.values import from_float, to_float
@@ -202,7 +202,7 @@ class FolderSource(Source):
         if not self._paths:
             raise UserError(
                 f"no image in {', '.join(map(str, folders))}; "
-                f"looked for files of {', '.join(files.SUFFIXES)}"
+                f"looked for files of {', '.join(formats.SUFFIXES)}"
             )
         super().__init__([str(path) for path in self._paths], keys, sizes, Cache(cache))
 

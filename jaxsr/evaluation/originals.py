@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxsr.errors import UserError
-from jaxsr.image import files
+from jaxsr.image import files, formats
 from jaxsr.image.folders import find_images
 from jaxsr.image.values import from_float, to_float
 
@@ -54,4 +54,6 @@ def check_folder(folder: str | os.PathLike) -> None:
       UserError: the folder is missing, or there are no images in it.
     """
     if not find_images(folder):
-        raise UserError(f"{folder}: no images in this folder; {', '.join(files.SUFFIXES)} are read")
+        raise UserError(
+            f"{folder}: no images in this folder; {', '.join(formats.SUFFIXES)} are read"
+        )

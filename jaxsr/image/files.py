@@ -22,27 +22,10 @@ from PIL import Image, ImageCms
 
 from jaxsr.atomic import write_bytes
 from jaxsr.errors import UserError
+from jaxsr.image.formats import FORMATS, Format, format_of
 
 Pixels = UInt[np.ndarray, "h w c"]
 
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """A kind of file: its suffixes, and whether it holds transparency and 16 bits."""
-
-    name: str
-    suffixes: tuple[str, ...]
-    alpha: bool
-    deep: bool
-
-
-FORMATS = (
-    Format("PNG", (".png",), alpha=True, deep=True),
-    Format("JPEG", (".jpg", ".jpeg"), alpha=False, deep=False),
-    Format("WEBP", (".webp",), alpha=True, deep=False),
-    Format("TIFF", (".tif", ".tiff"), alpha=True, deep=True),
-)
-SUFFIXES = tuple(suffix for kind in FORMATS for suffix in kind.suffixes)
 
 # Larger images are refused before they are decoded: a small file may unpack to any size.
 MAX_PIXELS = 500_000_000
@@ -339,21 +322,6 @@ def check_holds(path: str | os.PathLike, picture: Picture) -> None:
         raise UserError(f"{path}: {kind.name} cannot hold 16-bit pixels; {_able('deep')} can")
     if picture.alpha is not None and not kind.alpha:
         raise UserError(f"{path}: {kind.name} cannot hold transparency; {_able('alpha')} can")
-
-
-def format_of(path: str | os.PathLike) -> Format:
-    """The format a path's suffix names.
-
-    Raises:
-      UserError: it names none.
-    """
-    suffix = Path(path).suffix.lower()
-    for kind in FORMATS:
-        if suffix in kind.suffixes:
-            return kind
-    raise UserError(
-        f"{path}: {suffix or 'no suffix'} is no image format; use {', '.join(SUFFIXES)}"
-    )
 
 
 def _able(ability: str) -> str:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from jaxsr.errors import UserError
-from jaxsr.image.files import SUFFIXES
+from jaxsr.image.formats import SUFFIXES
 
 
 def is_image_file(path: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> bool:

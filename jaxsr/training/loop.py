@@ -12,7 +12,7 @@ from pathlib import Path
 import jax
 import ml_collections
 
-from jaxsr.errors import UserError
+from jaxsr.errors import Diverged, UserError
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints, plain
 from jaxsr.training.compression import compression
@@ -46,7 +46,7 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
 
     Raises:
       UserError: an option that cannot be, or a working directory that holds another model.
-      FloatingPointError: the loss is not finite; step and examples are named.
+      Diverged: the loss is not finite; step and examples are named.
     """
     _check(config)
     task = TASKS[config.task](config)
@@ -185,7 +185,7 @@ class _Run:
         if broken:
             what, value = next(iter(broken.items()))
             names = ", ".join(self.task.names(index.tolist()))
-            raise FloatingPointError(
+            raise Diverged(
                 f"{what} is {value} at step {number}; this host's batch was: {names}. Lower "
                 "config.optimizer.learning_rate or set config.optimizer.clip_norm; the same command "
                 "then goes on from the last checkpoint, which is from before"

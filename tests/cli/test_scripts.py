@@ -10,10 +10,18 @@ REPO = Path(__file__).resolve().parents[2]
 TRAIN = ["train.py", "--config=configs/sr/pan.py"]
 
 
+def run(command):
+    return subprocess.run(
+        [sys.executable, *command], cwd=REPO, capture_output=True, text=True, timeout=120
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
         ([*TRAIN, "--workdir=runs/x", "--config.nope=1"], "the config has no option nope"),
+        (["eval.py", "--config.nope=1"], "the config has no option nope"),
+        (["eval.py", "--config=nope.py:2"], "nope.py: no such file"),
         ([*TRAIN], "--workdir must have a value"),
         ([*TRAIN, "--workdir=setup.cfg", "--process=1"], "go with --distributed"),
         (["train.py", "--config=nope.py", "--workdir=runs/x"], "nope.py"),
@@ -22,10 +30,46 @@ TRAIN = ["train.py", "--config=configs/sr/pan.py"]
     ids=lambda value: value if isinstance(value, str) else " ".join(value[1:]),
 )
 def test_a_mistake_is_one_line(command, message):
-    done = subprocess.run(
-        [sys.executable, *command], cwd=REPO, capture_output=True, text=True, timeout=120
-    )
+    done = run(command)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"{command[0]}: ") and message in last
     assert "Traceback" not in done.stderr and not (REPO / "runs/x").exists()
+
+
+def config(folder, body):
+    path = folder / "config.py"
+    path.write_text(
+        "import ml_collections\nfrom jaxsr.errors import UserError\n"
+        f"def get_config():\n    config = ml_collections.ConfigDict({{'a': 1}})\n{body}"
+    )
+    return path
+
+
+@pytest.mark.parametrize("debug", [[], ["--debug"]], ids=["plainly", "to debug"])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("    config.lock()\n    config.nope = 1\n", "AttributeError"),
+        ("    config.a += 'x'\n", "TypeError"),
+        ("    open('nowhere')\n", "FileNotFoundError"),
+        ("    raise KeyError('a')\n", "KeyError"),
+    ],
+    ids=["attribute", "type", "file", "key"],
+)
+def test_a_config_files_own_fault_keeps_its_traceback(tmp_path, fault, message, debug):
+    done = run(["eval.py", f"--config={config(tmp_path, fault)}", *debug])
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(message) and "config.py" in done.stderr
+
+
+def test_what_a_config_file_tells_its_user_is_one_line(tmp_path):
+    path = config(tmp_path, "    raise UserError('choose another day')\n")
+    done = run(["eval.py", f"--config={path}"])
+    assert done.returncode == 2
+    assert done.stderr == f"eval.py: flag --config={path}: choose another day\n"
+
+
+def test_a_users_mistake_shows_its_traceback_to_debug():
+    done = run(["eval.py", "--config.data=tests/nowhere", "--debug"])
+    assert done.returncode == 1 and "UserError: tests/nowhere: no such folder" in done.stderr

@@ -10,8 +10,9 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-from jaxsr.image.files import MAX_PIXELS, SUFFIXES, Picture, read, turn_upright, write
+from jaxsr.image.files import MAX_PIXELS, Picture, read, turn_upright, write
 from jaxsr.image.folders import find_images, is_image_file
+from jaxsr.image.formats import SUFFIXES
 from jaxsr.image.pictures import bleed
 from jaxsr.image.values import from_float, to_float
 
