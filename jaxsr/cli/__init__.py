@@ -1,4 +1,4 @@
-"""The command line: ``jaxsr upscale | segment | restore | enhance | compress | decompress | models | …``.
+"""The command line: ``jaxsr upscale | segment | restore | enhance | compress | decompress | compare | models | …``.
 
 Each command is a module here: ``add(commands)`` says what it takes and ``run(arguments)`` does it.
 What is slow to import is imported in ``run``, so that ``jaxsr --help`` is quick.
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import jaxsr
 from jaxsr.cli import (
+    compare,
     compress,
     convert,
     decompress,
@@ -32,6 +33,7 @@ COMMANDS = (
     enhance,
     compress,
     decompress,
+    compare,
     models,
     info,
     demo,

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 from jaxsr.errors import needs_extra
 
@@ -19,7 +20,7 @@ def add(commands) -> argparse.ArgumentParser:
         description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by bicubic "
         "interpolation and by a network; compresses it as JPEG and by the learned codec to the same "
         "bytes; sends it, small and noisy, through the whole chain: enlarged, its region found, restored, "
-        "and given the bytes. Prints how close each comes to the original and draws all into PNGs.",
+        "and given the bytes. Prints how close each comes to the original, and draws all into PNGs and into a page to compare them in.",
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
     parser.add_argument("--model", metavar="NAME|FILE", help="weights of a ×4 network")
@@ -27,9 +28,9 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from pathlib import Path
-
+    from jaxsr.atomic import write_bytes
     from jaxsr.image import files
+    from jaxsr.image.page import page
     from jaxsr.image.sheet import side_by_side
 
     photo = photograph()
@@ -38,13 +39,35 @@ def run(arguments: argparse.Namespace) -> int:
         "compressed": lambda: packed(photo),
         "region": lambda: chained(photo),
     }
-    for name, columns in sheets.items():
-        target = Path(arguments.output) / f"astronaut-{name}.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        sheet = side_by_side([*columns(), ("original", photo)], DETAIL, across=ACROSS)
+    folder, scenes = Path(arguments.output), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in sheets.items():
+        columns = draw()
+        scenes.append(scene(name, columns, photo))
+        sheet = side_by_side([*columns, ("original", photo)], DETAIL, across=ACROSS)
+        target = folder / f"astronaut-{name}.png"
         files.write(target, files.Picture(sheet))
         print(f"side by side: {target}\n")
+    target = folder / "astronaut.html"
+    write_bytes(target, page("jaxsr demo", scenes).encode())
+    print(f"to compare in a browser: {target}")
     return 0
+
+
+def scene(name: str, columns: list, original):
+    """(title, image) columns and their original as a scene of a page.
+
+    What follows a colon in a title is its note; where there is none, the figures are.
+    """
+    from jaxsr.image.files import Picture
+    from jaxsr.image.page import Scene, View, figures
+
+    truth = Picture(original)
+    views = []
+    for title, image in columns:
+        what, _, note = title.partition(": ")
+        views.append(View(what, Picture(image), note or figures(Picture(image), truth)))
+    return Scene(name, [*views, View("original", truth)])
 
 
 def enlarged(original, model: str | None) -> list:
@@ -102,14 +125,13 @@ def chained(original) -> list:
     result, seconds = timed(chain, low)
     image, mask = result.image, result.mask
     region = mask > 0.5
-    print(
-        f"the region is {region.mean():.0%} of the image, {result.tiles} tile(s); {seconds:.1f} s"
-    )
+    share = f"{region.mean():.0%} of the image"
+    print(f"the region is {share}, {result.tiles} tile(s); {seconds:.1f} s")
     columns = [
         ("half the size, noisy", low.repeat(2, 0).repeat(2, 1)),
         ("bicubic", imresize_uint8(low, 2)),
         ("upscaled", fused),
-        ("its region", np.repeat(from_float(mask)[..., None], 3, -1)),
+        (f"its region: {share}", np.repeat(from_float(mask)[..., None], 3, -1)),
         ("and restored", image),
     ]
     plain = codec.encode(image, bpp=FILE_BPP)
@@ -117,7 +139,7 @@ def chained(original) -> list:
     columns += [(f"as {len(plain)} bytes", codec.decode(plain))]
     columns += [(f"as {len(finer)} bytes, by region", codec.decode(finer))]
     for title, shown in columns[1:]:
-        if title != "its region":
+        if not title.startswith("its region"):
             print(f"{title}: {in_decibels(shown, original, region)}")
     return columns
 

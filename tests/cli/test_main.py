@@ -123,6 +123,8 @@ def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
         if line.startswith("side by side: "):
             with Image.open(folder / line.removeprefix("side by side: ")) as sheet:
                 assert sheet.size[0] > 3 * 512
+    page = (folder / "sheets/astronaut.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png") == 3 + 3 + 8
 
 
 def test_info_tells_a_codecs_weights(capsys):
