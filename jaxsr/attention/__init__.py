@@ -1,0 +1,92 @@
+"""Attention: every operator is a pure function on arrays and a linen module with its parameters.
+
+============================  ======================================  ==========================
+function                      module                                  of
+============================  ======================================  ==========================
+channel_attention             ChannelAttention                        SE, RCAN, HAT; IMDN
+spatial_attention             SpatialAttention                        CBAM
+enhanced_spatial_attention    EnhancedSpatialAttention                RFANet, RLFN
+pixel_attention               PixelAttention                          PAN
+parameter_free_attention      ParameterFreeAttention                  SPAN
+large_kernel_attention        LargeKernelAttention                    VAN
+transposed_attention          TransposedAttention                     Restormer
+shifted_window_attention      WindowAttention                         Swin, SwinIR
+overlapping_cross_attention   OverlappingCrossAttention               HAT
+attention_gate                AttentionGate                           Attention U-Net
+depthwise_conv                DepthwiseConv                           what some of them are made of
+============================  ======================================  ==========================
+
+Some are in no network of this package; they are here to build others with.
+"""
+
+from jaxsr.attention.affine import Affine
+from jaxsr.attention.channel import (
+    ChannelAttention,
+    channel_attention,
+    contrast_descriptor,
+    mean_descriptor,
+)
+from jaxsr.attention.depthwise import DepthwiseConv, depthwise_conv
+from jaxsr.attention.gate import AttentionGate, attention_gate, gate
+from jaxsr.attention.large_kernel import LargeKernelAttention, large_kernel_attention
+from jaxsr.attention.parameter_free import (
+    ParameterFreeAttention,
+    parameter_free_attention,
+    residual_parameter_free_attention,
+)
+from jaxsr.attention.pixel import PixelAttention, pixel_attention
+from jaxsr.attention.spatial import (
+    EnhancedSpatialAttention,
+    SpatialAttention,
+    enhanced_spatial_attention,
+    spatial_attention,
+)
+from jaxsr.attention.transposed import TransposedAttention, transposed_attention
+from jaxsr.attention.window import (
+    OverlappingCrossAttention,
+    WindowAttention,
+    overlapping_cross_attention,
+    overlapping_windows,
+    relative_position_bias,
+    shifted_window_attention,
+    shifted_window_mask,
+    window_attention,
+    window_merge,
+    window_partition,
+)
+
+__all__ = [
+    "Affine",
+    "AttentionGate",
+    "ChannelAttention",
+    "DepthwiseConv",
+    "EnhancedSpatialAttention",
+    "LargeKernelAttention",
+    "OverlappingCrossAttention",
+    "ParameterFreeAttention",
+    "PixelAttention",
+    "SpatialAttention",
+    "TransposedAttention",
+    "WindowAttention",
+    "attention_gate",
+    "channel_attention",
+    "contrast_descriptor",
+    "depthwise_conv",
+    "enhanced_spatial_attention",
+    "gate",
+    "large_kernel_attention",
+    "mean_descriptor",
+    "overlapping_cross_attention",
+    "overlapping_windows",
+    "parameter_free_attention",
+    "pixel_attention",
+    "relative_position_bias",
+    "residual_parameter_free_attention",
+    "shifted_window_attention",
+    "shifted_window_mask",
+    "spatial_attention",
+    "transposed_attention",
+    "window_attention",
+    "window_merge",
+    "window_partition",
+]

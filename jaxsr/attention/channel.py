@@ -1,22 +1,24 @@
-"""Channel attention: each channel is weighed by what it holds over the whole image (SE, RCAN, IMDN)."""
+"""Channel attention: each channel weighed by its statistics over the image (SE, RCAN, IMDN)."""
 
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.attention.affine import Affine, AffineParams, dense
 from jaxsr.attention.gate import gate
 from jaxsr.errors import UserError
 
 
 def mean_descriptor(x: Float[Array, "*b h w c"]) -> Float[Array, "*b 1 1 c"]:
-    """Mean over the image, in float32 ("squeeze"; Hu et al. 2018, eq. 2)."""
+    """Return the mean over the image, in float32 ("squeeze"; Hu et al. 2018, eq. 2)."""
     return jnp.mean(x.astype(jnp.float32), axis=(-3, -2), keepdims=True)
 
 
 def contrast_descriptor(x: Float[Array, "*b h w c"]) -> Float[Array, "*b 1 1 c"]:
-    """Mean plus standard deviation over the image, in float32 (Hui et al. 2019, eq. 3)."""
+    """Return mean plus standard deviation over the image, in float32 (Hui et al. 2019, eq. 3)."""
     x = x.astype(jnp.float32)
     mean = mean_descriptor(x)
     variance = jnp.mean(jnp.square(x - mean), axis=(-3, -2), keepdims=True)
@@ -25,16 +27,32 @@ def contrast_descriptor(x: Float[Array, "*b h w c"]) -> Float[Array, "*b 1 1 c"]
     return mean + jnp.where(constant, 0.0, jnp.sqrt(jnp.where(constant, 1.0, variance)))
 
 
-class ChannelAttention(nn.Module):
+def channel_attention(
+    x: Float[Array, "*b h w c"], down: Affine, up: Affine, contrast: bool = False
+) -> Float[Array, "*b h w c"]:
     """``x · σ(W₂ relu(W₁ d(x)))`` with ``d`` the mean: squeeze-and-excitation, as in RCAN's blocks.
 
     Sources: Hu et al., "Squeeze-and-Excitation Networks" (2018), eqs. 2-4; Zhang et al., "Image
     Super-Resolution Using Very Deep Residual Channel Attention Networks" (2018), eqs. 8-10.
 
-    Attributes:
-      reduction: the inner width is ``channels // reduction``.
+    Args:
+      down, up: dense layers ``W₁`` to fewer channels and ``W₂`` back.
       contrast: ``d`` is mean plus standard deviation instead: contrast-aware attention of Hui et
         al., "Lightweight Image Super-Resolution with Information Multi-distillation Network" (2019).
+    """
+    d = contrast_descriptor(x) if contrast else mean_descriptor(x)
+    return gate(x, dense(jax.nn.relu(dense(d, down)), up))
+
+
+class ChannelAttention(nn.Module):
+    """:func:`channel_attention` with its parameters.
+
+    Attributes:
+      reduction: the inner width is ``channels // reduction``.
+      contrast: see :func:`channel_attention`.
+
+    Raises:
+      UserError: there are fewer channels than ``reduction``.
     """
 
     reduction: int = 16
@@ -49,6 +67,7 @@ class ChannelAttention(nn.Module):
                 f"channel attention with reduction {self.reduction} needs at least that many "
                 f"channels, got {channels}"
             )
-        d = contrast_descriptor(x) if self.contrast else mean_descriptor(x)
-        inner = nn.relu(nn.Dense(channels // self.reduction, dtype=self.dtype, name="down")(d))
-        return gate(x, nn.Dense(channels, dtype=self.dtype, name="up")(inner))
+        inner = channels // self.reduction
+        down = AffineParams((channels, inner), dtype=self.dtype, name="down")()
+        up = AffineParams((inner, channels), dtype=self.dtype, name="up")()
+        return channel_attention(x, down, up, self.contrast)

@@ -1,4 +1,4 @@
-"""Depthwise convolution: each channel is filtered on its own."""
+"""Depthwise convolution: each channel filtered on its own."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 def depthwise_conv(
     x: Float[Array, "*b h w c"], kernel: Float[Array, "kh kw 1 c"], dilation: int = 1
 ) -> Float[Array, "*b h w c"]:
-    """Correlates every channel with its own kernel (odd sizes, zero padding, same size out).
+    """Correlate every channel with its own kernel (odd sizes, zero padding, same size out).
 
     Written as one shifted multiply-add per tap, which XLA fuses into a single pass over the image:
     on a CPU that takes a twentieth of a grouped ``lax.conv``'s time, and no longer in the gradient.
@@ -28,7 +28,13 @@ def depthwise_conv(
 
 
 class DepthwiseConv(nn.Module):
-    """:func:`depthwise_conv` with a ``kernel`` × ``kernel`` parameter, stored as linen's would be."""
+    """:func:`depthwise_conv` with its parameters, named as linen's convolution names them.
+
+    Attributes:
+      kernel: the kernel's side, odd.
+      dilation: pixels between neighbouring taps.
+      dtype: what to compute in; None: the wider of input's and parameters'.
+    """
 
     kernel: int = 3
     dilation: int = 1

@@ -1,4 +1,4 @@
-"""Parameter-free attention: features weigh themselves (SPAN)."""
+"""Parameter-free attention: features that weigh themselves (SPAN)."""
 
 import flax.linen as nn
 import jax
@@ -34,10 +34,16 @@ def residual_parameter_free_attention(
 
 
 class ParameterFreeAttention(nn.Module):
-    """Module around the two functions above; it holds no parameters."""
+    """:func:`parameter_free_attention` as a module; it holds no parameters.
+
+    Attributes:
+      residual: use :func:`residual_parameter_free_attention` instead.
+    """
 
     residual: bool = False
 
-    def __call__(self, features: Array, identity: Array) -> Array:
+    def __call__(
+        self, features: Float[Array, "*b h w c"], identity: Float[Array, "*b h w c"]
+    ) -> Float[Array, "*b h w c"]:
         attend = residual_parameter_free_attention if self.residual else parameter_free_attention
         return attend(features, identity)

@@ -5,17 +5,24 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from jaxsr.attention.affine import Affine, AffineParams, convolve
 from jaxsr.attention.gate import gate
 
 
-class PixelAttention(nn.Module):
+def pixel_attention(x: Float[Array, "*b h w c"], weights: Affine) -> Float[Array, "*b h w c"]:
     """``x · σ(W x + b)`` with a 1×1 convolution ``W``: no pooling, so purely local.
 
     Source: Zhao et al., "Efficient Image Super-Resolution Using Pixel Attention" (2020), eq. 3.
     """
+    return gate(x, convolve(x, weights))
+
+
+class PixelAttention(nn.Module):
+    """:func:`pixel_attention` with its parameters."""
 
     dtype: Any = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-        return gate(x, nn.Conv(x.shape[-1], (1, 1), dtype=self.dtype, name="conv")(x))
+        shape = (1, 1, x.shape[-1], x.shape[-1])
+        return pixel_attention(x, AffineParams(shape, dtype=self.dtype, name="conv")())

@@ -1,4 +1,4 @@
-"""Spatial attention: places are weighed by a look at their surroundings (CBAM; ESA of RFANet, RLFN)."""
+"""Spatial attention: places weighed by a look at their surroundings (CBAM; RFANet's, RLFN's ESA)."""
 
 from typing import Any
 
@@ -7,20 +7,32 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.attention.affine import Affine, AffineParams, convolve
 from jaxsr.attention.gate import gate
 from jaxsr.errors import UserError
 
 
 def mean_and_max(x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w 2"]:
-    """What every place holds, in two numbers: mean and maximum over the channels."""
+    """Return two numbers for every place: mean and maximum over the channels."""
     mean = jnp.mean(x.astype(jnp.float32), axis=-1, keepdims=True).astype(x.dtype)
     return jnp.concatenate([mean, jnp.max(x, axis=-1, keepdims=True)], axis=-1)
 
 
-class SpatialAttention(nn.Module):
-    """``x · σ(W * [mean; max])`` with a 7×7 convolution ``W``: one weight per place.
+def spatial_attention(
+    x: Float[Array, "*b h w c"], kernel: Float[Array, "kh kw 2 1"]
+) -> Float[Array, "*b h w c"]:
+    """``x · σ(W * [mean; max])`` with a convolution ``W`` (7×7): one weight per place.
 
     Source: Woo et al., "CBAM: Convolutional Block Attention Module" (2018), eq. 3.
+    """
+    return gate(x, convolve(mean_and_max(x), Affine(kernel)))
+
+
+class SpatialAttention(nn.Module):
+    """:func:`spatial_attention` with its parameters.
+
+    Attributes:
+      kernel: the convolution's side in pixels.
     """
 
     kernel: int = 7
@@ -28,34 +40,61 @@ class SpatialAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-        size = (self.kernel, self.kernel)
-        conv = nn.Conv(1, size, use_bias=False, dtype=self.dtype, name="conv")
-        return gate(x, conv(mean_and_max(x)))
+        shape = (self.kernel, self.kernel, 2, 1)
+        weights = AffineParams(shape, use_bias=False, dtype=self.dtype, name="conv")()
+        return spatial_attention(x, weights.kernel)
 
 
 def resize_bilinear(
     x: Float[Array, "*b h w c"], height: int, width: int
 ) -> Float[Array, "*b h2 w2 c"]:
-    """To any size; half-pixel centres, edges repeated, no antialiasing (``align_corners=False``)."""
+    """Resize to any size: half-pixel centres, edges repeated, no antialiasing (as torch's default)."""
     shape = (*x.shape[:-3], height, width, x.shape[-1])
     return jax.image.resize(x, shape, method="linear", antialias=False)
 
 
-class EnhancedSpatialAttention(nn.Module):
-    """One weight per value, from a view six times coarser: wide context at little cost.
+def enhanced_spatial_attention(
+    x: Float[Array, "*b h w c"],
+    reduce: Affine,
+    stride: Affine,
+    coarse: Affine,
+    skip: Affine,
+    expand: Affine,
+) -> Float[Array, "*b h w c"]:
+    """``x · σ(W₄(up(W₃(pool(W₂(r)))) + W_f r))`` with ``r = W₁ x``: one weight per value.
 
-    ``x · σ(W₄(up(conv₃(pool(conv₂(r)))) + W_f r))`` with ``r = W₁ x``: ``conv₂`` has stride 2, ``pool``
-    is a 7×7 maximum with stride 3, ``up`` is bilinear to the size of ``x``. How ``up`` places its
-    samples depends on the size of the image, so tiles of it do not give exactly what the whole does.
+    The weights come from a view six times coarser: wide context at little cost. ``W₂`` has stride
+    2, ``pool`` is a 7×7 maximum with stride 3, ``up`` is bilinear to the size of ``x``. How ``up``
+    places its samples depends on the size of the image, so tiles differ a little from the whole.
 
     Sources: Liu et al., "Residual Feature Aggregation Network for Image Super-Resolution" (2020);
     Kong et al., "Residual Local Feature Network for Efficient Super-Resolution" (2022), fig. 4.
 
-    Attributes:
-      features: channels of the coarse view.
+    Args:
+      reduce: ``W₁``, 1×1, to the coarse view's channels.
+      stride, coarse: ``W₂`` and ``W₃``, 3×3.
+      skip: ``W_f``, 1×1.
+      expand: ``W₄``, 1×1, back to the channels of ``x``.
 
     Raises:
       UserError: the image is smaller than 15 pixels on a side: nothing would be left to pool.
+    """
+    height, width = x.shape[-3:-1]
+    if min(height, width) < 15:
+        raise UserError(
+            f"enhanced spatial attention needs images of at least 15×15 pixels, got {width}×{height}"
+        )
+    reduced = convolve(x, reduce)
+    pooled = nn.max_pool(convolve(reduced, stride, 2, "VALID"), (7, 7), strides=(3, 3))
+    enlarged = resize_bilinear(convolve(pooled, coarse), height, width)
+    return gate(x, convolve(enlarged + convolve(reduced, skip), expand))
+
+
+class EnhancedSpatialAttention(nn.Module):
+    """:func:`enhanced_spatial_attention` with its parameters.
+
+    Attributes:
+      features: channels of the coarse view.
     """
 
     features: int = 16
@@ -63,19 +102,15 @@ class EnhancedSpatialAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-        height, width, channels = x.shape[-3:]
-        if min(height, width) < 15:
-            raise UserError(
-                "enhanced spatial attention needs images of at least 15×15 pixels, "
-                f"got {width}×{height}"
-            )
+        def conv(side: int, inputs: int, outputs: int, name: str) -> Affine:
+            return AffineParams((side, side, inputs, outputs), dtype=self.dtype, name=name)()
 
-        def conv(features, kernel, name, **options):
-            return nn.Conv(features, (kernel, kernel), dtype=self.dtype, name=name, **options)
-
-        reduced = conv(self.features, 1, "conv_1")(x)
-        coarse = conv(self.features, 3, "conv_2", strides=2, padding="VALID")(reduced)
-        coarse = nn.max_pool(coarse, (7, 7), strides=(3, 3))
-        coarse = conv(self.features, 3, "conv_3")(coarse)
-        skip = conv(self.features, 1, "conv_skip")(reduced)
-        return gate(x, conv(channels, 1, "conv_4")(resize_bilinear(coarse, height, width) + skip))
+        channels, features = x.shape[-1], self.features
+        return enhanced_spatial_attention(
+            x,
+            reduce=conv(1, channels, features, "conv_1"),
+            stride=conv(3, features, features, "conv_2"),
+            coarse=conv(3, features, features, "conv_3"),
+            skip=conv(1, features, features, "conv_skip"),
+            expand=conv(1, features, channels, "conv_4"),
+        )

@@ -1,4 +1,4 @@
-"""Transposed attention: channels attend to channels, at a cost linear in the pixels (Restormer)."""
+"""Transposed attention: channels that attend to channels, linear in the pixels (Restormer)."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def transposed_attention(
     v: Float[Array, "*b n heads c"],
     temperature: Float[Array, "heads"],
 ) -> Float[Array, "*b n heads c"]:
-    """``softmax(τ q̂ᵀ k̂) v`` over the ``c`` channels of a head, ``q̂`` and ``k̂`` of unit length over the pixels.
+    """``softmax(τ q̂ᵀ k̂) v`` over a head's ``c`` channels, ``q̂``, ``k̂`` of unit length over pixels.
 
     Source: Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration"
     (2022), eq. 1. Norms and softmax are float32.
@@ -35,13 +35,16 @@ def transposed_attention(
 
 
 def _inverse_length(x: Float[Array, "*b n heads c"]) -> Float[Array, "*b heads c"]:
-    """One over the root of the sum of squares over the pixels, which counts as at least 1e-12."""
+    """Return 1 / length over the pixels; lengths count as at least 1e-12."""
     squares = jnp.sum(jnp.square(x.astype(jnp.float32)), axis=-3)
     return jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
 
 
 class TransposedAttention(nn.Module):
-    """:func:`transposed_attention` between 1×1 projections; q, k, v pass a 3×3 depthwise convolution.
+    """:func:`transposed_attention` between its projections.
+
+    Queries, keys and values come of a 1×1 convolution and a 3×3 depthwise one; a 1×1 convolution
+    ends it.
 
     Raises:
       UserError: the channel count is not a multiple of ``heads``.

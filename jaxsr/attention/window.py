@@ -1,4 +1,4 @@
-"""Window attention: within windows (Swin), within shifted windows, and across overlapping ones (HAT).
+"""Window attention: within windows, shifted ones too (Swin), and across overlapping ones (HAT).
 
 An image is cut into ``n`` square windows of side ``window``; the ``t = window²`` pixels of a window
 are tokens. Heights and widths are multiples of ``window`` throughout.
@@ -23,7 +23,7 @@ LOGITS = 2**26  # attention computes at most so many at once: 256 MB in float32
 def window_partition(
     x: Shaped[Array | np.ndarray, "b h w c"], window: int
 ) -> Shaped[Array | np.ndarray, "b n t c"]:
-    """Cuts into windows, numbered row by row, their pixels row by row.
+    """Cut into windows, numbered row by row, their pixels row by row.
 
     Raises:
       UserError: the height or width is not a multiple of ``window``.
@@ -42,7 +42,7 @@ def window_partition(
 def window_merge(
     windows: Shaped[Array | np.ndarray, "b n t c"], height: int, width: int
 ) -> Shaped[Array | np.ndarray, "b {height} {width} c"]:
-    """The inverse of :func:`window_partition`."""
+    """Put windows together again: the inverse of :func:`window_partition`."""
     batch, _, tokens, channels = windows.shape
     window = round(tokens**0.5)
     rows, columns = height // window, width // window
@@ -53,7 +53,7 @@ def window_merge(
 def overlapping_windows(
     x: Float[Array, "b h w c"], window: int, overlap: float = 0.5
 ) -> Float[Array, "b n t2 c"]:
-    """The windows of :func:`window_partition`, each grown by ``overlap · window / 2`` on every side.
+    """Cut into windows, each grown by ``overlap · window / 2`` pixels on every side.
 
     Beyond the image there are zeros. A grown window is a window of the padded image followed by the
     beginning of the next one, so it is cut by reshapes alone: no gather, no patch convolution.
@@ -76,7 +76,11 @@ def overlapping_windows(
 
 
 def overlap_pixels(window: int, overlap: float) -> int:
-    """By how many pixels a window of HAT's cross attention is larger than ``window``."""
+    """Return by how many pixels a grown window's side exceeds ``window``.
+
+    Raises:
+      UserError: the number is odd, or not in 0..window.
+    """
     extra = int(window * overlap)
     if extra % 2 or not 0 <= extra <= window:
         raise UserError(
@@ -86,7 +90,7 @@ def overlap_pixels(window: int, overlap: float) -> int:
 
 
 def _grow(x: Array, axis: int, window: int, extra: int) -> Array:
-    """Splits ``axis`` into (blocks, window + extra); the last window is only there to borrow from."""
+    """Split ``axis`` into (blocks, window + extra); the last window is only there to borrow from."""
     blocks = x.reshape(*x.shape[:axis], -1, window, *x.shape[axis + 1 :])
     these = jax.lax.slice_in_dim(blocks, 0, blocks.shape[axis] - 1, axis=axis)
     following = jax.lax.slice_in_dim(blocks, 1, None, axis=axis)
@@ -97,7 +101,7 @@ def _grow(x: Array, axis: int, window: int, extra: int) -> Array:
 def relative_position_bias(
     table: Float[Array, "s2 heads"], queries: int, keys: int | None = None
 ) -> Float[Array, "heads tq tk"]:
-    """Looks up what attention adds for where a key lies as seen from its query.
+    """Look up what attention adds for where a key lies as seen from its query.
 
     Source: Liu et al., "Swin Transformer" (2021), eq. 4.
 
@@ -116,7 +120,7 @@ def relative_position_bias(
 
 
 def shifted_window_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t t"]:
-    """Which pixels of a window may see each other once the image was rolled by ``−shift``.
+    """Return True for pixels of a window that may see each other once the image is rolled by −shift.
 
     Rolling brings the first ``shift`` rows and columns behind the last ones: pixels that were
     wrapped and pixels that were not share windows there without being neighbours. Only one label a
@@ -137,8 +141,8 @@ def window_attention(
 ) -> Float[Array, "b n tq heads d"]:
     """``softmax(q kᵀ / √d + bias) v`` within every window, the softmax in float32.
 
-    Where the logits of all windows are more than ``LOGITS``, windows take turns: memory stays bounded
-    on large images. Source: Liu et al., "Swin Transformer" (2021), eq. 4.
+    Where the logits of all windows are more than ``LOGITS``, windows take turns: memory stays
+    bounded on large images. Source: Liu et al., "Swin Transformer" (2021), eq. 4.
 
     Args:
       bias: from :func:`relative_position_bias`.
@@ -167,10 +171,61 @@ def _heads(x: Array, heads: int) -> Array:
     return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)
 
 
-class WindowAttention(nn.Module):
-    """Swin's multi-head self-attention in windows, shifted by ``shift`` pixels where that is not 0.
+def shifted_window_attention(
+    qkv: Float[Array, "b h w c3"], table: Float[Array, "s2 heads"], window: int, shift: int = 0
+) -> Float[Array, "b h w c"]:
+    """Multi-head self-attention in the windows of an image, shifted by ``shift`` pixels.
 
-    Pixels attend within their window only, so it costs ``O(h·w·window²)``, linear in the image.
+    Pixels attend within their window only: it costs ``O(h·w·window²)``, linear in the image.
+    Source: Liu et al., "Swin Transformer" (2021), §3.2.
+
+    Args:
+      qkv: queries, keys and values side by side, ``c`` channels each.
+      table: see :func:`relative_position_bias`; its rows have a number for each head.
+    """
+    height, width = qkv.shape[1:3]
+    mask = None
+    if shift:
+        qkv = jnp.roll(qkv, (-shift, -shift), (1, 2))
+        mask = shifted_window_mask(height, width, window, shift)
+    q, k, v = jnp.split(window_partition(qkv, window), 3, axis=-1)
+    q, k, v = (_heads(a, table.shape[1]) for a in (q, k, v))
+    y = window_attention(q, k, v, relative_position_bias(table, window), mask)
+    y = window_merge(y.reshape(*y.shape[:-2], -1), height, width)
+    return jnp.roll(y, (shift, shift), (1, 2)) if shift else y
+
+
+def overlapping_cross_attention(
+    qkv: Float[Array, "b h w c3"],
+    table: Float[Array, "s2 heads"],
+    window: int,
+    overlap: float = 0.5,
+) -> Float[Array, "b h w c"]:
+    """Multi-head attention of each window to the same window grown by ``overlap``.
+
+    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+
+    Args:
+      qkv, table: see :func:`shifted_window_attention`.
+      overlap: see :func:`overlapping_windows`.
+    """
+    height, width = qkv.shape[1:3]
+    channels = qkv.shape[-1] // 3
+    grown = window + overlap_pixels(window, overlap)
+    q = window_partition(qkv[..., :channels], window)
+    kv = overlapping_windows(qkv[..., channels:], window, overlap)
+    q, k, v = (_heads(a, table.shape[1]) for a in (q, *jnp.split(kv, 2, axis=-1)))
+    y = window_attention(q, k, v, relative_position_bias(table, window, grown))
+    return window_merge(y.reshape(*y.shape[:-2], channels), height, width)
+
+
+class WindowAttention(nn.Module):
+    """:func:`shifted_window_attention` between its projections: Swin's multi-head attention.
+
+    Attributes:
+      heads: of the attention; they divide the channels.
+      window: a window's side in pixels.
+      shift: 0, or half of ``window`` in every second layer.
     """
 
     heads: int
@@ -180,26 +235,20 @@ class WindowAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        _, height, width, channels = x.shape
+        channels = x.shape[-1]
         table = self.param("position", INIT, ((2 * self.window - 1) ** 2, self.heads))
         qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
-        mask = None
-        if self.shift:
-            qkv = jnp.roll(qkv, (-self.shift, -self.shift), (1, 2))
-            mask = shifted_window_mask(height, width, self.window, self.shift)
-        q, k, v = jnp.split(window_partition(qkv, self.window), 3, axis=-1)
-        q, k, v = (_heads(a, self.heads) for a in (q, k, v))
-        y = window_attention(q, k, v, relative_position_bias(table, self.window), mask)
-        y = window_merge(y.reshape(*y.shape[:-2], channels), height, width)
-        if self.shift:
-            y = jnp.roll(y, (self.shift, self.shift), (1, 2))
+        y = shifted_window_attention(qkv, table, self.window, self.shift)
         return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)
 
 
 class OverlappingCrossAttention(nn.Module):
-    """HAT's attention of each window to the same window grown by ``overlap``.
+    """:func:`overlapping_cross_attention` between its projections.
 
-    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+    Attributes:
+      heads: of the attention; they divide the channels.
+      window: a window's side in pixels.
+      overlap: by which part of ``window`` the keys' windows are wider.
     """
 
     heads: int
@@ -209,13 +258,9 @@ class OverlappingCrossAttention(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
-        _, height, width, channels = x.shape
+        channels = x.shape[-1]
         grown = self.window + overlap_pixels(self.window, self.overlap)
         table = self.param("position", INIT, ((self.window + grown - 1) ** 2, self.heads))
         qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
-        q = window_partition(qkv[..., :channels], self.window)
-        kv = overlapping_windows(qkv[..., channels:], self.window, self.overlap)
-        q, k, v = (_heads(a, self.heads) for a in (q, *jnp.split(kv, 2, axis=-1)))
-        y = window_attention(q, k, v, relative_position_bias(table, self.window, grown))
-        y = window_merge(y.reshape(*y.shape[:-2], channels), height, width)
+        y = overlapping_cross_attention(qkv, table, self.window, self.overlap)
         return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)

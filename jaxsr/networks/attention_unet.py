@@ -9,7 +9,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jaxsr.attention.gate import gate
+from jaxsr.attention.gate import AttentionGate
 from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_unshuffle, upsample_bilinear
@@ -84,16 +84,3 @@ def places(x: Float[Array, "b h w c"]) -> Float[Array, "b h w 2"]:
     down, across = ((2 * jnp.arange(n, dtype=x.dtype) + 1) / n - 1 for n in (height, width))
     both = jnp.stack(jnp.meshgrid(down, across, indexing="ij"), axis=-1)
     return jnp.broadcast_to(both, (x.shape[0], height, width, 2))
-
-
-class AttentionGate(nn.Module):
-    """What of ``skip`` passes, decided by it and by the coarser ``context`` at each place (eq. 1-3)."""
-
-    dtype: Dtype = None
-
-    @nn.compact
-    def __call__(self, skip: Float[Array, "b h w c"], context: Float[Array, "b h w c"]) -> Array:
-        inner = skip.shape[-1] // 2
-        f = Conv(inner, 1, dtype=self.dtype, name="skip")(skip)
-        f = f + Conv(inner, 1, dtype=self.dtype, name="context")(context)
-        return gate(skip, Conv(1, 1, dtype=self.dtype, name="logits")(nn.relu(f)))
