@@ -146,21 +146,11 @@ def masker(arguments: argparse.Namespace):
     segmenter = region.segmenter_of(arguments)
     if not has_region(arguments):
         return lambda picture: None
-    from jaxsr import pipeline
-    from jaxsr.image.pictures import split
-    from jaxsr.pipeline.regions import mask_of, region_of
-    from jaxsr.regions.masks import REGION
+    from jaxsr import codec, pipeline
 
     segment = pipeline.load_segmenter(segmenter) if segmenter else None
     roi = region.roi_of(arguments, segment)
-
-    def mask(picture):
-        colour, _ = split(picture)
-        found = mask_of(region_of(roi, *colour.shape[:2], segment), colour)
-        # a mask that was given may ask for less than all; a segmenter's doubt does not
-        return found > REGION if segment else found
-
-    return mask
+    return lambda picture: codec.find_region(picture, roi, segment)
 
 
 def reduced(picture, allowed: bool):

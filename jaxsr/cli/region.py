@@ -114,25 +114,17 @@ def roi_of(arguments: argparse.Namespace, segment):
     Raises:
       UserError: there is no such mask or class.
     """
+    from jaxsr.image.pictures import read_mask
+
     if arguments.box:
         return arguments.box
     if arguments.roi == "all":
         return "all"
     if arguments.roi != "auto":
-        return read_mask(arguments.roi)
+        return read_mask(arguments.roi)  # once for all images
     if arguments.of is None:
         return "auto"
     return functools.partial(segment, of=segment.index(arguments.of))
-
-
-def read_mask(path: str):
-    """(h, w) float32 in [0, 1]: the mean of the mask's channels; transparent counts as black."""
-    from jaxsr.image import files
-    from jaxsr.image.values import to_float
-
-    mask = files.read(path)
-    values = to_float(mask.pixels).mean(axis=-1)
-    return values if mask.alpha is None else values * to_float(mask.alpha)
 
 
 def write_mask(path: Path, mask) -> None:

@@ -4,26 +4,30 @@ A file decodes to the same symbols on every device, and to the same pixels withi
 """
 
 import os
-from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float32, Shaped, UInt8
+from jaxtyping import Float32, UInt8
 
+from jaxsr import zoo
 from jaxsr.codec import container, encoder, half, region, weights
 from jaxsr.codec.container import LEVELS, Header, parse_header
 from jaxsr.codec.differentiable import coded, rate_distortion, rate_of  # noqa: F401
 from jaxsr.codec.half import Enlarger
+from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import Model
 from jaxsr.codec.weights import load
 from jaxsr.errors import UserError
 from jaxsr.image import files
-from jaxsr.image.values import from_float
+from jaxsr.image.pictures import Finder, Image, Roi, as_picture, opened, planes, split
+from jaxsr.regions import segmenting
+from jaxsr.regions.find import chosen, mask_in
+from jaxsr.regions.masks import REGION
+from jaxsr.regions.segmenting import SquareSegmenter
 
 DEFAULT = weights.DEFAULT
 ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
 MODES = ("full", "half", "auto")
-Image = Shaped[np.ndarray | Array, "..."] | files.Picture | str | os.PathLike
+Segmenter = str | os.PathLike | Finder
 
 info = parse_header
 
@@ -34,24 +38,26 @@ def encode(
     *,
     bpp: float | None = None,
     max_bytes: int | None = None,
-    roi: Shaped[np.ndarray | Array, "..."] | None = None,
+    roi: Roi = None,
     roi_gain: float = ROI_GAIN,
     mode: str = "full",
     keep_metadata: bool = False,
     model: str | os.PathLike | Model = DEFAULT,
     upscaler: str | os.PathLike | Enlarger = half.DEFAULT,
+    segmenter: Segmenter = zoo.DEFAULT_SEGMENTER,
 ) -> bytes:
     """An image as a complete ``.jsr`` file.
 
     Args:
-      image: uint8 ``(h, w)``, ``(h, w, 1)``, ``(h, w, 2)`` gray and alpha, ``(h, w, 3)`` or
-        ``(h, w, 4)``; the same as floats in [0, 1]; or a Picture or an image file's path.
+      image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a Picture;
+        or an image file's path.
       quality: 1 (smallest) to 100 (best).
       bpp: instead of a quality, bits per pixel of the whole file, not exceeded; missed by more than
         3 % only where the highest level takes less.
       max_bytes: instead of a quality, the size of the whole file, not exceeded.
-      roi: a mask of the image's size, bool, uint8 (255: all) or float in [0, 1]: where it is set,
-        the image is coded finer. Under ``bpp`` or ``max_bytes`` the rest pays for it.
+      roi: the region that is coded finer: a mask of the image's size (bool, uint8, uint16 or float in
+        [0, 1]) or the path of its file, boxes ``[(x, y, w, h), …]``, "all", or "auto": what
+        ``segmenter`` finds. Under ``bpp`` or ``max_bytes`` the rest pays for it.
       roi_gain: by how many dB finer; by half of that, a quarter and so on where else the bytes wanted
         would be too few.
       mode: "full" codes the image at its own size; "half" at half of it, and the decoder
@@ -61,6 +67,8 @@ def encode(
       keep_metadata: whether a Picture's ICC profile and EXIF block go into the file.
       model: the codec: a released name, a weights file or a loaded Model.
       upscaler: of half the size, ×2: a released name, a weights file or a loaded Enlarger.
+      segmenter: what finds the region where ``roi`` is "auto": a released name, a weights file, or a
+        function from colours ``(h, w, 1 or 3)`` to their mask.
 
     Raises:
       UserError: no such image, one of 16 bits, or a size that cannot be met.
@@ -68,9 +76,8 @@ def encode(
     if mode not in MODES:
         raise UserError(f"a mode is full, half or auto, got {mode!r}")
     picture = _picture(image)
-    roi = None if roi is None else np.asarray(roi)
-    _check_mask(roi, picture)
-    source = encoder.Source(picture, roi, roi_gain, keep_metadata)
+    mask = find_region(picture, roi, segmenter)
+    source = encoder.Source(picture, mask, roi_gain, keep_metadata)
     model = _loaded(model, load)
     enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
     enlargers = [enlarger and _loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
@@ -119,17 +126,36 @@ def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
     return max_bytes
 
 
-def _check_mask(roi: np.ndarray | None, picture: files.Picture) -> None:
-    size = picture.pixels.shape[:2]
+def find_region(
+    image: Image, roi: Roi, segmenter: Segmenter | None = zoo.DEFAULT_SEGMENTER
+) -> Float32[np.ndarray, "h w"] | None:
+    """Returns the mask of the region that :func:`encode` codes finer; None where ``roi`` is None.
+
+    A mask that is given may ask for less than all, so it stays as it is. What is found is a guess, and
+    becomes 0 or 1.
+
+    Args:
+      image, roi, segmenter: as for :func:`encode`; no segmenter where ``roi`` isn't "auto" will do.
+
+    Raises:
+      UserError: it is no image, or there is no such region.
+    """
     if roi is None:
-        return
-    if roi.ndim != 2:
-        raise UserError(f"a region's mask is an array (height, width), got one of {roi.shape}")
-    if roi.shape != size:
-        raise UserError(
-            f"the region's mask is {roi.shape[1]}×{roi.shape[0]}, the image {size[1]}×{size[0]}; "
-            "they must be of one size"
-        )
+        return None
+    image = opened(image)
+    size = planes(image)[0].shape[:2]
+    region = chosen(roi, *size, lambda colour: _loaded(segmenter, _load_segmenter)(colour))
+    if not callable(region):
+        return region
+    colour, _ = split(image)
+    return (mask_in(region, colour) > REGION).astype(np.float32)
+
+
+def _load_segmenter(name_or_path: str | os.PathLike) -> SquareSegmenter:
+    return _read_segmenter(zoo.find_weights(zoo.SEGMENTER, name_or_path))
+
+
+_read_segmenter = once_a_file(segmenting.load)
 
 
 def decode(
@@ -221,36 +247,12 @@ def _loaded(given, load):
     return load(given) if isinstance(given, str | os.PathLike) else given
 
 
-def _picture(image: Any) -> files.Picture:
-    """The image as a Picture of 8 bits."""
-    if isinstance(image, str | os.PathLike):
-        image = files.read(image)
-    if not isinstance(image, files.Picture):
-        image = _from_array(np.asarray(image))
-    if image.pixels.dtype not in (np.uint8, np.uint16):
-        raise UserError(f"an image is uint8, or float in [0, 1], got {image.pixels.dtype}")
-    if image.pixels.dtype != np.uint8:
+def _picture(image: Image) -> files.Picture:
+    """Returns the image as a Picture of 8 bits."""
+    picture = as_picture(image)
+    if picture.pixels.dtype != np.uint8:
         raise UserError(
             "the image has 16 bits a channel, this format holds 8; reduce it first "
             "(jaxsr compress --reduce-to-8-bit)"
         )
-    return image
-
-
-def _from_array(array: np.ndarray) -> files.Picture:
-    if array.ndim == 2:
-        array = array[..., None]
-    if array.ndim != 3 or not 1 <= array.shape[2] <= 4 or 0 in array.shape:
-        raise UserError(
-            f"an image is (height, width) or (height, width, 1 to 4 channels), got {array.shape}"
-        )
-    if jnp.issubdtype(array.dtype, jnp.floating):
-        if not (array.min() >= 0 and array.max() <= 1):
-            raise UserError(
-                f"a float image is in [0, 1], got {array.min():g} to {array.max():g}; "
-                "divide by its white, or give uint8"
-            )
-        array = from_float(array.astype(np.float32))
-    colours = 1 if array.shape[2] < 3 else 3
-    alpha = array[..., colours] if array.shape[2] > colours else None
-    return files.Picture(array[..., :colours], alpha)
+    return picture

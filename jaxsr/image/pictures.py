@@ -1,7 +1,16 @@
-"""Images of every kind as arrays to work on, and back: files, gray, alpha, 8 and 16 bits, floats."""
+"""The one door for whatever a caller gives: pictures of every kind, and masks that say a region.
+
+An *image* may be a file's path, a :class:`~jaxsr.image.files.Picture` or an array: ``(h, w)``, or
+``(h, w, channels)`` of 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16, or float in
+[0, 1]. A *region* may be "all", an array, boxes or a file's path; "auto" says that it is to be found
+(:mod:`jaxsr.regions.find`). The pipeline and the codec take both by the rules here.
+"""
 
 import dataclasses
+import operator
 import os
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -10,39 +19,83 @@ from jaxtyping import Array, Float, Shaped
 from jaxsr.errors import UserError
 from jaxsr.image import files
 from jaxsr.image.resize import imresize
-from jaxsr.image.values import decoded, encoded
+from jaxsr.image.values import decoded, encoded, from_float, to_float
 
-Alpha = np.ndarray | None
-CHANNELS = ((1,), (2,), (3,), (4,))  # gray, gray + alpha, RGB, RGB + alpha
-Image = Shaped[np.ndarray | Array, "..."] | files.Picture | str | os.PathLike
+Path = str | os.PathLike
+Image = Shaped[np.ndarray | Array, "..."] | files.Picture | Path
 Colour = Shaped[np.ndarray, "h w c"]  # gray or RGB; uint8, uint16 or float32
+Alpha = Shaped[np.ndarray, "h w"] | None
+CHANNELS = ((1,), (2,), (3,), (4,))  # gray, gray + alpha, RGB, RGB + alpha
+
+Mask = Float[np.ndarray, "h w"]
+Box = Sequence[int]  # x, y, w, h in pixels: the left top pixel, and the size
+Given = Path | Shaped[np.ndarray | Array, "..."] | Sequence[Box]
+Finder = Callable[
+    ..., Any
+]  # from colours (h, w, 1 or 3) to their mask, or to a result with a ``mask``
+Roi = Given | Finder | None
+WORDS = ("auto", "all")  # that say a region; any other text is a file's path
+
+
+# Pictures
 
 
 def opened(image: Image) -> Shaped[np.ndarray | Array, "..."] | files.Picture:
-    """The picture in the file that ``image`` names; arrays and pictures as they are."""
+    """Returns the picture in the file that ``image`` names; arrays and Pictures as they are.
+
+    Raises:
+      UserError: the file is not there, or holds no image.
+    """
     return files.read(image) if isinstance(image, str | os.PathLike) else image
 
 
-def split(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[np.ndarray, Alpha]:
-    """Colours ``(h, w, 1 or 3)``, also under transparent pixels, and alpha ``(h, w)`` or None.
+def split(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Colour, Alpha]:
+    """Splits an image into colours ``(h, w, 1 or 3)`` and alpha ``(h, w)``, if it has any.
 
-    Both are uint8, uint16 or float32, as the image is.
+    Both are uint8, uint16 or float32, as the image is. Where alpha hides the colours completely, those of
+    the visible surroundings are continued (:func:`bleed`).
+
+    Raises:
+      UserError: it is no image (:func:`checked`).
     """
-    if isinstance(image, files.Picture):
-        colour, alpha = image.pixels, image.alpha
-    else:
-        array = checked(np.asarray(image))
-        array = array[..., None] if array.ndim == 2 else array
-        count = 1 if array.shape[-1] < 3 else 3
-        colour = array[..., :count]
-        alpha = array[..., count] if array.shape[-1] > count else None
+    colour, alpha = planes(image)
     if alpha is not None:
         colour = encoded(bleed(decoded(colour), decoded(alpha)), colour.dtype)
     return colour, alpha
 
 
+def planes(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Colour, Alpha]:
+    """Returns what :func:`split` does, with the colours as they are under alpha, too."""
+    if isinstance(image, files.Picture):
+        return image.pixels, image.alpha
+    array = checked(np.asarray(image))
+    array = array[..., None] if array.ndim == 2 else array
+    count = 1 if array.shape[-1] < 3 else 3
+    return array[..., :count], array[..., count] if array.shape[-1] > count else None
+
+
+def as_picture(image: Image) -> files.Picture:
+    """Returns any image as a Picture; floats become 8 bits.
+
+    Raises:
+      UserError: the file is not there, or it is no image.
+    """
+    image = opened(image)
+    if isinstance(image, files.Picture):
+        return image
+    return files.Picture(
+        *(x if x is None or x.dtype != np.float32 else from_float(x) for x in planes(image))
+    )
+
+
 def checked(array: np.ndarray) -> np.ndarray:
-    """The array if it is an image; floats become float32."""
+    """Returns the array if it is an image; floats become float32.
+
+    Floats may overshoot [0, 1] a little, as results of filters do.
+
+    Raises:
+      UserError: its shape, type or values are no image's.
+    """
     if array.ndim not in (2, 3) or 0 in array.shape or array.shape[2:] not in ((), *CHANNELS):
         raise UserError(
             f"an image is (height, width) or (height, width, 1 to 4 channels), got {array.shape}"
@@ -52,7 +105,7 @@ def checked(array: np.ndarray) -> np.ndarray:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise UserError(f"an image is uint8, uint16 or float in [0, 1], got {array.dtype}")
     array = array.astype(np.float32)
-    if not (array.min() >= -1 and array.max() <= 2):  # some overshoot is no mistake; NaN fails
+    if not (array.min() >= -1 and array.max() <= 2):  # NaN fails, too
         raise UserError(
             f"a float image is in [0, 1], got {array.min():g} to {array.max():g}; "
             "divide by its white, or give uint8 or uint16"
@@ -60,8 +113,8 @@ def checked(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def upscale_alpha(alpha: Alpha, scale: int) -> Alpha:
-    """Bicubic, in its own type: networks have learnt colours, and alpha is none."""
+def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
+    """Enlarges alpha by bicubic interpolation, in its own type: networks have learnt colours only."""
     if alpha is None:
         return None
     enlarged = imresize(decoded(alpha)[..., None], scale)[..., 0]
@@ -69,9 +122,9 @@ def upscale_alpha(alpha: Alpha, scale: int) -> Alpha:
 
 
 def joined(
-    colour: np.ndarray, alpha: Alpha, like: Shaped[np.ndarray | Array, "..."] | files.Picture
-) -> np.ndarray | files.Picture:
-    """Colour and alpha in the form of the image ``like``; a Picture keeps its ICC and EXIF."""
+    colour: Colour, alpha: Alpha, like: Shaped[np.ndarray | Array, "..."] | files.Picture
+) -> Shaped[np.ndarray, "..."] | files.Picture:
+    """Joins colours and alpha to an image of the kind of ``like``; a Picture keeps its ICC and EXIF."""
     if isinstance(like, files.Picture):
         return dataclasses.replace(like, pixels=colour, alpha=alpha)
     if alpha is not None:
@@ -80,14 +133,17 @@ def joined(
 
 
 def rgb(colour: Colour) -> Float[np.ndarray, "h w 3"]:
-    """float32 RGB in [0, 1] of gray or RGB of any type."""
+    """Returns gray or RGB of any type as float32 RGB in [0, 1]."""
     return np.broadcast_to(decoded(colour), (*colour.shape[:2], 3))
 
 
 def stored(
     result: Float[np.ndarray, "h w 3"], like: Shaped[np.ndarray, "_ _ _"]
 ) -> Shaped[np.ndarray, "h w _"]:
-    """RGB in [0, 1] in the channels and the type of ``like``: gray is the mean, integers rounded."""
+    """Returns RGB in [0, 1] in the channels and the type of ``like``.
+
+    Gray is the mean of the three; integers are rounded.
+    """
     if like.shape[-1] == 1:
         result = result.mean(axis=-1, keepdims=True, dtype=np.float32)
     return encoded(result, like.dtype)
@@ -109,6 +165,7 @@ def bleed(
 
 
 def _fill(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Fills where the weight is 0 from ever coarser levels of the pyramid."""
     if weight.all():
         return colour
     coarse = _enlarged(_fill(*_pull(colour, weight)))
@@ -117,7 +174,7 @@ def _fill(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _pull(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Half the size: the weighted mean colour and the mean weight of each 2×2 block."""
+    """Halves the size: the weighted mean colour and the mean weight of each 2×2 block."""
     odd = [(0, size % 2) for size in weight.shape]
     weighted = np.concatenate([colour * weight[..., None], weight[..., None]], axis=-1)
     weighted = np.pad(weighted, (*odd, (0, 0)))
@@ -128,10 +185,116 @@ def _pull(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _enlarged(x: np.ndarray) -> np.ndarray:
-    """Twice the size, bilinear with the edge repeated."""
+    """Doubles the size, bilinear with the edge repeated."""
     for axis in (0, 1):
         padded = np.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(3)], mode="edge")
         before, after = (padded.take(range(i, i + x.shape[axis]), axis) for i in (0, 2))
         pair = np.stack([0.75 * x + 0.25 * before, 0.75 * x + 0.25 * after], axis + 1)
         x = pair.reshape(*x.shape[:axis], -1, *x.shape[axis + 1 :])
     return x
+
+
+# Masks
+
+
+def given_mask(roi: Given, height: int, width: int) -> Mask:
+    """Returns the region that a caller gives as a mask of an image, float32 in [0, 1].
+
+    Args:
+      roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``; or the path of a
+        mask's file, read at every call: to use one for many images, give the array of :func:`read_mask`.
+      height, width: the image's, in pixels.
+
+    Raises:
+      UserError: it is none of these, or doesn't fit the image.
+    """
+    if isinstance(roi, str) and roi == "all":
+        return np.ones((height, width), np.float32)
+    if isinstance(roi, str | os.PathLike):
+        return checked_mask(read_mask(roi), height, width)
+    return (checked_mask if hasattr(roi, "ndim") else boxes_mask)(roi, height, width)
+
+
+def read_mask(path: Path) -> Mask:
+    """Reads a mask: the mean of the channels of an image file; what is transparent counts as black.
+
+    Raises:
+      UserError: there is no such file, or it holds no image.
+    """
+    if not os.path.exists(path):
+        raise UserError(
+            f"{path}: no such file; a region is {', '.join(map(repr, WORDS))}, boxes, a mask or its file"
+        )
+    picture = files.read(path)
+    values = to_float(picture.pixels).mean(axis=-1)
+    return values if picture.alpha is None else values * to_float(picture.alpha)
+
+
+def boxes_mask(
+    boxes: Sequence[Box], height: int, width: int
+) -> Float[np.ndarray, "{height} {width}"]:
+    """Returns the mask that is 1 within boxes; what of them lies beyond the image is cut off.
+
+    Args:
+      boxes: of pixels ``(x, y, w, h)``: the left top one, width and height.
+      height, width: the image's, in pixels.
+
+    Raises:
+      UserError: there are no boxes; or one is not four whole numbers, is empty, or lies outside.
+    """
+    if not len(boxes):
+        raise UserError("no boxes given; give at least one as x,y,w,h")
+    mask = np.zeros((height, width), np.float32)
+    for one in boxes:
+        try:
+            x, y, w, h = map(operator.index, one)
+        except (TypeError, ValueError):
+            raise UserError(
+                f"a box is four whole numbers x,y,w,h, got {one!r}; "
+                "give a list of them, [(x, y, w, h), …]"
+            ) from None
+        box = f"box {x},{y},{w},{h} (x,y,w,h)"
+        if w < 1 or h < 1:
+            raise UserError(f"{box} is empty; its width and height must be 1 or more")
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            raise UserError(
+                f"{box} lies outside the image of {width}×{height} pixels; "
+                f"x is 0 to {width - 1}, y is 0 to {height - 1}"
+            )
+        mask[max(y, 0) : y + h, max(x, 0) : x + w] = 1
+    return mask
+
+
+def checked_mask(
+    mask: Shaped[np.ndarray | Array, "..."], height: int, width: int
+) -> Float[np.ndarray, "{height} {width}"]:
+    """Returns an array as the mask of an image, float32 in [0, 1].
+
+    Args:
+      mask: ``(h, w)`` or ``(h, w, 1)``; bool, uint8 or uint16 (their largest value is 1), or float.
+      height, width: the image's, in pixels.
+
+    Raises:
+      UserError: it is of another type or size than that, or a float outside [0, 1].
+    """
+    mask = np.asarray(mask)
+    if mask.shape not in ((height, width), (height, width, 1)):
+        raise UserError(
+            f"the mask is {_size(mask)}, the image {width}×{height} pixels; a mask is one channel "
+            "of the image's size: resize it first"
+        )
+    mask = mask.reshape(height, width)
+    if mask.dtype in (np.uint8, np.uint16):
+        return to_float(mask)
+    if mask.dtype != np.bool_ and not jnp.issubdtype(mask.dtype, np.floating):
+        raise UserError(f"a mask is bool, uint8, uint16 or float in [0, 1], got {mask.dtype}")
+    mask = mask.astype(np.float32)
+    if not (mask.min() >= 0 and mask.max() <= 1):  # NaN fails, too
+        raise UserError(f"a float mask is in [0, 1], got {mask.min():g} to {mask.max():g}")
+    return mask
+
+
+def _size(mask: np.ndarray) -> str:
+    if mask.ndim == 3:
+        return f"{mask.shape[1]}×{mask.shape[0]} of {mask.shape[2]} channels"
+    return f"{mask.shape[1]}×{mask.shape[0]}" if mask.ndim == 2 else f"an array of {mask.shape}"

@@ -10,9 +10,8 @@ For images of any kind and size, on the host, tile by tile; everything returns a
 As one pure function of parameters and arrays, to jit, vmap, grad and shard: :func:`run_chain`.
 """
 
-from jaxsr.image.pictures import Image
+from jaxsr.image.pictures import Image, Roi
 from jaxsr.pipeline.chaining import Chain, load_chain
-from jaxsr.pipeline.regions import Roi
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter

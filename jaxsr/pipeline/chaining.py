@@ -6,13 +6,14 @@ from collections.abc import Sequence
 import jax
 
 from jaxsr import zoo
-from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.regions import Roi, TiledRestorer, mask_of, region_of
+from jaxsr.image.pictures import Image, Roi, joined, opened, split, upscale_alpha
+from jaxsr.pipeline.regions import TiledRestorer
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment
 from jaxsr.pipeline.stages import conditions
 from jaxsr.pipeline.upscaling import Upscale, load_upscaler
+from jaxsr.regions.find import chosen, mask_in
 
 Name = str | os.PathLike
 
@@ -79,7 +80,8 @@ class Chain:
         Args:
           image, tile: as :class:`Upscale` takes them.
           roi: the region: None or "auto": what ``segment`` finds in the upscaled image; "all"; a mask
-            or boxes ``[(x, y, w, h), …]`` in pixels of ``image``; or a function as ``segment`` is.
+            of ``image``, the path of its file, or boxes ``[(x, y, w, h), …]`` in pixels of it; or a
+            function as ``segment`` is.
 
         Returns:
           The ``image``, its ``mask``, and how many ``tiles`` were restored.
@@ -89,8 +91,8 @@ class Chain:
         """
         image = opened(image)
         colour, alpha = split(image)
-        region = region_of(roi, *colour.shape[:2], self.segment)
+        region = chosen(roi, *colour.shape[:2], self.segment)
         (upscaled,) = self.upscale.tiled([colour], tile)
-        mask = mask_of(region, upscaled, self.scale)
+        mask = mask_in(region, upscaled, self.scale)
         restored, count = self._tiled(upscaled, colour, mask)
         return Result(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)

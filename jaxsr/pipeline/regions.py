@@ -7,8 +7,7 @@ depend on: to keep those of a whole image would take many times its memory.
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +16,7 @@ from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxsr.errors import UserError
-from jaxsr.image.pictures import Colour, rgb, stored
+from jaxsr.image.pictures import Colour, Mask, rgb, stored
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.pipeline.upscaling import Params
@@ -29,42 +28,7 @@ from jaxsr.tiling.runner import OutOfMemory, memory_errors, one_ahead
 from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE
 
 Source = Shaped[np.ndarray, "_ _ c"]  # gray or RGB of another size
-Mask = Float[np.ndarray, "h w"]
-# "auto" or None, "all", a mask, boxes (x, y, w, h), or a function from image to mask or Result
-Finder = Callable[..., Any]
-Roi = str | None | Shaped[np.ndarray | Array, "..."] | Sequence[masks.Box] | Finder
 INTERPOLATION = 2  # pixels of the small image around it that a position's features are a mean of
-
-
-def region_of(roi: Roi, height: int, width: int, segment: Finder | None) -> Mask | Finder:
-    """The mask that ``roi`` means, or the function that finds it in an image.
-
-    Args:
-      roi: None or "auto": ``segment``; "all"; a mask; boxes ``(x, y, w, h)``; or another such function.
-      height, width: of the image.
-
-    Raises:
-      UserError: it is none of these, there is no segmenter, or a mask or box doesn't fit the image.
-    """
-    if isinstance(roi, str) and roi == "all":
-        return np.ones((height, width), np.float32)
-    if roi is None or (isinstance(roi, str) and roi == "auto"):
-        if segment is None:
-            raise UserError('no segmenter to find the region; give a mask, boxes or "all"')
-        return segment
-    if isinstance(roi, str):
-        raise UserError(f'roi is "auto", "all", a mask or boxes, got {roi!r}')
-    if callable(roi):
-        return roi
-    return (masks.checked if hasattr(roi, "ndim") else masks.boxes)(roi, height, width)
-
-
-def mask_of(region: Mask | Finder, image: Source, scale: int = 1) -> Float[np.ndarray, "_ _"]:
-    """The mask of an image, given or found in it; a given one is that of the image before it was upscaled."""
-    if callable(region):
-        found = region(image)
-        return masks.checked(getattr(found, "mask", found), *image.shape[:2])
-    return np.clip(masks.enlarge(region, scale), 0, 1) if scale > 1 else region
 
 
 class TiledRestorer:

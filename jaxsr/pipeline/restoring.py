@@ -4,15 +4,14 @@ import os
 from collections.abc import Sequence
 
 import jax
-import numpy as np
 
 from jaxsr import zoo
-from jaxsr.image.files import Picture
-from jaxsr.image.pictures import Image, joined, opened, split
-from jaxsr.pipeline.regions import Roi, TiledRestorer, mask_of, region_of
+from jaxsr.image.pictures import Image, Roi, joined, opened, planes, split
+from jaxsr.pipeline.regions import TiledRestorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
+from jaxsr.regions.find import find_region
 from jaxsr.regions.restore import Restorer
 
 Name = str | os.PathLike
@@ -42,7 +41,7 @@ class Restore:
       network: the linen module.
       params: its parameters.
       segment: what finds the region where none is given: :class:`Segment`, or any function from an
-        array ``(h, w, 1 or 3)`` to its mask; or None.
+        array ``(h, w, 1 or 3)`` to its mask or to a Result with one; or None.
     """
 
     def __init__(
@@ -64,8 +63,8 @@ class Restore:
 
         Args:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
-          roi: the region: None or "auto": what ``segment`` finds; "all"; a mask; boxes
-            ``[(x, y, w, h), …]``; or a function from an array ``(h, w, 1 or 3)`` to its mask.
+          roi: the region: None or "auto": what ``segment`` finds; "all"; a mask, or the path of its file;
+            boxes ``[(x, y, w, h), …]``; or a function as ``segment`` is.
 
         Returns:
           ``image``: an array in the type of the one given (floats as float32), on the host; a Picture,
@@ -77,14 +76,7 @@ class Restore:
         """
         image = opened(image)
         colour, alpha = split(image)
-        mask = mask_of(region_of(roi, *colour.shape[:2], self.segment), colour)
-        restored, count = self._tiled(original(image, colour), colour, mask)
+        mask = find_region(roi, colour, self.segment)
+        original, _ = planes(image)  # also under what alpha hides, where ``colour`` has others
+        restored, count = self._tiled(original, colour, mask)
         return Result(joined(restored, alpha, image), mask, count)
-
-
-def original(image: np.ndarray | Picture, colour: np.ndarray) -> np.ndarray:
-    """The image's colours as they are, also under what alpha hides (``colour`` has others there)."""
-    if isinstance(image, Picture):
-        return image.pixels
-    image = np.asarray(image)
-    return image.reshape(*colour.shape[:2], -1)[..., : colour.shape[2]].astype(colour.dtype)

@@ -1,54 +1,16 @@
-"""Masks: from boxes, classes and a user's array, enlarged with the image, and feathered to write back."""
-
-import operator
-from collections.abc import Sequence
+"""Masks: of classes, enlarged with the image, and feathered to write back."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
-from jaxtyping import Array, Bool, Float, Integer, Shaped
+from jaxtyping import Array, Bool, Float, Integer
 
 from jaxsr.errors import UserError
-from jaxsr.image.values import to_float
 
 REGION = 0.5  # above it a mask says "region"
 WIDTH = 16  # pixels in which a restored region rises from nothing at its border
 STRIP = 64  # rows that are feathered at once on the host
-
-Box = Sequence[int]  # x, y, w, h
-
-
-def boxes(rectangles: Sequence[Box], height: int, width: int) -> Float[np.ndarray, "height width"]:
-    """The mask that is 1 in rectangles of pixels ``(x, y, w, h)``: the left top pixel and the size.
-
-    What of them lies beyond the image is cut off.
-
-    Raises:
-      UserError: a rectangle is not four whole numbers, has no pixels, or none within the image; or there are no
-        rectangles.
-    """
-    if not len(rectangles):
-        raise UserError("no boxes given; give at least one as x,y,w,h")
-    mask = np.zeros((height, width), np.float32)
-    for rectangle in rectangles:
-        try:
-            x, y, w, h = map(operator.index, rectangle)
-        except (TypeError, ValueError):
-            raise UserError(
-                f"a box is four whole numbers x,y,w,h, got {rectangle!r}; "
-                "give a list of them, [(x, y, w, h), …]"
-            ) from None
-        box = f"box {x},{y},{w},{h} (x,y,w,h)"
-        if w < 1 or h < 1:
-            raise UserError(f"{box} is empty; its width and height must be 1 or more")
-        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise UserError(
-                f"{box} lies outside the image of {width}×{height} pixels; "
-                f"x is 0 to {width - 1}, y is 0 to {height - 1}"
-            )
-        mask[max(y, 0) : y + h, max(x, 0) : x + w] = 1
-    return mask
 
 
 def of_class(
@@ -70,40 +32,6 @@ def of_class(
     p = x[..., index]
     others = (x - np.eye(classes, dtype=np.float32)[index]).max(-1)  # probabilities are 0 or more
     return p / (p + others)
-
-
-def checked(
-    mask: Shaped[np.ndarray | Array, "..."], height: int, width: int
-) -> Float[np.ndarray, "height width"]:
-    """A user's mask as the mask of an image: float32 in [0, 1].
-
-    Args:
-      mask: ``(h, w)`` or ``(h, w, 1)``; bool, uint8 or uint16 (their largest value is 1), or float.
-
-    Raises:
-      UserError: it is of another type or size than that, or a float outside [0, 1].
-    """
-    mask = np.asarray(mask)
-    if mask.shape not in ((height, width), (height, width, 1)):
-        raise UserError(
-            f"the mask is {_size(mask)}, the image {width}×{height} pixels; a mask is one channel "
-            "of the image's size: resize it first"
-        )
-    mask = mask.reshape(height, width)
-    if mask.dtype in (np.uint8, np.uint16):
-        return to_float(mask)
-    if mask.dtype != np.bool_ and not jnp.issubdtype(mask.dtype, np.floating):
-        raise UserError(f"a mask is bool, uint8, uint16 or float in [0, 1], got {mask.dtype}")
-    mask = mask.astype(np.float32)
-    if not (mask.min() >= 0 and mask.max() <= 1):  # NaN fails too
-        raise UserError(f"a float mask is in [0, 1], got {mask.min():g} to {mask.max():g}")
-    return mask
-
-
-def _size(mask: np.ndarray) -> str:
-    if mask.ndim == 3:
-        return f"{mask.shape[1]}×{mask.shape[0]} of {mask.shape[2]} channels"
-    return f"{mask.shape[1]}×{mask.shape[0]}" if mask.ndim == 2 else f"an array of {mask.shape}"
 
 
 def enlarge(

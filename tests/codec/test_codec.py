@@ -158,8 +158,8 @@ def test_the_released_codecs_bits_move_to_the_region(released):
     [
         (CAT.astype(np.uint16), {}, "16 bits"),
         (files.Picture(CAT.astype(np.uint16)), {}, "16 bits"),
-        (CAT.astype(int), {}, "uint8 .*int64"),
-        (CAT > 9, {}, "uint8 .*bool"),
+        (CAT.astype(int), {}, "uint8, .*int64"),
+        (CAT > 9, {}, "uint8, .*bool"),
         (CAT[0, 0], {}, r"\(height, width\)"),
         (CAT[:0], {}, r"got \(0, 100, 3\)"),
         (np.dstack([CAT, CAT]), {}, "1 to 4 channels"),
@@ -177,7 +177,7 @@ def test_the_released_codecs_bits_move_to_the_region(released):
         (CAT, {"mode": "quarter"}, "full, half or auto, got 'quarter'"),
         (CAT, {"mode": "half", "upscaler": "nope"}, "unknown upscaler 'nope'"),
         (CAT, {"roi": np.ones((9, 9), bool)}, "mask is 9×9, the image 100×64"),
-        (CAT, {"roi": np.ones((*CAT.shape[:2], 1), bool)}, r"mask is an array \(height, width\)"),
+        (CAT, {"roi": np.ones((*CAT.shape[:2], 4), bool)}, "of 4 channels"),
         (CAT, {"roi": np.ones(CAT.shape[:2], bool), "roi_gain": 99.0}, "dB"),
     ],
     ids=lambda value: str(value)[:20] if isinstance(value, str | dict) else "",
@@ -317,3 +317,22 @@ def test_the_region_of_a_file_is_the_one_it_was_made_with(small):
         region = codec.region_of(codec.encode(PHOTO, 20, roi=mask, mode=mode, model=small))
         assert ((region > 0.5) != mask).mean() < 0.02 and region.shape == mask.shape
     assert codec.region_of(codec.encode(CAT, model=small)) is None
+
+
+def test_a_region_is_said_to_the_codec_as_to_the_pipeline(small, tmp_path):
+    mask = np.zeros(CAT.shape[:2], np.uint8)
+    mask[10:50, 20:90] = 255
+    files.write(tmp_path / "mask.png", files.Picture(mask[..., None]))
+    files.write(tmp_path / "cat.png", files.Picture(CAT))
+    expected = codec.encode(CAT, 20, roi=mask > 0, model=small)
+    assert expected != codec.encode(CAT, 20, model=small)
+    for roi in (mask, mask[..., None], [(20, 10, 70, 40)], tmp_path / "mask.png"):
+        assert codec.encode(tmp_path / "cat.png", 20, roi=roi, model=small) == expected
+
+    def doubtful(colour):
+        return mask / np.float32(255) * np.float32(0.6)
+
+    assert codec.encode(CAT, 20, roi="auto", segmenter=doubtful, model=small) == expected
+    assert codec.encode(CAT, 20, roi=doubtful, model=small) == expected
+    with pytest.raises(ValueError, match="'auto', 'all', boxes, a mask or its file"):
+        codec.encode(CAT, 20, roi="face", model=small)

@@ -11,6 +11,7 @@ from jax.sharding import AxisType, PartitionSpec
 
 from jaxsr import networks, pipeline
 from jaxsr.image import files
+from jaxsr.image.pictures import boxes_mask
 from jaxsr.image.values import to_float
 from jaxsr.pipeline import Chain, Restore, Segment, Stages, Upscale, run_chain
 from jaxsr.regions import masks, segment
@@ -95,7 +96,7 @@ def noise(*shape, dtype=np.uint8, seed=0):
 def test_tiles_on_the_host_give_what_the_pure_function_gives(make, segmenter, scale):
     upscaler, restorer = make("span_compact", scale=scale), make("window_restorer")
     image = noise(HEIGHT, WIDTH, 3, dtype=np.float32)
-    mask = masks.boxes(BOXES, HEIGHT, WIDTH)
+    mask = boxes_mask(BOXES, HEIGHT, WIDTH)
     host = Chain(Upscale(*upscaler), Restore(*restorer))(image, BOXES)
     assert host.tiles == (1 if scale == 2 else 2)
     stages, params = stages_of(upscaler, segmenter, restorer)
@@ -174,7 +175,7 @@ def test_an_image_is_restored_at_its_own_size_by_either_path(make, restore):
     network, params = make("window_restorer")
     stages = Stages(None, None, None, None, network, scale=1)
     image = noise(70, 90, 3, dtype=np.float32)
-    mask = masks.boxes([(10, 20, 40, 30)], 70, 90)
+    mask = boxes_mask([(10, 20, 40, 30)], 70, 90)
     run = jax.jit(functools.partial(run_chain, stages, core=64, budget=2))
     pure = run({"restore": params}, image[None], mask[None])
     np.testing.assert_array_equal(pure.fused[0], image)
@@ -304,7 +305,7 @@ def test_less_memory_means_smaller_tiles_and_none_an_error(make, monkeypatch):
         (np.zeros((5, 5), bool), "the mask is 5×5, the image 90×70"),
         (np.full((70, 90), 2.0), r"in \[0, 1\], got 2"),
         ([], "no boxes given"),
-        ("face", 'roi is "auto", "all", a mask or boxes, got \'face\''),
+        ("face", "face: no such file; a region is 'auto', 'all', boxes, a mask or its file"),
     ],
     ids=["box", "size", "range", "none", "word"],
 )

@@ -6,35 +6,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
+from jaxsr.image.pictures import boxes_mask
 from jaxsr.regions import masks
 
 RNG = np.random.default_rng(0)
-
-
-def test_boxes_are_ones_in_their_pixels():
-    mask = masks.boxes([(1, 2, 3, 1), (0, 0, 1, 1)], 4, 6)
-    expected = np.zeros((4, 6), np.float32)
-    expected[2, 1:4] = expected[0, 0] = 1
-    np.testing.assert_array_equal(mask, expected)
-
-
-def test_what_of_a_box_lies_beyond_the_image_is_cut_off():
-    np.testing.assert_array_equal(masks.boxes([(-2, -1, 100, 2)], 3, 4).sum(1), [4, 0, 0])
-
-
-@pytest.mark.parametrize(
-    ("rectangles", "says"),
-    [
-        ([], "no boxes"),
-        ([(0, 0, 3)], "four whole numbers"),
-        ([(0, 0, 0, 3)], "empty"),
-        ([(0, 0, 2, 2), (6, 0, 1, 1)], "outside the image of 6×4"),
-        ([(0, -5, 2, 5)], "outside"),
-    ],
-)
-def test_boxes_without_pixels_are_refused(rectangles, says):
-    with pytest.raises(ValueError, match=says):
-        masks.boxes(rectangles, 4, 6)
 
 
 @pytest.mark.parametrize("namespace", [np, jnp])
@@ -56,36 +31,10 @@ def test_a_class_that_is_not_there_is_refused():
         masks.of_class(np.ones((2, 2, 3), np.float32), 3)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.float32, np.float64])
-def test_a_mask_of_any_type_becomes_zeros_and_ones(dtype):
-    white = {np.uint8: 255, np.uint16: 65535}.get(dtype, 1)
-    mask = (np.eye(3) * white).astype(dtype)
-    for form in (mask, mask[..., None], jnp.asarray(mask)):
-        result = masks.checked(form, 3, 3)
-        assert result.dtype == np.float32
-        np.testing.assert_array_equal(result, np.eye(3))
-
-
-@pytest.mark.parametrize(
-    ("mask", "says"),
-    [
-        (np.zeros((3, 4), bool), "the mask is 4×3, the image 3×4 pixels"),
-        (np.zeros((4, 3, 3), np.uint8), "3×4 of 3 channels"),
-        (np.zeros(12, np.uint8), "an array of"),
-        (np.zeros((4, 3), np.int64), "got int64"),
-        (np.full((4, 3), 255.0), "got 255 to 255"),
-        (np.full((4, 3), np.nan), "got nan to nan"),
-    ],
-)
-def test_masks_of_another_size_or_kind_are_refused(mask, says):
-    with pytest.raises(ValueError, match=says):
-        masks.checked(mask, 4, 3)
-
-
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_an_enlarged_mask_has_its_edges_where_the_enlarged_image_has_them(scale):
-    mask = masks.boxes([(0, 2, 9, 4)], 8, 9)
-    expected = masks.boxes([(0, 2 * scale, 9 * scale, 4 * scale)], 8 * scale, 9 * scale)
+    mask = boxes_mask([(0, 2, 9, 4)], 8, 9)
+    expected = boxes_mask([(0, 2 * scale, 9 * scale, 4 * scale)], 8 * scale, 9 * scale)
     np.testing.assert_array_equal(masks.enlarge(mask, scale) > masks.REGION, expected > 0)
     soft = RNG.random((8, 9), np.float32)
     np.testing.assert_allclose(
@@ -95,7 +44,7 @@ def test_an_enlarged_mask_has_its_edges_where_the_enlarged_image_has_them(scale)
 
 def blobs(height=61, width=83):
     """A region with holes, thin parts, and a part at the image's border."""
-    mask = masks.boxes([(0, 5, 40, 50), (60, 10, 3, 30), (50, 58, 33, 3)], height, width)
+    mask = boxes_mask([(0, 5, 40, 50), (60, 10, 3, 30), (50, 58, 33, 3)], height, width)
     mask[20:23, 18:25] = 0
     return mask * 0.9 + 0.05
 
@@ -121,7 +70,7 @@ def test_the_feather_is_zero_outside_one_deep_inside_and_never_jumps():
 
 
 def test_thin_regions_have_weight_at_their_core():
-    weights = masks.feather(masks.boxes([(20, 20, 16, 16)], 60, 60))
+    weights = masks.feather(boxes_mask([(20, 20, 16, 16)], 60, 60))
     assert weights.max() > 0.4
 
 

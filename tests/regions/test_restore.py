@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsr.image.pictures import boxes_mask
 from jaxsr.networks import create_restorer
 from jaxsr.regions import masks
 from jaxsr.regions.restore import grid, restore, restore_whole, write_back
@@ -33,7 +34,7 @@ REGIONS = {
     "two parts": [(3, 5, 20, 20), (250, 180, 20, 10)],
     "more than the budget": [(30, 40, WIDTH, HEIGHT)],  # 3 × 5 cells of 64 from (32, 16) on
 }
-MASKS = np.stack([masks.boxes(boxes, HEIGHT, WIDTH) for boxes in REGIONS.values()])
+MASKS = np.stack([boxes_mask(boxes, HEIGHT, WIDTH) for boxes in REGIONS.values()])
 MASKS = np.concatenate([MASKS, 0 * MASKS[:1]])  # and no region at all
 
 
@@ -100,7 +101,7 @@ def test_an_image_of_one_pixel_is_restored(network, params):
 
 
 def test_across_the_border_of_a_region_nothing_jumps():
-    mask = masks.boxes([(20, 30, 70, 40)], 100, 120)
+    mask = boxes_mask([(20, 30, 70, 40)], 100, 120)
     x = np.full((100, 120, 3), 0.25, np.float32)
     for array in (np.asarray, jnp.asarray):
         y = np.asarray(write_back(array(x), array(x + 0.5), array(mask)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxsr.regions import masks
+from jaxsr.image.pictures import boxes_mask
 from jaxsr.tiling import budget, cover
 from jaxsr.tiling.geometry import paste
 
@@ -61,7 +61,7 @@ def test_no_region_needs_no_tiles():
 
 def share(boxes, height=768, width=1024, **options):
     """The pixels of a plan's tiles over those of the frame."""
-    region = masks.boxes(boxes, height, width) > 0.5
+    region = boxes_mask(boxes, height, width) > 0.5
     plan = cover.plan(region, 32, 64, **options)
     return sum(cover.cut(region, tile).size for tile in plan) / (height * width)
 
