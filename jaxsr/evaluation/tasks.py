@@ -4,6 +4,7 @@ from typing import Any
 
 from jaxsr.errors import UserError
 from jaxsr.evaluation.codecs import task as codecs
+from jaxsr.evaluation.evaluator import float32_products
 from jaxsr.evaluation.regions import task as regions
 from jaxsr.evaluation.upscalers import task as upscalers
 from jaxsr.zoo.weights import Weights
@@ -24,4 +25,5 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     """
     if config.task not in TASKS:
         raise UserError(f"unknown task {config.task!r}; there are: {', '.join(TASKS)}")
-    TASKS[config.task](config, weights, called)
+    with float32_products():
+        TASKS[config.task](config, weights, called)

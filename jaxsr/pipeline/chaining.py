@@ -1,5 +1,6 @@
 """Chain: an image of any kind and size through all stages."""
 
+import copy
 import os
 from collections.abc import Sequence
 
@@ -12,7 +13,7 @@ from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment
 from jaxsr.pipeline.stages import conditions
-from jaxsr.pipeline.upscaling import Upscale, load_upscaler
+from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 from jaxsr.regions.find import chosen, mask_in
 
 Name = str | os.PathLike
@@ -73,6 +74,12 @@ class Chain:
             features=features,
             devices=devices,
         )
+
+    def with_restorer(self, params: Params) -> "Chain":
+        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        other = copy.copy(self)
+        other._tiled = self._tiled.with_params(params)
+        return other
 
     def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Result:
         """One image, upscaled; its region restored, everything else as ``upscale`` gives it, bit for bit.

@@ -5,6 +5,7 @@ the image was upscaled, each tile's features are computed anew, from as much of 
 depend on: to keep those of a whole image would take many times its memory.
 """
 
+import copy
 import functools
 import math
 from collections.abc import Iterator, Sequence
@@ -61,6 +62,12 @@ class TiledRestorer:
         if upscaler:
             known = upscaler.receptive_field is not None
             self._reach = (upscaler.receptive_field if known else BLEND) + INTERPOLATION
+
+    def with_params(self, params: Params) -> "TiledRestorer":
+        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        other = copy.copy(self)
+        other._params = self._params | {"restore": params}
+        return other
 
     def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
         """The image with the region of ``mask`` restored, and how many tiles that took.

@@ -1,5 +1,6 @@
 """Restore: a region of an image of any kind and size, at the image's own size."""
 
+import copy
 import os
 from collections.abc import Sequence
 
@@ -55,6 +56,12 @@ class Restore:
         self.params = params
         self.segment = segment
         self._tiled = TiledRestorer(network, params, devices=devices)
+
+    def with_params(self, params: Params) -> "Restore":
+        """Returns the same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other.params, other._tiled = params, self._tiled.with_params(params)
+        return other
 
     def __call__(self, image: Image, roi: Roi = None) -> Result:
         """One image, restored where its region is and everywhere else as it was, bit for bit.

@@ -1,5 +1,6 @@
 """Extract, enhance, fuse: images of any kind and size made larger."""
 
+import copy
 import functools
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -52,6 +53,12 @@ class Upscale:
         self.scale = network.scale
         self.apply: Callable[[Params, Array], Array] = functools.partial(apply, network)
         self.tiled = TiledUpscaler(network, params, devices)
+
+    def with_params(self, params: Params) -> "Upscale":
+        """Returns the same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other.params, other.tiled = params, self.tiled.with_params(params)
+        return other
 
     def __call__(self, image: Image, tile: int | str = "auto") -> Result:
         """One image, or one array of images ``(b, h, w, c)``, upscaled.

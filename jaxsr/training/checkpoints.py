@@ -2,7 +2,9 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grain
 import jax
@@ -108,9 +110,17 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
     host = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), ema)
     args = ocp.args.PyTreeRestore(ema, restore_args=host, partial_restore=True)
     params = manager.restore(step, args=ocp.args.Composite(state=args)).state["ema"]
+    return weights_of(config, params, step=str(step))
+
+
+def weights_of(config: Mapping[str, Any], params: dict, **notes: str) -> Weights:
+    """Returns a run's parameters, and how ``config`` says to build their network.
+
+    Raises:
+      UserError: the run is a restorer's, and its upscaler is not released.
+    """
     scale = {"scale": config["scale"]} if config["task"] == "super_resolution" else {}
-    options = config["model"]["options"] | scale
-    notes = {"step": str(step)}
+    options = dict(config["model"]["options"]) | scale
     if config["task"] == "restoration":  # it knows this network's features, and no other's
         notes["features_of"] = network_of(zoo.find_weights(zoo.UPSCALER, config["upscaler"]))
     return Weights(config["model"]["name"], options, params, notes)

@@ -3,23 +3,16 @@
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from jaxsr import codec, networks
-from jaxsr.codec.coder import Analysed
-from jaxsr.codec.export import export
-from jaxsr.codec.model import Model
+from jaxsr import networks
 from jaxsr.data import pipeline
 from jaxsr.entropy.tables import STEP
 from jaxsr.errors import UserError
-from jaxsr.evaluation import originals
-from jaxsr.image import metrics
-from jaxsr.image.values import to_float
+from jaxsr.evaluation.codecs import task as codecs
 from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
 from jaxsr.training.rectangles import rectangles
-from jaxsr.training.task import Task
-from jaxsr.zoo.weights import Weights
+from jaxsr.training.task import Task, evaluation
 
 CROP_STEP = DOWN * HYPER_DOWN  # whole hyper-latents
 REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
@@ -67,42 +60,8 @@ def compression(config: ml_collections.ConfigDict) -> Task:
         loss,
         dataset,
         names=lambda indices: [names[i] for i in indices],
-        evaluate=_evaluation(config) if config.eval_data else None,
+        evaluate=evaluation(config, codecs.evaluator, qualities=config.eval_qualities),
     )
-
-
-def _evaluation(config: ml_collections.ConfigDict):
-    """Figures of complete files, at every quality of ``config.eval_qualities``."""
-    originals.check_folder(config.eval_data)
-
-    def report(params):
-        model = export(Weights(config.model.name, config.model.options.to_dict(), params))
-        figures, pictures = {}, {}
-        for quality in config.eval_qualities:
-            files = []
-            for name, pixels in originals.read(config.eval_data):
-                file, output = _one_file(model, pixels, quality)
-                files.append(file)
-                if len(pictures) < config.eval_pictures:
-                    pictures[f"{name} at quality {quality}"] = output
-            bpp, psnr, excess = np.mean(files, axis=0).tolist()
-            figures |= {f"bpp_q{quality}": bpp, f"psnr_q{quality}": psnr}
-            figures[f"bytes_above_estimate_q{quality}"] = excess
-        return figures, pictures
-
-    return report
-
-
-def _one_file(model: Model, pixels: np.ndarray, quality: int):
-    """(bits per pixel, PSNR, by what share the file is larger than estimated), and the picture."""
-    colours = pixels if pixels.ndim == 3 else pixels[..., None]
-    colours = np.broadcast_to(colours[..., :3], (*colours.shape[:2], 3))
-    data = codec.encode(colours, quality, model=model)
-    output = codec.decode(data, model=model)
-    estimate = Analysed(model, colours, None).estimate(codec.level_of(quality)) / 8
-    bpp = 8 * len(data) / (colours.shape[0] * colours.shape[1])
-    psnr = metrics.psnr(to_float(output), to_float(colours))
-    return (bpp, float(psnr), len(data) / estimate - 1), output
 
 
 def draw_rates(

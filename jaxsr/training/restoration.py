@@ -11,10 +11,11 @@ from jaxsr import codec, networks, zoo
 from jaxsr.codec.model import Model
 from jaxsr.data import pipeline
 from jaxsr.errors import UserError
+from jaxsr.evaluation.regions import restorers
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.training.losses import weighted
 from jaxsr.training.rectangles import rectangles
-from jaxsr.training.task import Task
+from jaxsr.training.task import Task, evaluation
 
 Image = Float[Array, "h w 3"]
 SCALES = (1, 2, 3, 4)  # 1: degraded at its own size; the others are upscaled by released weights
@@ -78,7 +79,13 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         return jnp.mean(errors + config.harm * harm)
 
     names = dataset.names
-    return Task(init, loss, dataset, names=lambda indices: [names[i] for i in indices])
+    return Task(
+        init,
+        loss,
+        dataset,
+        names=lambda indices: [names[i] for i in indices],
+        evaluate=evaluation(config, restorers.evaluator, upscaler=config.upscaler),
+    )
 
 
 def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], Float[Array, ""]]:

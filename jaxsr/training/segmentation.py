@@ -1,23 +1,17 @@
 """The segmentation task: which places of an image belong to its region of interest, or to which class."""
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import ml_collections
-import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, Int
 
 from jaxsr import networks
 from jaxsr.data import masked, pipeline
 from jaxsr.errors import UserError
-from jaxsr.evaluation.regions import saliency
-from jaxsr.evaluation.regions.classes import confusion, mean_iou
-from jaxsr.image.values import from_float, to_float
-from jaxsr.regions import segment
-from jaxsr.training.task import Task
+from jaxsr.evaluation.regions import segmenters
+from jaxsr.training.task import Task, evaluation
 
 
 def segmentation(config: ml_collections.ConfigDict) -> Task:
@@ -60,71 +54,14 @@ def segmentation(config: ml_collections.ConfigDict) -> Task:
         loss,
         dataset,
         names=lambda indices: [names[i] for i in indices],
-        evaluate=_evaluation(config, legend) if config.eval_data else None,
+        evaluate=evaluation(
+            config,
+            segmenters.evaluator,
+            legend=legend,
+            cache=config.data.cache,
+            data_dir=config.data.data_dir,
+        ),
     )
-
-
-def _evaluation(config: ml_collections.ConfigDict, legend):
-    """Figures of ``config.eval_data``'s images at their own sizes, by masks such as training's."""
-    spec = config.eval_data
-    spec = spec if spec.startswith(("folder:", "tfds:")) else f"folder:{spec}"
-    source = masked.open_masked(spec, legend, config.data.cache, config.data.data_dir)
-    # measured in float32; jitted here, so that evaluations compile once
-    network = networks.create_segmenter(config.model.name, **config.model.options.to_dict())
-    probabilities = jax.jit(functools.partial(segment.probabilities, network))
-
-    def find(params, image):
-        squares = segment.squares([to_float(image)], network.side)
-        return segment.fitted(np.asarray(probabilities(params, squares))[0], *image.shape[:2])
-
-    def report(params):
-        measured, pictures = [], {}
-        with jax.default_matmul_precision("highest"):
-            for index, name in enumerate(source.names):
-                image, mask = source.pair(index)
-                labels = legend.labels(mask)
-                if np.all(labels == masked.IGNORED):
-                    continue
-                p = find(params, image)
-                measured.append(measure(name, p, labels))
-                if len(pictures) < config.eval_pictures:
-                    pictures[name] = side_by_side(image, labels, p)
-        return summary(measured), pictures
-
-    return report
-
-
-def measure(
-    name: str, p: Float[np.ndarray, "h w classes"], labels: UInt8[np.ndarray, "h w"]
-) -> saliency.Score | Int[np.ndarray, "classes classes"]:
-    """One image's score where there is one class, else its confusion matrix; of its known pixels."""
-    known = labels != masked.IGNORED
-    p, labels = p[known], labels[known]
-    if p.shape[-1] > 1:
-        return confusion(p.argmax(-1), labels, p.shape[-1])
-    one_row = np.clip(p.T, 0, 1)  # resizing rounds
-    return saliency.score(name, one_row, labels[None] == 1)
-
-
-def summary(measured: list) -> dict[str, float]:
-    """MAE, max-Fβ and IoU of scores; mean IoU of confusion matrices."""
-    if isinstance(measured[0], np.ndarray):
-        return {"mean_iou": mean_iou(sum(measured))}
-    result = saliency.Result("", tuple(measured))
-    return {"mae": result.mae, "max_f": result.max_f, "iou": result.iou}
-
-
-def side_by_side(
-    image: UInt8[np.ndarray, "h w 3"],
-    labels: UInt8[np.ndarray, "h w"],
-    p: Float[np.ndarray, "h w classes"],
-) -> UInt8[np.ndarray, "h w3 3"]:
-    """Image, truth and what was found, classes as levels of gray; what is ignored is half gray."""
-    last = max(1, p.shape[-1] - 1)
-    truth = np.where(labels == masked.IGNORED, 0.5, labels / last)
-    guess = p[..., 0] if p.shape[-1] == 1 else p.argmax(-1) / last
-    grays = (np.repeat(from_float(x)[..., None], 3, axis=-1) for x in (truth, guess))
-    return np.concatenate([image, *grays], axis=1)
 
 
 def segmentation_loss(

@@ -6,18 +6,15 @@ import ml_collections
 
 from jaxsr import networks
 from jaxsr.data import pipeline
-from jaxsr.evaluation.upscalers.protocol import check_originals, evaluate
-from jaxsr.tiling.upscaling import TiledUpscaler
+from jaxsr.evaluation.upscalers import task as upscalers
 from jaxsr.training.losses import weighted
-from jaxsr.training.task import Task
+from jaxsr.training.task import Task, evaluation
 
 
 def super_resolution(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``)."""
     options = config.model.options.to_dict() | {"scale": config.scale}
     network = networks.create(config.model.name, **options, dtype=jnp.dtype(config.dtype))
-    if config.eval_data:  # now rather than after a thousand steps
-        check_originals(config.eval_data, config.scale)
     reconstruction = weighted(config.loss.to_dict())
     dataset = pipeline.super_resolution(
         config.data,
@@ -35,26 +32,11 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
         low, high = (batch[name].astype(jnp.float32) / 255 for name in ("low", "high"))
         return reconstruction(network.apply({"params": params}, low), high)
 
-    # measured as eval.py does, in float32; kept, so that evaluations compile once
-    upscaler = TiledUpscaler(networks.create(config.model.name, **options), params={})
-
-    def report(params):
-        pictures = {}
-
-        def keep(name, picture):
-            if len(pictures) < config.eval_pictures:
-                pictures[name] = picture
-
-        upscale = upscaler.with_params(params)
-        with jax.default_matmul_precision("highest"):
-            result = evaluate(upscale, config.eval_data, config.scale, picture=keep)
-        return {"psnr_y": result.mean.psnr, "ssim_y": result.mean.ssim}, pictures
-
     names = dataset.names
     return Task(
         init,
         loss,
         dataset,
         names=lambda indices: [names[i] for i in indices],
-        evaluate=report if config.eval_data else None,
+        evaluate=evaluation(config, upscalers.evaluator, scale=config.scale),
     )

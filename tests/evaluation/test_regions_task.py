@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image
 
 from jaxsr import networks
-from jaxsr.evaluation.regions import masked, saliency
+from jaxsr.evaluation.regions import masked, restorers, saliency, segmenters
 from jaxsr.evaluation.tasks import regions
 from jaxsr.zoo import weights
 from jaxsr.zoo.weights import Weights
@@ -86,7 +86,7 @@ def test_a_segmenter_is_measured_beside_the_baselines(
     script.run(config)
     (measured,) = json.loads(Path(config.out).read_text())["sets"]
     ours, gaussian, everything = measured["saliency"]
-    finder = regions.segmenting(weights.read(tiny_segmenter))
+    finder = segmenters.finder(weights.read(tiny_segmenter))
     (expected,) = saliency.evaluate({"": finder}, masked.read(photos))
     assert ours["mae"] == pytest.approx(expected.mae, abs=1e-6)
     assert ours["max_f"] == pytest.approx(expected.max_f, abs=1e-6)
@@ -145,11 +145,11 @@ def test_without_masks_the_region_is_the_segmenters_or_a_box(photos):
     images = photos / "images"
     box = saliency.everything(np.zeros((*SIZE, 3), np.uint8)) > 0
     for finder, share in [(None, 0.25), (saliency.everything, 1.0)]:
-        for _, image, mask in regions.regions(str(images), finder):
+        for _, image, mask in restorers.regions(images, finder):
             assert image.shape == (*SIZE, 3) and mask.shape == box.shape
             assert mask.mean() == share
     nothing = lambda image: np.zeros(image.shape[:2], np.float32)  # noqa: E731
-    assert [mask.mean() for *_, mask in regions.regions(str(images), nothing)] == [0.25, 0.25]
+    assert [mask.mean() for *_, mask in restorers.regions(images, nothing)] == [0.25, 0.25]
 
 
 def test_what_does_not_go_together_is_refused(script, photos, tiny_segmenter, tmp_path):
@@ -189,7 +189,9 @@ def test_a_restorer_is_given_only_the_features_it_was_trained_with(tiny_restorer
     known = weights.read(tiny_restorer)
     other = dataclasses.replace(known, notes={"features_of": "pan"})
     low, mask = skimage.data.astronaut()[:32, :32], np.ones((64, 64), bool)
-    results = [regions.restoring(loaded, "span-compact")(low, mask, 2) for loaded in (known, other)]
+    results = [
+        restorers.Restoration(loaded, "span-compact")(low, mask, 2) for loaded in (known, other)
+    ]
     np.testing.assert_array_equal(results[0][0], results[1][0])
     assert (results[0][1] != results[1][1]).any()
 

@@ -12,7 +12,7 @@ import scipy.special
 from PIL import Image
 
 from jaxsr.data.masked import IGNORED
-from jaxsr.evaluation.regions import classes, saliency
+from jaxsr.evaluation.regions import classes, saliency, segmenters
 from jaxsr.networks import create_segmenter
 from jaxsr.training import segmentation
 from jaxsr.training.loop import TASKS
@@ -230,8 +230,8 @@ def test_an_images_figures_are_of_its_known_pixels():
     p, labels = rng.random((6, 8, 1)), rng.integers(0, 2, (6, 8)).astype(np.uint8)
     p[:, 0, 0], p[:, 1, 0] = 0, 1  # extremes among what is known: figures stretch to them
     labels[:, 5:] = IGNORED
-    score = segmentation.measure("x", p, labels)
+    score = segmenters.measure_one("x", p[..., 0], labels, 0)
     cut = saliency.score("x", p[:, :5, 0], labels[:, :5] == 1)
     assert (score.mae, score.max_f, score.iou) == (cut.mae, cut.max_f, cut.iou)
-    matrix = segmentation.measure("x", np.concatenate([1 - p, p], -1), labels)
+    matrix = segmenters.measure_one("x", (p[..., 0] > 0.5).astype(np.uint8), labels, 2)
     assert matrix.sum() == 30

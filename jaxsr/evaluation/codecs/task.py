@@ -3,20 +3,26 @@
 ``configs/eval/codec.py`` has the options.
 """
 
+import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxsr import codec
 from jaxsr.atomic import write_bytes
+from jaxsr.codec.coder import Analysed
 from jaxsr.codec.export import export
+from jaxsr.codec.model import Model
 from jaxsr.errors import UserError
-from jaxsr.evaluation import plot, report
-from jaxsr.evaluation.codecs import classical, published
-from jaxsr.evaluation.codecs import protocol as rate_distortion
+from jaxsr.evaluation import originals, plot, report
+from jaxsr.evaluation.codecs import classical, protocol, published
 from jaxsr.evaluation.codecs import report as rate_report
 from jaxsr.evaluation.codecs.learned import learned
-from jaxsr.evaluation.codecs.protocol import Codec, Curve
+from jaxsr.evaluation.codecs.protocol import Codec, Curve, Pixels
+from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder, path_for
 from jaxsr.image import files
 from jaxsr.zoo.weights import Weights
@@ -35,7 +41,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     check_anchor(config.anchor, [each.name for each in (*(codec for codec, _ in codecs), *others)])
     results = {}
     for folder, name in names.items():
-        results[folder] = rate_distortion.evaluate(
+        results[folder] = protocol.evaluate(
             codecs,
             folder,
             limit=limit,
@@ -47,6 +53,46 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
             write_bytes(path, plot.rate_distortion(name, results[folder], others))
     if config.out:
         report.save_json(config.out, rate_report.as_json(results, others, config.anchor, called))
+
+
+def evaluator(folder: str | os.PathLike, qualities: Sequence[int], pictures: int = 2) -> Evaluator:
+    """Returns what measures codecs while they train, by complete files of a folder of originals.
+
+    At each quality Q: ``bpp_qQ``, ``psnr_qQ`` in dB, and ``bytes_above_estimate_qQ``: by what share
+    files are larger than estimated by the densities that training counts bits with.
+
+    Raises:
+      UserError: there are no images in the folder, or a quality is not of 1 to 100.
+    """
+    originals.check_folder(folder)
+    levels = {quality: codec.level_of(quality) for quality in qualities}
+
+    def measure(model: Model, show: Show) -> Figures:
+        excess = {quality: [] for quality in qualities}
+        ours = learned("jaxsr", model)
+
+        def encode(pixels: Pixels, quality: int) -> bytes:
+            data = ours.encode(pixels, quality)
+            colours = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+            bits = Analysed(model, colours, None).estimate(levels[quality])
+            excess[quality].append(8 * len(data) / bits - 1)
+            return data
+
+        def picture(name: str, _: str, quality: int, output: Pixels) -> None:
+            show(f"{name} at quality {quality}", np.broadcast_to(output, (*output.shape[:2], 3)))
+
+        counted = dataclasses.replace(ours, encode=encode, compiles=False)  # nothing is timed
+        (curve,) = protocol.evaluate([(counted, qualities)], folder, picture=picture)
+        figures = {}
+        for point in curve.points:
+            figures[f"bpp_q{point.quality}"] = point.mean.bpp
+            figures[f"psnr_q{point.quality}"] = point.mean.psnr
+            figures[f"bytes_above_estimate_q{point.quality}"] = float(
+                np.mean(excess[point.quality])
+            )
+        return figures
+
+    return make_evaluator(lambda weights, before: export(weights), measure, pictures)
 
 
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
@@ -63,7 +109,7 @@ def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int
             "nothing to measure; give --config.model, --workdir or qualities of a classical codec"
         )
     for each, qualities in codecs:
-        rate_distortion.check_qualities(each, qualities)
+        protocol.check_qualities(each, qualities)
     return codecs
 
 

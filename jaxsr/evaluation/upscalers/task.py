@@ -1,16 +1,17 @@
 """Upscalers: PSNR and SSIM of Y beside bicubic's; ``configs/eval/sr.py`` has the options."""
 
+import os
 from pathlib import Path
 from typing import Any
 
-import jax
-
-from jaxsr import networks, pipeline, zoo
+from jaxsr import pipeline, zoo
 from jaxsr.errors import UserError
 from jaxsr.evaluation import report
+from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder
-from jaxsr.evaluation.upscalers import protocol as super_resolution
+from jaxsr.evaluation.upscalers import protocol
 from jaxsr.image import files
+from jaxsr.zoo.kinds import UPSCALER, kind_of
 from jaxsr.zoo.weights import Weights
 
 
@@ -22,7 +23,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     upscale = upscaler(config.model, weights, config.scale)
     results = {}
     for folder, name in report.names_of(folders).items():
-        results[folder] = super_resolution.evaluate(
+        results[folder] = protocol.evaluate(
             upscale,
             folder,
             config.scale,
@@ -35,23 +36,42 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         report.save_json(config.out, report.as_json(results, called))
 
 
-def upscaler(model: str, weights: Weights | None, scale: int) -> super_resolution.Upscale:
-    """That of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
+def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evaluator:
+    """Returns what measures upscalers while they train, on a folder of originals: ``psnr_y``, ``ssim_y``.
+
+    Raises:
+      UserError: there are no images in the folder, or one is damaged or too small.
+    """
+    protocol.check_originals(folder, scale)
+
+    def measure(upscale: pipeline.Upscale, show: Show) -> Figures:
+        mean = protocol.evaluate(upscale.tiled, folder, scale, picture=show).mean
+        return {"psnr_y": mean.psnr, "ssim_y": mean.ssim}
+
+    return make_evaluator(built, measure, pictures)
+
+
+def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Upscale:
+    """Returns the upscaler of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
     if not model and weights is None:
         raise UserError("say what to evaluate, by either --config.model or --workdir")
     if model == "bicubic":
-        return super_resolution.bicubic(scale)
-    # published figures are of float32; GPUs would take TF32, TPUs bf16
-    jax.config.update("jax_default_matmul_precision", "highest")
+        return protocol.bicubic(scale)
     if weights is None:
         return pipeline.load_upscaler(model, scale).tiled
-    weights = zoo.folded(weights)
-    if "scale" not in weights.options:
+    if kind_of(weights.network) is not UPSCALER:
         raise UserError(f"the run trained {weights.network!r}, which is no upscaler")
     if weights.options["scale"] != scale:
         raise UserError(f"the run was trained for ×{weights.options['scale']}, not ×{scale}")
-    network = networks.create(weights.network, **weights.options)
-    return pipeline.Upscale(network, weights.params).tiled
+    return built(weights).tiled
+
+
+def built(weights: Weights, before: pipeline.Upscale | None = None) -> pipeline.Upscale:
+    """Returns the upscaler of a run's weights in the form it is run in, with the programs of ``before``."""
+    weights = zoo.folded(weights)
+    if before is not None:
+        return before.with_params(weights.params)
+    return pipeline.Upscale(zoo.build(weights), weights.params)
 
 
 def writer(folder: Path, scale: int):
