@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import flax.traverse_util
@@ -61,6 +62,8 @@ class Model:
       residual_tables: one for each σ index of 0..63.
       hyper_tables: one for each anchor rate and hyper-latent channel, the channel fast.
       notes: free text.
+      programs: jitted functions by name. Models that differ in their numbers only can share them:
+        ``dataclasses.replace(model, programs=other.programs)``.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Model:
     hyper_tables: Tables
     number: int = 0  # of a released model, as files name it
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    programs: dict[Any, Callable] = dataclasses.field(default_factory=dict, repr=False)
 
     @functools.cached_property
     def hash(self) -> bytes:
@@ -140,42 +144,41 @@ class Model:
         with jax.ensure_compile_time_eval():
             return jax.tree.map(jnp.asarray, self.trainable)
 
-    @functools.cached_property
-    def coders(self) -> dict:
-        """Jitted coders of symbols, by name and lanes; kept by ``jaxsr.codec.symbols``."""
-        return {}
-
     # ---- jitted once for every canvas size; parameters are arguments, not constants ----
 
     @functools.cached_property
     def analyse(self):
         """(pixels (16h, 16w, 3) uint8) → latents (h, w, m), before any gain."""
-        return functools.partial(jax.jit(self._analyse), self.params)
+        return functools.partial(self._jitted(self._analyse), self.params)
 
     @functools.cached_property
     def symbols(self):
         """(latents, rate, region (h, w), size (2,)) → (:class:`Symbols`, estimated bits)."""
-        return functools.partial(jax.jit(self._symbols), self.params, self.scales)
+        return functools.partial(self._jitted(self._symbols), self.params, self.scales)
 
     @functools.cached_property
     def indexes(self):
         """(hyper-latents, rate, region, size) → σ indexes: integers only."""
-        return functools.partial(jax.jit(self.indexes_of), self.scales)
+        return functools.partial(self._jitted(self.indexes_of), self.scales)
 
     @functools.cached_property
     def decoded_latents(self):
         """(:class:`Symbols`, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
-        return functools.partial(jax.jit(self._decoded_latents), self.params)
+        return functools.partial(self._jitted(self._decoded_latents), self.params)
 
     @functools.cached_property
     def synthesise(self):
         """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
-        return functools.partial(jax.jit(self._synthesise), self.params)
+        return functools.partial(self._jitted(self._synthesise), self.params)
 
     @functools.cached_property
     def hyper_bits(self):
         """(hyper-latents, level as 0..1, size) → the bits they take by the learned density."""
-        return functools.partial(jax.jit(self._hyper_bits), self.params)
+        return functools.partial(self._jitted(self._hyper_bits), self.params)
+
+    def _jitted(self, function: Callable) -> Callable:
+        """Returns a method as jitted by the first of the models that share :attr:`programs`."""
+        return self.programs.setdefault(function.__name__, jax.jit(function))
 
     def _apply(self, params, method, *args):
         # float32 products everywhere: TF32 and bf16 would move pixels by more than one step

@@ -43,7 +43,9 @@ def write(
       size: latents of the tile within its canvas, (height, width).
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
-    words, length = _encoder(model, lanes)(symbols, rate.anchor, size)
+    encode = _encoder(model, lanes)
+    tables = model.hyper_tables, model.residual_tables
+    words, length = encode(symbols, *tables, rate.anchor, size)
     return Tile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 
@@ -64,7 +66,9 @@ def read(
     while capacity < len(tile.words) // 2:
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
-    symbols, sound = _decoder(model, tile.lanes)(words, length, rate, region, size)
+    decode = _decoder(model, tile.lanes)
+    tables = model.hyper_tables, model.residual_tables
+    symbols, sound = decode(words, length, model.scales, *tables, rate, region, size)
     if not sound or _check(symbols, rate, region, size) != tile.check:
         raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with other "
@@ -91,14 +95,14 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
 
 
 def _once_a_model(make):
-    """``make(model, lanes)``, called once for each of them; what it gives goes when the model goes."""
+    """Makes ``make(model, lanes)`` keep what it gives in the model's programs."""
 
     @functools.wraps(make)
     def made(model: Model, lanes: int):
         key = make.__name__, lanes
-        if key not in model.coders:
-            model.coders[key] = make(model, lanes)
-        return model.coders[key]
+        if key not in model.programs:
+            model.programs[key] = make(model, lanes)
+        return model.programs[key]
 
     return made
 
@@ -117,9 +121,7 @@ def _encoder(model: Model, lanes: int):
         groups = [hyper, rans.Group(residual, index, residual_tables, count)]
         return rans.encode_groups(groups, lanes=lanes)
 
-    return lambda symbols, anchor, size: encode(
-        symbols, model.hyper_tables, model.residual_tables, anchor, size
-    )
+    return encode
 
 
 @_once_a_model
@@ -139,16 +141,7 @@ def _decoder(model: Model, lanes: int):
         residual = _scatter(residual, index > 0, index.shape)
         return Symbols(z, index, residual), rans.finished(state)
 
-    return lambda words, length, rate, region, size: decode(
-        words,
-        length,
-        model.scales,
-        model.hyper_tables,
-        model.residual_tables,
-        rate,
-        region,
-        size,
-    )
+    return decode
 
 
 def _hyper_index(shape: tuple[int, int, int], anchor) -> Int32[Array, "h w n"]:

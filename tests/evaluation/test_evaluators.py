@@ -164,7 +164,7 @@ def test_restorers_in_training_have_the_figures_of_eval(
 
 
 def test_codecs_in_training_have_the_figures_of_eval(photos, codec, tmp_path, compilations):
-    data, qualities = str(photos / "images"), (20, 80)
+    data, qualities = str(photos / "images"), (50,)
     evaluator = codecs.evaluator(data, qualities=qualities, pictures=1)
     figures, pictures = measured_twice(evaluator, codec, compilations)
     classical = {"jpeg": (), "webp": (), "avif": (), "jpeg_xl": ()}

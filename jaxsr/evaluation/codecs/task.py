@@ -92,14 +92,20 @@ def evaluator(folder: str | os.PathLike, qualities: Sequence[int], pictures: int
             )
         return figures
 
-    return make_evaluator(lambda weights, before: export(weights), measure, pictures)
+    return make_evaluator(built, measure, pictures)
+
+
+def built(weights: Weights, before: Model | None = None) -> Model:
+    """Returns the codec of a run's weights, with the programs of ``before``."""
+    model = export(weights)
+    return dataclasses.replace(model, programs=before.programs) if before else model
 
 
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
     """What is measured, at which qualities: ours first, where one is given; then the classical."""
     codecs = []
     if weights is not None or config.model:
-        model = export(weights) if weights is not None else codec.load(config.model)
+        model = built(weights) if weights is not None else codec.load(config.model)
         codecs += [(learned(named(mode), model, mode), config.qualities) for mode in config.modes]
     for key in classical.CODECS:
         if qualities := config.classical[key]:
