@@ -38,7 +38,7 @@ def channel_attention(
     Args:
       down, up: dense layers ``W₁`` to fewer channels and ``W₂`` back.
       contrast: ``d`` is mean plus standard deviation instead: contrast-aware attention of Hui et
-        al., "Lightweight Image Super-Resolution with Information Multi-distillation Network" (2019).
+        al., "Lightweight Image Super-Resolution with Information Multi-distillation" (2019).
     """
     d = contrast_descriptor(x) if contrast else mean_descriptor(x)
     return gate(x, dense(jax.nn.relu(dense(d, down)), up))

@@ -29,7 +29,7 @@ def attention_gate(
 ) -> Float[Array, "*b h w c"]:
     """``s · σ(ψ relu(W_s s + W_g g))``: one weight per place, from the skip ``s`` and its context.
 
-    Source: Oktay et al., "Attention U-Net: Learning Where to Look for the Pancreas" (2018), eq. 1-2.
+    Source: Oktay et al., "Attention U-Net: Learning Where to Look for the Pancreas" (2018), eq. 1.
 
     Args:
       skip: features that the gate lets pass.

@@ -1,4 +1,4 @@
-"""Spatial attention: places weighed by a look at their surroundings (CBAM; RFANet's, RLFN's ESA)."""
+"""Spatial attention: places weighed by a look around them (CBAM; ESA of RFANet and RLFN)."""
 
 from typing import Any
 
@@ -48,7 +48,10 @@ class SpatialAttention(nn.Module):
 def resize_bilinear(
     x: Float[Array, "*b h w c"], height: int, width: int
 ) -> Float[Array, "*b h2 w2 c"]:
-    """Resize to any size: half-pixel centres, edges repeated, no antialiasing (as torch's default)."""
+    """Resize to any size: half-pixel centres, edges repeated, no antialiasing.
+
+    These are torch's defaults (``align_corners=False``).
+    """
     shape = (*x.shape[:-3], height, width, x.shape[-1])
     return jax.image.resize(x, shape, method="linear", antialias=False)
 
@@ -82,7 +85,8 @@ def enhanced_spatial_attention(
     height, width = x.shape[-3:-1]
     if min(height, width) < 15:
         raise UserError(
-            f"enhanced spatial attention needs images of at least 15×15 pixels, got {width}×{height}"
+            "enhanced spatial attention needs images of at least 15×15 pixels, "
+            f"got {width}×{height}"
         )
     reduced = convolve(x, reduce)
     pooled = nn.max_pool(convolve(reduced, stride, 2, "VALID"), (7, 7), strides=(3, 3))

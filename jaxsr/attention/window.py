@@ -57,7 +57,8 @@ def overlapping_windows(
 
     Beyond the image there are zeros. A grown window is a window of the padded image followed by the
     beginning of the next one, so it is cut by reshapes alone: no gather, no patch convolution.
-    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023),
+    sec. 3.2.
 
     Returns:
       The ``t2 = (window + overlap · window)²`` pixels of each grown window.
@@ -84,13 +85,14 @@ def overlap_pixels(window: int, overlap: float) -> int:
     extra = int(window * overlap)
     if extra % 2 or not 0 <= extra <= window:
         raise UserError(
-            f"overlap {overlap} of window {window} is {extra} pixels; it must be even, 0 to {window}"
+            f"overlap {overlap} of window {window} is {extra} pixels; "
+            f"it must be even, 0 to {window}"
         )
     return extra
 
 
 def _grow(x: Array, axis: int, window: int, extra: int) -> Array:
-    """Split ``axis`` into (blocks, window + extra); the last window is only there to borrow from."""
+    """Split ``axis`` into (blocks, window + extra), the last window only lending its beginning."""
     blocks = x.reshape(*x.shape[:axis], -1, window, *x.shape[axis + 1 :])
     these = jax.lax.slice_in_dim(blocks, 0, blocks.shape[axis] - 1, axis=axis)
     following = jax.lax.slice_in_dim(blocks, 1, None, axis=axis)
@@ -120,7 +122,7 @@ def relative_position_bias(
 
 
 def shifted_window_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t t"]:
-    """Return True for pixels of a window that may see each other once the image is rolled by −shift.
+    """Return which pixels of a window may see each other once the image is rolled by ``−shift``.
 
     Rolling brings the first ``shift`` rows and columns behind the last ones: pixels that were
     wrapped and pixels that were not share windows there without being neighbours. Only one label a
@@ -177,7 +179,7 @@ def shifted_window_attention(
     """Multi-head self-attention in the windows of an image, shifted by ``shift`` pixels.
 
     Pixels attend within their window only: it costs ``O(h·w·window²)``, linear in the image.
-    Source: Liu et al., "Swin Transformer" (2021), §3.2.
+    Source: Liu et al., "Swin Transformer" (2021), sec. 3.2.
 
     Args:
       qkv: queries, keys and values side by side, ``c`` channels each.
@@ -203,7 +205,8 @@ def overlapping_cross_attention(
 ) -> Float[Array, "b h w c"]:
     """Multi-head attention of each window to the same window grown by ``overlap``.
 
-    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023), §3.2.
+    Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023),
+    sec. 3.2.
 
     Args:
       qkv, table: see :func:`shifted_window_attention`.

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from jaxsr.errors import UserError
 
-# Rows give Y, Cb, Cr from R, G, B in [0, 1]; all in units of 1/255 (Poynton, "Digital Video", ch. 9).
+# Rows give Y, Cb, Cr from R, G, B in [0, 1], in units of 1/255 (Poynton, "Digital Video", ch. 9).
 RGB_TO_YCBCR = np.array(
     [[65.481, 128.553, 24.966], [-37.797, -74.203, 112.0], [112.0, -93.786, -18.214]]
 )
@@ -18,7 +18,7 @@ OFFSET = np.array([16.0, 128.0, 128.0])
 
 
 def rgb_to_y(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 1"]:
-    """Luma: the channel that super-resolution is scored on. ``Y = (16 + 65.481 R + …) / 255``.
+    """Return the luma ``Y = (16 + 65.481 R + …) / 255``, which super-resolution is scored on.
 
     Raises:
       UserError: the last axis is not three channels; replicate gray images first.
@@ -27,12 +27,12 @@ def rgb_to_y(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 1"]:
 
 
 def rgb_to_ycbcr(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 3"]:
-    """Luma and the two colour differences. Raises as :func:`rgb_to_y`."""
+    """Return luma and the two colour differences; raises as :func:`rgb_to_y`."""
     return _affine(x, RGB_TO_YCBCR / 255, OFFSET / 255)
 
 
 def ycbcr_to_rgb(x: Float[Array | np.ndarray, "*b c"]) -> Float[Array, "*b 3"]:
-    """The inverse of :func:`rgb_to_ycbcr`; nothing is clipped. Raises as :func:`rgb_to_y`."""
+    """Invert :func:`rgb_to_ycbcr`; nothing is clipped. Raises as :func:`rgb_to_y`."""
     inverse = np.linalg.inv(RGB_TO_YCBCR)
     return _affine(x, inverse * 255, -inverse @ OFFSET)
 

@@ -24,7 +24,9 @@ MS_SSIM_SIDE = (WINDOW - 1) * 2 ** (len(MS_SSIM_WEIGHTS) - 1) + 1
 
 
 def psnr(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
-    """Peak signal-to-noise ratio in dB, ``10 log10(max_value² / MSE)``; ``inf`` if identical.
+    """Return the peak signal-to-noise ratio in dB, ``10 log10(max_value² / MSE)``.
+
+    It is ``inf`` if the images are identical.
 
     Raises:
       UserError: the images differ in shape or are not floats.
@@ -38,7 +40,7 @@ def _psnr(a: Array, b: Array, max_value: Array) -> Array:
 
 
 def ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
-    """Structural similarity: 11×11 Gaussian window, σ = 1.5, averaged where the window fits.
+    """Return the structural similarity: 11×11 Gaussian window, σ = 1.5, mean where it fits.
 
     Population covariance, K = (0.01, 0.03); channels are scored one by one and averaged. Equals
     scikit-image with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``.
@@ -59,9 +61,10 @@ def _ssim(a: Array, b: Array, max_value: Array) -> Array:
 
 
 def ssim_map(a: Image, b: Image, max_value: float | int = 1.0) -> Float[Array, "rows columns"]:
-    """What :func:`ssim` is the mean of: SSIM around each pixel where the window fits, channels averaged.
+    """Return SSIM around each pixel where the window fits, the mean of the channels.
 
-    It has ``WINDOW − 1`` rows and columns fewer than the images, half of them on either side.
+    :func:`ssim` is its mean. It has ``WINDOW − 1`` rows and columns fewer than the images, half of
+    them on either side.
 
     Raises:
       UserError: as :func:`ssim`.
@@ -81,7 +84,7 @@ def _check_window(a: Image) -> None:
 
 
 def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
-    """Multi-scale SSIM: contrast and structure over five octaves, luminance at the coarsest.
+    """Return the multi-scale SSIM: contrast and structure of five octaves, luminance of the last.
 
     Each octave is halved by 2×2 averages. As pytorch-msssim, whose figures the compression
     literature reports, negative terms count as zero and a side of odd length is padded with zeros
@@ -95,8 +98,8 @@ def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
     """
     if min(a.shape[:2]) < MS_SSIM_SIDE:
         raise UserError(
-            f"MS-SSIM needs images of at least {MS_SSIM_SIDE} pixels a side, got {a.shape[:2]}: its window"
-            " must fit four times halved; pytorch-msssim refuses them too, so use ssim"
+            f"MS-SSIM needs images of at least {MS_SSIM_SIDE} pixels a side, got {a.shape[:2]}: "
+            "its window must fit after four halvings; use ssim"
         )
     return _ms_ssim(*_pair(a, b), max_value)
 
@@ -113,8 +116,10 @@ def _ms_ssim(a: Array, b: Array, max_value: Array) -> Array:
     return score.mean()
 
 
-def shave(x: Shaped[Array | np.ndarray, "h w *c"], border: int):
-    """Cuts ``border`` pixels from every side, as super-resolution is scored.
+def shave(
+    x: Shaped[Array | np.ndarray, "h w *c"], border: int
+) -> Shaped[Array | np.ndarray, "h2 w2 *c"]:
+    """Cut ``border`` pixels from every side, as super-resolution is scored.
 
     Raises:
       UserError: nothing would be left.
@@ -126,31 +131,33 @@ def shave(x: Shaped[Array | np.ndarray, "h w *c"], border: int):
 
 
 def gaussian_window() -> Float[np.ndarray, "11"]:
-    """SSIM's window along one axis, summing to one."""
+    """Return SSIM's window along one axis; it sums to one."""
     x = np.arange(WINDOW) - WINDOW // 2
     window = np.exp(-(x**2) / (2 * SIGMA**2))
     return window / window.sum()
 
 
 def _pair(a, b) -> tuple[Array, Array]:
-    """Both images as float32 (channels, height, width): sums then run along contiguous rows."""
+    """Return both images as float32 (channels, height, width): sums run along contiguous rows."""
     if a.shape != b.shape:
         raise UserError(f"the images to compare differ in shape: {a.shape} and {b.shape}")
     a, b = jnp.asarray(a), jnp.asarray(b)
     if not all(jnp.issubdtype(x.dtype, jnp.floating) for x in (a, b)):
-        raise UserError(f"metrics compare floats, got {a.dtype} and {b.dtype}; use io.to_float")
+        raise UserError(
+            f"metrics compare floats, got {a.dtype} and {b.dtype}; use jaxsr.image.to_float"
+        )
     return tuple(
         jnp.moveaxis(x.astype(jnp.float32).reshape(*x.shape[:2], -1), -1, 0) for x in (a, b)
     )
 
 
 def _luminance_and_structure(a: Array, b: Array, max_value) -> tuple[Array, Array]:
-    """Per channel, the means of SSIM and of its contrast–structure factor alone."""
+    """Return each channel's means of SSIM and of its contrast–structure factor alone."""
     return tuple(_mean(x) for x in _maps(a, b, max_value))
 
 
 def _maps(a: Array, b: Array, max_value) -> tuple[Array, Array]:
-    """Per channel and place, SSIM and its contrast–structure factor alone."""
+    """Return SSIM and its contrast–structure factor alone, by channel and place."""
     (mean_a, mean_b), (aa, bb, ab) = _local_moments(a, b)
     c1, c2 = (K1 * max_value) ** 2, (K2 * max_value) ** 2
     structure = (2 * ab + c2) / (aa + bb + c2)
@@ -159,12 +166,12 @@ def _maps(a: Array, b: Array, max_value) -> tuple[Array, Array]:
 
 
 def _mean(x: Array) -> Array:
-    """Each channel's mean, an axis at a time: one long float32 sum would lose digits."""
+    """Return each channel's mean, an axis at a time: one long float32 sum would lose digits."""
     return x.mean(-1).mean(-1)
 
 
 def _local_moments(a: Array, b: Array) -> tuple[Array, Array]:
-    """(mean a, mean b) and (variance a, variance b, covariance) under the window, where it fits.
+    """Return (mean a, mean b) and (variance a, variance b, covariance) where the window fits.
 
     The window is separable, and so are its moments: along each axis, the covariance is the mean of
     the covariances found so far plus the covariance of the means.
@@ -196,7 +203,7 @@ def _moments_along(axis: int, means: Array, covariances: Array) -> tuple[Array, 
 
 
 def _halve(x: Array) -> Array:
-    """2×2 averages, as torch's ``avg_pool2d`` with a padding of one at odd lengths."""
+    """Return 2×2 averages, as torch's ``avg_pool2d`` with a padding of one at odd lengths."""
     odd = [(size % 2, size % 2) for size in x.shape[1:]]
     x = jnp.pad(x, ((0, 0), *odd))
     x = x[:, : x.shape[1] // 2 * 2, : x.shape[2] // 2 * 2]

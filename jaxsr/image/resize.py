@@ -1,4 +1,4 @@
-"""Bicubic resizing exactly as MATLAB's ``imresize``: the degradation super-resolution is measured on.
+"""Bicubic resizing exactly as MATLAB's ``imresize``, by which low-resolution images are made.
 
 A resize is separable: :func:`contributions` says, for each output position along one axis, which
 input positions count and by how much. :func:`imresize` sums them in JAX on floats, and
@@ -27,7 +27,7 @@ def imresize(
     border: str = "symmetric",
     antialias: bool = True,
 ) -> Float[Array, "*b H W c"]:
-    """Bicubic resize of float images, differentiable; nothing is rounded or clipped.
+    """Resize float images bicubically, differentiably; nothing is rounded or clipped.
 
     It runs in the precision of ``x`` (at least float32) on any device: there is no matrix product
     in it for TF32 or bf16 to spoil. Inside ``jax.jit`` all but ``x`` must be static.
@@ -70,7 +70,9 @@ def imresize_uint8(
     border: str = "symmetric",
     antialias: bool = True,
 ) -> UInt8[np.ndarray, "H W *c"]:
-    """MATLAB's ``imresize(uint8 image, scale, 'bicubic')``, equal in every pixel, on the host.
+    """Resize as MATLAB's ``imresize(uint8 image, scale, 'bicubic')``, equal in every pixel.
+
+    It runs on the host.
 
     The axis that shrinks more goes first (rows if equal), and the result is rounded, halves away
     from zero, and clipped to uint8 after *each* of the two passes. Arguments and errors are those
@@ -87,7 +89,7 @@ def imresize_uint8(
 def _resize_rows(
     x: UInt8[np.ndarray, "n k"], indices: Int[np.ndarray, "m t"], weights: Float[np.ndarray, "m t"]
 ) -> UInt8[np.ndarray, "m k"]:
-    """Weighted sums of rows, a few at a time so that the float64 sums stay in the cache."""
+    """Return weighted sums of rows, a few at a time so that the float64 sums stay in the cache."""
     out = np.empty((len(indices), x.shape[1]), np.uint8)
     step = max(1, 2**15 // x.shape[1])
     for start in range(0, len(out), step):
@@ -106,7 +108,7 @@ def _resize_rows(
 def contributions(
     size: int, out: int, scale: Scale, border: str = "symmetric", antialias: bool = True
 ) -> tuple[Int[np.ndarray, "out t"], Float[np.ndarray, "out t"]]:
-    """For each of ``out`` positions along an axis of ``size``: its taps' positions and weights.
+    """Return, for each of ``out`` positions along an axis of ``size``, its taps and their weights.
 
     Keys' cubic kernel, a = −0.5, stretched by ``1 / scale`` when shrinking with ``antialias``;
     weights (float64) sum to one. This follows MATLAB's ``contributions`` operation by operation
@@ -139,7 +141,10 @@ def contributions(
 
 
 def cubic(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Keys' cubic convolution kernel, a = −0.5 ("Cubic Convolution Interpolation", 1981, eq. 4)."""
+    """Evaluate Keys' cubic kernel, a = −0.5.
+
+    Source: Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), eq. 4.
+    """
     x = np.abs(x)
     x2, x3 = x**2, x**3
     near = (1.5 * x3 - 2.5 * x2 + 1) * (x <= 1)
@@ -147,14 +152,16 @@ def cubic(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return near + far
 
 
-def modcrop(x: Shaped[Array | np.ndarray, "h w *c"], scale: int):
-    """The top-left part of an image whose height and width are multiples of ``scale``."""
+def modcrop(
+    x: Shaped[Array | np.ndarray, "h w *c"], scale: int
+) -> Shaped[Array | np.ndarray, "h2 w2 *c"]:
+    """Return the largest top-left part whose height and width are multiples of ``scale``."""
     height, width = x.shape[:2]
     return x[: height - height % scale, : width - width % scale]
 
 
 def _axes(size: tuple[int, int], scale, shape) -> tuple[tuple[int, int, float], ...]:
-    """(axis, output size, scale) of the passes, in MATLAB's order: the smaller scale first."""
+    """Return (axis, output size, scale) of the passes, as MATLAB the smaller scale first."""
     if (scale is None) == (shape is None):
         raise UserError(f"give either scale or shape to resize to, got {scale=}, {shape=}")
     if scale is not None:

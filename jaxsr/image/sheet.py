@@ -15,13 +15,13 @@ def side_by_side(
     zoom: int = 3,
     across: int | None = None,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """A white sheet of images of one size, each below its title and above its detail.
+    """Draw images of one size on a white sheet, each below its title and above its detail.
 
     Args:
       columns: title and image of each.
-      detail: rows and columns that are shown enlarged.
-      zoom: how much, each way; every pixel becomes a square of as many.
-      across: how many stand beside each other before the next row begins; None: all.
+      detail: the rows and columns that are shown enlarged.
+      zoom: pixels a side of the square that each pixel of the detail becomes.
+      across: columns beside each other before the next row begins; None: all.
     """
     height, width = columns[0][1].shape[:2]
     details = [image[detail].repeat(zoom, axis=0).repeat(zoom, axis=1) for _, image in columns]

@@ -7,7 +7,10 @@ Pixels = Shaped[np.ndarray, "_ _ c"]
 
 
 def turn(x: Pixels, i: int) -> Pixels:
-    """The ``i``-th of the eight: ``i // 4`` flips, then ``i % 4`` quarter turns; 0 changes nothing."""
+    """Return the ``i``-th of the eight: ``i // 4`` flips, then ``i % 4`` quarter turns.
+
+    The 0th is the image as it is.
+    """
     pixels = np.ascontiguousarray(x).view(f"V{x.itemsize * x.shape[-1]}")[..., 0]
     pixels = np.rot90(pixels[:, ::-1] if i >= 4 else pixels, i % 4)  # moved whole: twice as fast
     pixels = np.ascontiguousarray(pixels)
@@ -15,6 +18,6 @@ def turn(x: Pixels, i: int) -> Pixels:
 
 
 def turn_back(x: Pixels, i: int) -> Pixels:
-    """The inverse of :func:`turn`."""
+    """Undo :func:`turn`."""
     x = np.rot90(x, -(i % 4))
     return x[:, ::-1] if i >= 4 else x

@@ -1,6 +1,10 @@
-"""Whole networks, one file each, and the one dictionary that names them."""
+"""Whole networks, one file each, and a dictionary from name to factory for each kind of them."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import flax.linen as nn
 
 from jaxsr.errors import UserError
 from jaxsr.networks import (
@@ -23,7 +27,9 @@ from jaxsr.networks.compressor import Compressor, FactorizedCompressor
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import WindowRestorer
 
-# A network is added with one file, one line here, one config and one test.
+Network = TypeVar("Network", bound=nn.Module)
+
+# A network is added with one file, one line in one of these, one config and one test.
 UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "edsr": edsr.edsr,
     "edsr_baseline": edsr.edsr_baseline,
@@ -56,28 +62,29 @@ RESTORERS: dict[str, Callable[..., WindowRestorer]] = {
 SCALES = (2, 3, 4)
 
 
-def create(name: str, **options) -> Upscaler:
-    """Builds the network ``name`` with its factory's options (``scale=4, dtype=…``).
+def create(name: str, **options: Any) -> Upscaler:
+    """Build the upscaler ``name`` with its factory's options (``scale=4, dtype=…``).
 
     Raises:
-      UserError: there is no such network, its scale is not 2, 3 or 4, or its factory has no such option.
+      UserError: there is no such upscaler, its scale is not 2, 3 or 4, or its factory has no such
+        option.
     """
     if options.get("scale", 4) not in SCALES:
         raise UserError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
     return _build(UPSCALERS, name, options)
 
 
-def create_compressor(name: str, **options) -> Compressor | FactorizedCompressor:
-    """Builds the codec ``name`` with its factory's options (``latents=320, …``).
+def create_compressor(name: str, **options: Any) -> Compressor | FactorizedCompressor:
+    """Build the compressor ``name`` with its factory's options (``latents=320, …``).
 
     Raises:
-      UserError: there is no such codec, or its factory has no such option.
+      UserError: there is no such compressor, or its factory has no such option.
     """
     return _build(COMPRESSORS, name, options)
 
 
-def create_segmenter(name: str, **options) -> AttentionUNet:
-    """Builds the segmenter ``name`` with its factory's options (``classes=1, …``).
+def create_segmenter(name: str, **options: Any) -> AttentionUNet:
+    """Build the segmenter ``name`` with its factory's options (``classes=1, …``).
 
     Raises:
       UserError: there is no such segmenter, or its factory has no such option.
@@ -85,8 +92,8 @@ def create_segmenter(name: str, **options) -> AttentionUNet:
     return _build(SEGMENTERS, name, options)
 
 
-def create_restorer(name: str, **options) -> WindowRestorer:
-    """Builds the restorer ``name`` with its factory's options (``features=96, …``).
+def create_restorer(name: str, **options: Any) -> WindowRestorer:
+    """Build the restorer ``name`` with its factory's options (``features=96, …``).
 
     Raises:
       UserError: there is no such restorer, or its factory has no such option.
@@ -94,10 +101,12 @@ def create_restorer(name: str, **options) -> WindowRestorer:
     return _build(RESTORERS, name, options)
 
 
-def _build(factories: dict[str, Callable], name: str, options: dict):
+def _build(
+    factories: Mapping[str, Callable[..., Network]], name: str, options: dict[str, Any]
+) -> Network:
     if name not in factories:
         raise UserError(f"unknown network {name!r}; there are: {', '.join(sorted(factories))}")
-    try:
-        return factories[name](**options)
-    except TypeError as error:
-        raise UserError(f"network {name!r}: {error}") from None
+    known = inspect.signature(factories[name]).parameters
+    if unknown := [option for option in options if option not in known]:
+        raise UserError(f"network {name!r}: no option {unknown[0]!r}; it has: {', '.join(known)}")
+    return factories[name](**options)

@@ -1,9 +1,11 @@
 """A small U-Net whose skips pass attention gates and whose deepest features attend to each other.
 
-Sources: Ronneberger et al., "U-Net" (2015); Oktay et al., "Attention U-Net: Learning Where to Look for
-the Pancreas" (2018), the gates; Dosovitskiy et al., "An Image is Worth 16x16 Words" (2021), the layers
-of the bottom.
+Sources: Ronneberger et al., "U-Net" (2015); Oktay et al., "Attention U-Net: Learning Where to Look
+for the Pancreas" (2018), the gates; Dosovitskiy et al., "An Image is Worth 16x16 Words" (2021), the
+layers at the bottom.
 """
+
+from collections.abc import Sequence
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -14,18 +16,18 @@ from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_unshuffle, upsample_bilinear
 
-PATCH = 4  # image pixels of a position of the first level, each way
+PATCH = 4  # pixels of the image, each way, that become one position of the first level
 
 
 class AttentionUNet(nn.Module):
-    """RGB in [0, 1] → logits of every pixel, smooth at the scale of ``PATCH`` pixels.
+    """A segmenter: RGB in [0, 1] → logits of every pixel, smooth at the scale of ``PATCH`` pixels.
 
     Attributes:
-      classes: 1: one logit of "belongs to the region"; more: one for each class, 0 the background.
-      side: images are best given as squares of so many pixels, whatever their shape was.
-      features: of the levels, at 1/4, 1/8, 1/16 and 1/32 of the image.
-      layers: of attention at the last level.
-      heads: of that attention.
+      classes: 1: one logit, "belongs to the region"; more: one for each class, 0 the background.
+      side: pixels of the square that images are best resized to, whatever their shape.
+      features: channels of the levels, at 1/4, 1/8, 1/16 and 1/32 of the image.
+      layers: layers of attention at the last level.
+      heads: heads of that attention.
     """
 
     classes: int = 1
@@ -37,12 +39,16 @@ class AttentionUNet(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Heights and widths must be multiples of it."""
+        """The number of pixels that heights and widths must be multiples of."""
         return PATCH * 2 ** (len(self.features) - 1)
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h w classes"]:
-        """Raises UserError where h or w is not a multiple of ``multiple``."""
+        """Return the logits.
+
+        Raises:
+          UserError: h or w is not a multiple of ``multiple``.
+        """
         if x.shape[1] % self.multiple or x.shape[2] % self.multiple:
             raise UserError(
                 f"the network takes multiples of {self.multiple} pixels, "
@@ -71,15 +77,21 @@ class AttentionUNet(nn.Module):
         return upsample_bilinear(logits.astype(jnp.float32), PATCH)
 
 
-def attention_unet(classes: int = 1, **options) -> AttentionUNet:
-    """The segmenter of the released weights; options are :class:`AttentionUNet`'s attributes."""
-    if "features" in options:
-        options["features"] = tuple(options["features"])
-    return AttentionUNet(classes, **options)
+def attention_unet(
+    classes: int = 1,
+    *,
+    side: int = 160,
+    features: Sequence[int] = (64, 96, 128, 128),
+    layers: int = 2,
+    heads: int = 4,
+    dtype: Dtype = None,
+) -> AttentionUNet:
+    """Build the segmenter of the released weights; see :class:`AttentionUNet`."""
+    return AttentionUNet(classes, side, tuple(features), layers, heads, dtype)
 
 
 def places(x: Float[Array, "b h w c"]) -> Float[Array, "b h w 2"]:
-    """Where a pixel lies, −1 to 1 from border to border: what attention cannot tell otherwise."""
+    """Return where each pixel lies, −1 to 1 from border to border, which attention cannot see."""
     height, width = x.shape[1:3]
     down, across = ((2 * jnp.arange(n, dtype=x.dtype) + 1) / n - 1 for n in (height, width))
     both = jnp.stack(jnp.meshgrid(down, across, indexing="ij"), axis=-1)

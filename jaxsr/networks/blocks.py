@@ -1,4 +1,4 @@
-"""Two blocks with a norm before each part, which the segmenter and the restorer are made of."""
+"""Two pre-norm blocks, which the segmenter and the restorer are made of."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -7,7 +7,11 @@ from jaxsr.networks.layers import Conv, Dtype, fan_in
 
 
 class ResidualBlock(nn.Module):
-    """``x + conv(gelu(conv(norm(x))))``; a fresh block adds ``variance`` times the norm's variance."""
+    """``x + conv(gelu(conv(norm(x))))``.
+
+    Attributes:
+      variance: of what a fresh block adds, relative to the normalised input's.
+    """
 
     variance: float = 0.5
     dtype: Dtype = None
@@ -21,9 +25,13 @@ class ResidualBlock(nn.Module):
 
 
 class TransformerLayer(nn.Module):
-    """``x + attention(norm(x))``, then ``x + dense(gelu(dense(norm(x))))``, twice as wide inside."""
+    """``x + attention(norm(x))``, then ``x + dense(gelu(dense(norm(x))))``, twice as wide inside.
 
-    attention: nn.Module  # without a parent: it becomes this layer's own
+    Attributes:
+      attention: a module made with ``parent=None``; it becomes this layer's own.
+    """
+
+    attention: nn.Module
     dtype: Dtype = None
 
     @nn.compact

@@ -1,13 +1,14 @@
-"""The factorized prior and the scale hyperprior of Ballé et al. (2018), in this package's frame.
+"""The factorized prior and the scale hyperprior of Ballé et al. (2018), as compressors of ours.
 
-Source: Ballé, Minnen, Singh, Hwang, Johnston, "Variational image compression with a scale hyperprior"
-(ICLR 2018). Transforms, hyper-analysis and the factorized density are the paper's; different are:
+Source: Ballé, Minnen, Singh, Hwang, Johnston, "Variational image compression with a scale
+hyperprior" (ICLR 2018). Transforms, hyper-analysis and the factorized density are the paper's. It
+differs in three ways:
 
-- one model may serve all rates, through a gain for every latent channel. At a single rate
+- One model may serve all rates, through a gain for every latent channel. At a single rate
   (``config.rate``) such a gain adds nothing that the transforms could not learn.
-- σ comes as the index of a table, from the frame's exact integer network in place of the paper's
-  hyper-synthesis: this model decodes the same everywhere.
-- values are rounded to integers, not to integers beside a learned median.
+- σ is the index of a table and comes from an exact integer network, in place of the paper's
+  hyper-synthesis: this model decodes to the same values on every machine.
+- Values are rounded to integers, not to integers plus a learned median.
 """
 
 import math
@@ -32,7 +33,7 @@ from jaxsr.networks.layers import Conv, fan_in, pixel_shuffle
 
 
 class Upscale(nn.Module):
-    """The papers' 5×5 convolution of stride 2, transposed."""
+    """The papers' transposed 5×5 convolution of stride 2: to twice the size."""
 
     features: int
 
@@ -47,10 +48,10 @@ class Upscale(nn.Module):
 def transposed(
     x: Float[Array, "b h w i"], kernel: Float[Array, "5 5 i o"]
 ) -> Float[Array, "b h2 w2 o"]:
-    """A transposed 5×5 convolution of stride 2, written as a 3×3 convolution and a pixel shuffle.
+    """Apply a transposed 5×5 convolution of stride 2, as a 3×3 convolution and a pixel shuffle.
 
-    Of the 5×5 taps a pixel of the result meets those of its own parity, at most 3×3, and CPUs are slow
-    at dilated inputs. The same numbers as torch's with ``padding=2, output_padding=1``.
+    A pixel of the result meets only the taps of its own parity, at most 3×3 of the 5×5; and CPUs
+    are slow at dilated inputs. The numbers are torch's with ``padding=2, output_padding=1``.
     """
     inputs, outputs = kernel.shape[2:]
     taps = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
@@ -63,7 +64,7 @@ def transposed(
 
 
 class Analysis(nn.Module):
-    """The paper's ``g_a``: four convolutions of stride 2 with GDN between."""
+    """The paper's ``g_a``: four convolutions of stride 2 with GDN between; images → latents."""
 
     features: int
     latents: int
@@ -77,7 +78,7 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """The paper's ``g_s``, the mirror image; the level is of no concern to it."""
+    """The paper's ``g_s``, which mirrors ``g_a``: latents → images. It ignores the level."""
 
     features: int
 
@@ -90,7 +91,11 @@ class Synthesis(nn.Module):
 
 
 class HyperAnalysis(nn.Module):
-    """The paper's ``h_a``; ``signed`` as Minnen et al. (2018) changed it, who predict means as well."""
+    """The paper's ``h_a``: latents → hyper-latents.
+
+    Attributes:
+      signed: see the latents' signs, as Minnen et al. (2018) do, who predict means as well.
+    """
 
     features: int
     signed: bool = False
@@ -105,7 +110,7 @@ class HyperAnalysis(nn.Module):
 
 
 class ZeroMeans(nn.Module):
-    """In place of a hyper-synthesis for the means: they are 0."""
+    """A hyper-synthesis whose means are all 0."""
 
     latents: int
 
@@ -114,14 +119,19 @@ class ZeroMeans(nn.Module):
 
 
 class WithoutContext(nn.Module):
-    """In place of a network on decoded anchors: the hyper-synthesis told the means already."""
+    """Means without a context of decoded anchors: those of the hyper-synthesis, unchanged."""
 
     def __call__(self, features: Array, anchors: Array | None) -> Array:
         return features
 
 
 def plain_rates(latents: int, scales: bool = True) -> RateControl:
-    """Gains that start as ``√λ`` for all channels alike, 1 in the middle of the rates."""
+    """Build gains that start as ``√λ``, alike for all channels and 1 in the middle of the rates.
+
+    Args:
+      latents: channels that have gains.
+      scales: give them offsets of the σ index, too.
+    """
 
     def log_step(rate):
         return np.full(latents, 0.5 * math.log(lambda_of(0.5) / lambda_of(rate)), np.float32)
@@ -132,12 +142,12 @@ def plain_rates(latents: int, scales: bool = True) -> RateControl:
 def bmshj2018_factorized(
     features: int = 128, latents: int = 192, anchors: int = ANCHORS
 ) -> FactorizedCompressor:
-    """Builds the codec without side information.
+    """Build the compressor without side information.
 
     Args:
       features: the paper's N, channels between the layers (128; 192 for its higher rates).
       latents: the paper's M (192; 320 for its higher rates).
-      anchors: rates at which the density is learnt; 1 is the paper's, for a single rate.
+      anchors: rates at which the density is learnt; 1 as in the paper, for a single rate.
     """
     return FactorizedCompressor(
         analysis=Analysis(features, latents),
@@ -150,11 +160,11 @@ def bmshj2018_factorized(
 def bmshj2018_hyperprior(
     features: int = 128, latents: int = 192, hidden: int = 64, anchors: int = ANCHORS
 ) -> Compressor:
-    """Builds the codec with a scale hyperprior; all means are 0.
+    """Build the compressor with a scale hyperprior; all means are 0.
 
     Args:
       features, latents, anchors: see :func:`bmshj2018_factorized`.
-      hidden: width of the integer network that tells the σ indexes.
+      hidden: width of the integer network that predicts the σ indexes.
     """
     return Compressor(
         analysis=Analysis(features, latents),

@@ -1,11 +1,10 @@
-"""The attention codec of Cheng et al. (2020), in this package's frame.
+"""The attention codec of Cheng et al. (2020), as a compressor of ours.
 
 Source: Cheng, Sun, Takeuchi, Katto, "Learned Image Compression with Discretized Gaussian Mixture
-Likelihoods and Attention Modules" (CVPR 2020), in the form that is known as CompressAI's "cheng2020-attn":
-one Gaussian in place of the mixture. What ``jaxsr.networks.bmshj2018`` lists as different is so here, and:
-
-- the context of decoded latents is a checkerboard (He et al., 2021), two passes, and serves the means
-  alone; the paper's is serial, one pass a latent, and serves the scales as well.
+Likelihoods and Attention Modules" (CVPR 2020), in the form known as CompressAI's "cheng2020-attn":
+one Gaussian in place of the mixture. It differs as ``jaxsr.networks.bmshj2018`` does, and in its
+context of decoded latents: a checkerboard in two passes (He et al., 2021) that serves the means
+alone. The paper's takes one pass a latent and serves the scales as well.
 """
 
 import flax.linen as nn
@@ -20,7 +19,7 @@ from jaxsr.networks.layers import Conv, pixel_shuffle
 
 
 class Subpixel(nn.Module):
-    """A 3×3 convolution to twice the size."""
+    """A 3×3 convolution and a pixel shuffle: to twice the size."""
 
     features: int
 
@@ -30,7 +29,7 @@ class Subpixel(nn.Module):
 
 
 class Residual(nn.Module):
-    """``x +`` two 3×3 convolutions."""
+    """Two 3×3 convolutions, added to their input."""
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -40,7 +39,7 @@ class Residual(nn.Module):
 
 
 class ResidualDown(nn.Module):
-    """To half the size; GDN ends the branch."""
+    """Two 3×3 convolutions to half the size, ended by GDN, beside a 1×1 skip."""
 
     features: int
 
@@ -52,7 +51,7 @@ class ResidualDown(nn.Module):
 
 
 class ResidualUp(nn.Module):
-    """To twice the size; inverse GDN ends the branch."""
+    """Two 3×3 convolutions to twice the size, ended by inverse GDN, beside a skip."""
 
     features: int
 
@@ -87,7 +86,7 @@ class Attention(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Images → latents at 1/16."""
+    """Images → latents at 1/16 of their size."""
 
     features: int
 
@@ -105,7 +104,7 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Latents → images; the level is of no concern to it."""
+    """Latents → images. It ignores the level."""
 
     features: int
 
@@ -124,7 +123,7 @@ class Synthesis(nn.Module):
 
 
 class HyperAnalysis(nn.Module):
-    """Five 3×3 convolutions, two of them of stride 2."""
+    """Five 3×3 convolutions, two of them of stride 2: latents → hyper-latents."""
 
     features: int
 
@@ -136,7 +135,7 @@ class HyperAnalysis(nn.Module):
 
 
 class HyperSynthesis(nn.Module):
-    """Hyper-latents → features for the means, with the level beside them."""
+    """Hyper-latents → features for the means, the level appended to them."""
 
     features: int
 
@@ -154,7 +153,7 @@ class HyperSynthesis(nn.Module):
 class Means(nn.Module):
     """Features and the decoded anchors around each position → means.
 
-    A 5×5 convolution sees the anchors; the other positions hold zeros, so that no mask is needed.
+    A 5×5 convolution sees the anchors; all other positions hold zeros, so it needs no mask.
     """
 
     latents: int
@@ -174,12 +173,13 @@ class Means(nn.Module):
 def cheng2020_attention(
     features: int = 192, hidden: int = 64, anchors: int = ANCHORS
 ) -> Compressor:
-    """Builds the codec.
+    """Build the compressor.
 
     Args:
       features: the paper's N, channels of everything (192; 128 for its lower rates).
-      hidden: width of the integer network that tells the σ indexes.
-      anchors: rates at which the hyper-latents' density is learnt; 1 is the paper's, for a single rate.
+      hidden: width of the integer network that predicts the σ indexes.
+      anchors: rates at which the hyper-latents' density is learnt; 1 as in the paper, for a single
+        rate.
     """
     return Compressor(
         analysis=Analysis(features),

@@ -1,10 +1,11 @@
 """The skeleton of a learned codec: transforms, hyperprior, and one model for all rates.
 
-``y = analysis(x)``, gained by the rate; ``z = hyper_analysis(y)``; from z the σ index (exact integers)
-and the mean (floats); ``ŷ = round(y − mean) + mean``; ``x̂ = synthesis(ŷ)``. Every codec of this package
-is a choice of these parts.
+The latents ``y = analysis(x)`` are multiplied by the rate's gain; the hyper-latents are
+``z = hyper_analysis(y)``; from z come the σ index (exact integers) and the mean (floats) of every
+latent; ``ŷ = round(y − mean) + mean`` is stored and ``x̂ = synthesis(ŷ)``. Every compressor of this
+package is a choice of these parts.
 
-A rate is a number of 0..1: the trade-off is ``λ = LAMBDA_MIN · (LAMBDA_MAX / LAMBDA_MIN)^rate``. It
+A rate is a number in 0..1: the trade-off is ``λ = LAMBDA_MIN · (LAMBDA_MAX / LAMBDA_MIN)^rate``. It
 enters as one gain for every latent channel (Cui et al., "Asymmetric Gained Deep Image Compression
 With Continuous Rate Adaptation", 2021) and as an offset of every channel's σ index. A region of
 interest enters the same way, by a number of index steps at every latent position.
@@ -35,8 +36,8 @@ from jaxsr.networks.layers import fan_in, pixel_shuffle
 
 LAMBDA_MIN, LAMBDA_MAX = 0.0005, 0.25
 ANCHORS = 9  # rates that have gains and offsets of their own; others are interpolated
-DOWN = 16  # pixels of a latent
-HYPER_DOWN = 4  # latents of a hyper-latent
+DOWN = 16  # pixels of a latent, each way
+HYPER_DOWN = 4  # latents of a hyper-latent, each way
 INDEX_UNIT = 8.0  # σ index steps in one unit of the offsets' parameter, which Adam moves slowly
 
 Latents = Float[Array, "b h w m"]
@@ -45,7 +46,7 @@ Region = Float[Array, "b h w"]
 
 
 class Coded(NamedTuple):
-    """What a codec made of images, with the bits it would take by its own estimate."""
+    """Images as a compressor gives them back, and its estimate of the bits they take."""
 
     output: Float[Array, "b hh ww 3"]
     latent_bits: Float[Array, "b"]
@@ -53,15 +54,15 @@ class Coded(NamedTuple):
 
 
 def lambda_of(rate: float | Float[Array, "*n"]) -> float | Float[Array, "*n"]:
-    """The weight of the squared error (in steps of 255) against bits per pixel."""
+    """Return the weight λ of the squared error (in units of 1/255) against bits per pixel."""
     return LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** rate
 
 
 def rate_of(weight: float) -> float:
-    """The rate whose λ is ``weight``: the inverse of :func:`lambda_of`.
+    """Return the rate whose λ is ``weight``: the inverse of :func:`lambda_of`.
 
     Raises:
-      UserError: it is not within the range of rates.
+      UserError: ``weight`` is not in ``LAMBDA_MIN``..``LAMBDA_MAX``.
     """
     if not LAMBDA_MIN <= weight <= LAMBDA_MAX:
         raise UserError(f"λ is {weight}; rates are made for {LAMBDA_MIN} to {LAMBDA_MAX}")
@@ -72,8 +73,9 @@ class RateControl(nn.Module):
     """Gains and index offsets of every latent channel, interpolated between ``ANCHORS`` rates.
 
     Attributes:
-      log_step: initial logarithm of the quantiser's step, relative to the latents, at rate → (m,).
-      log_scale: initial logarithm of the latents' standard deviations, (m,); None: no σ indexes.
+      log_step: rate → (m,): the initial logarithm of the quantiser's step, in the latents' units.
+      log_scale: (m,): the initial logarithm of the latents' standard deviations; None: there are no
+        σ indexes.
     """
 
     log_step: Any
@@ -88,15 +90,16 @@ class RateControl(nn.Module):
             self.offsets = self.param("offset", lambda _: index / INDEX_UNIT)
 
     def log_gain(self, rate: Rate) -> Float[Array, "b m"]:
+        """Return the logarithm of every channel's gain."""
         return between_anchors(self.log_gains, rate)
 
     def offset(self, rate: Rate) -> Float[Array, "b m"]:
-        """In index steps, not rounded."""
+        """Return the offset of every channel's σ index, in index steps, not rounded."""
         return between_anchors(self.offsets, rate) * INDEX_UNIT
 
 
 class IntegerScales(nn.Module):
-    """z → σ index: ``jaxsr.entropy.integer``'s network as it is trained, in floats that are exact."""
+    """z → σ index: the network of ``jaxsr.entropy.integer`` as it is trained, in exact floats."""
 
     hidden: int
     latents: int
@@ -126,18 +129,18 @@ class IntegerScales(nn.Module):
 
 
 def _through(x: Array, replaced: Array) -> Array:
-    """``replaced`` to the last bit, with the gradient of ``x``."""
+    """Return ``replaced``, exactly, with the gradient of ``x``."""
     return jax.lax.stop_gradient(replaced) + (x - jax.lax.stop_gradient(x))
 
 
 class TransformCodec(nn.Module):
-    """What every codec has: transforms, and gains for the rate.
+    """What every compressor has: transforms, and gains for the rate.
 
     Attributes:
       analysis: (b, 16h, 16w, 3) in [0, 1] → latents (b, h, w, m).
       synthesis: latents, level (b, h, w, 1) → (b, 16h, 16w, 3).
       rates: gains, and offsets where there are σ indexes.
-      density: learned for each channel of the hyper-latents; of the latents, where there are no others.
+      density: learned for each channel of the hyper-latents; of the latents where there are none.
     """
 
     analysis: nn.Module
@@ -146,20 +149,21 @@ class TransformCodec(nn.Module):
     density: FactorizedDensity
 
     def log_gain(self, rate: Rate, region: Region) -> Latents:
+        """Return the logarithm of every latent's gain."""
         return self.rates.log_gain(rate)[:, None, None] + STEP * region[..., None]
 
 
 class FactorizedCompressor(TransformCodec):
-    """A codec without side information: one density for all values of a channel.
+    """A compressor without side information: one density for all values of a channel.
 
-    Takes images whose sides are multiples of 16. A region is coded finer or coarser as everywhere, but
-    the density does not know of it: the bits there are more than they need be.
+    Takes images whose sides are multiples of 16. A region is coded finer or coarser as by
+    :class:`Compressor`, but the density does not know of it: its bits are more than they need be.
     """
 
     def __call__(
         self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
     ) -> Coded:
-        """Codes images as in training; see :meth:`Compressor.__call__`."""
+        """Code images as in training; see :meth:`Compressor.__call__`."""
         log_gain = self.log_gain(rate, region)
         y = self.analysis(x) * jnp.exp(log_gain)
         bits = self.density(noisy(y, key), rate).sum((1, 2, 3))
@@ -168,14 +172,16 @@ class FactorizedCompressor(TransformCodec):
 
 
 class Compressor(TransformCodec):
-    """A codec of images whose sides are multiples of 64 (128 with windows of attention); see the module's docstring.
+    """A compressor with a hyperprior; see the module's docstring.
+
+    Takes images whose sides are multiples of 64 (128 with windows of attention).
 
     Attributes, besides those of :class:`TransformCodec`:
       hyper_analysis: gained latents → (b, h/4, w/4, n).
       hyper_synthesis: ẑ, level → features (b, h, w, f) for the means.
-      means: features, decoded anchors (b, h, w, m) or None → means, both before the gain.
+      means: features, decoded anchors (b, h, w, m) or None → means; all in units before the gain.
       scales: ẑ → σ index before its offsets.
-      mixture: what residuals divided by their σ are distributed as.
+      mixture: the distribution of residuals divided by their σ.
     """
 
     hyper_analysis: nn.Module
@@ -187,14 +193,16 @@ class Compressor(TransformCodec):
     def __call__(
         self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
     ) -> Coded:
-        """Codes images as in training.
+        """Code images as in training.
 
-        Bits are those of the rounded values, their gradients those of values with noise instead: noise
-        alone would count bits where σ is so small that no file has any.
+        Bits are those of the rounded values, their gradients those of values with noise instead:
+        noise alone would count bits where σ is so small that no file has any.
 
         Args:
+          x: images in [0, 1].
           rate: 0..1 for each image.
           region: σ index steps at every latent position, 0 for none.
+          key: of the noise.
         """
         latent_key, hyper_key = jax.random.split(key)
         y = self.analysis(x)
@@ -217,20 +225,23 @@ class Compressor(TransformCodec):
         return Coded(output, bits.sum((1, 2, 3)), hyper_bits.sum((1, 2, 3)))
 
     def index(self, z: Array, rate: Rate, region: Region) -> Latents:
-        """The σ index of every latent, a whole number of 0..63; 0: not coded, the residual is 0."""
+        """Return every latent's σ index, a whole number in 0..63.
+
+        Where it is 0 the residual is 0 and is not coded.
+        """
         offset = self.rates.offset(rate)[:, None, None] + region[..., None]
         return rounded(bounded(self.scales(z) + offset, 0.0, SCALE_COUNT - 1.0))
 
     def mean(self, z: Array, log_gain: Latents, residual: Callable[[Latents], Latents]) -> Latents:
-        """Means of the gained latents, in two passes over a checkerboard.
+        """Return the means of the gained latents, in two passes over a checkerboard.
 
-        The anchors' means come of z, the others' of z and the decoded anchors. Source: He et al.,
+        The anchors' means depend on z, the others' on z and the decoded anchors. Source: He et al.,
         "Checkerboard Context Model for Efficient Learned Image Compression" (2021), here for the
         means alone.
 
         Args:
-          residual: the anchors' means → their quantised residuals; what it returns for other
-            positions is ignored.
+          residual: takes the anchors' means, returns their quantised residuals; its values at other
+            positions are ignored.
         """
         gain = jnp.exp(log_gain)
         features = self.hyper_synthesis(z, level(log_gain))
@@ -242,10 +253,10 @@ class Compressor(TransformCodec):
 
 
 def level(log_gain: Latents) -> Float[Array, "b h w 1"]:
-    """How finely a position is coded, as a feature for networks: the mean log-gain, about −1..1."""
+    """Return how finely a position is coded, as a feature: a quarter of the mean log-gain."""
     return log_gain.mean(-1, keepdims=True) / 4
 
 
 def checkerboard(height: int, width: int) -> Float[Array, "h w"]:
-    """1 where row + column is even: the positions decoded first."""
+    """Return 1 where row + column is even: at the anchors, which are decoded first."""
     return 1.0 - (jnp.arange(height)[:, None] + jnp.arange(width)[None, :]) % 2

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters and its multiply-adds, read off its program."""
+"""What a network costs: parameters and multiply-adds, read off its program."""
 
 import math
 from collections.abc import Iterator
@@ -10,31 +10,35 @@ from jax.extend import core
 
 from jaxsr.errors import UserError
 
-OUTPUT = (720, 1280)  # height and width of the output at which papers state multiply-adds
+OUTPUT = (720, 1280)  # height and width of the output for which papers state multiply-adds
 
 
 def parameters(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
-    """How many trained numbers a network has that takes ``inputs`` (an image); no array is allocated."""
+    """Count a network's trained numbers without allocating any.
+
+    Args:
+      inputs: what the network takes; an RGB image where nothing is given.
+    """
     shapes = _shapes(network, *(inputs or (_image(16, 16),)))
     return sum(math.prod(a.shape) for a in jax.tree.leaves(shapes))
 
 
 def multiply_adds(network: nn.Module, height: int | None = None, width: int | None = None) -> int:
-    """Multiply-adds of one pass of an upscaler over one image of ``height × width`` pixels.
+    """Count the multiply-adds of an upscaler for one image of ``height × width`` pixels.
 
-    Sizes that are not given are those whose output is 1280×720 (×3: 1278×720, 1280 being no multiple
-    of 3; tables may differ by 0.2 %). The network is traced, not run, and every convolution and matrix
+    Without sizes, those are taken whose output is 1280×720 (×3: 1278×720, 1280 being no multiple of
+    3; tables may differ by 0.2 %). The network is traced, not run, and every convolution and matrix
     product of the traced program counts ``outputs × inputs of each output``. So
 
     - both products of an attention are in (``2·pixels·window²·channels`` a layer). Tools that only
       look at layers, as many papers' do, leave them out: 10.9 of SwinIR-light's 62.7 G at ×4, for
       which its paper states 49.6 G.
-    - the padding to whole windows is in: SwinIR pads 320×180 to 320×184, 2 % more, and HAT to 320×192.
+    - the padding to whole windows is in: SwinIR pads 320×180 to 320×184, 2 % more, HAT to 320×192.
     - convolutions count their zero padding, as every tool does.
     - anything elementwise is out: activations, norms, gates, skips, resizing, biases. So are
       depthwise convolutions where a network writes them as shifted multiply-adds.
-    - what is computed on the weights counts: SPAN's training form multiplies its branches out, 0.1 G;
-      count the folded form.
+    - what is computed on the weights counts: SPAN's training form multiplies its branches out,
+      0.1 G; count the folded form.
 
     Raises:
       UserError: the program has a loop of unknown length.
@@ -44,7 +48,11 @@ def multiply_adds(network: nn.Module, height: int | None = None, width: int | No
 
 
 def multiply_adds_of(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
-    """Multiply-adds of one pass of any network over ``inputs``, counted as :func:`multiply_adds` does."""
+    """Count the multiply-adds of any network for ``inputs``, as :func:`multiply_adds` does.
+
+    Raises:
+      UserError: the program has a loop of unknown length.
+    """
     program = jax.make_jaxpr(network.apply)(_shapes(network, *inputs), *inputs)
     return sum(_multiply_adds(program.jaxpr))
 
@@ -73,13 +81,16 @@ def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:
 
 
 def _of_branches(equation: core.JaxprEqn, branches: list[int]) -> int:
-    """One runs: the dearest; but of one each platform, the cheapest, for the others only pad."""
+    """Count the branch that is run: the dearest, for which branch runs is not known.
+
+    Of branches for each platform the cheapest counts: others pad their channels for speed.
+    """
     by_platform = equation.params.get("branches_platforms") is not None
     return (min if by_platform else max)(branches)
 
 
 def _programs_within(params: dict) -> Iterator[core.Jaxpr]:
-    """The bodies of a call, a custom derivative, a scan or a cond."""
+    """Yield the bodies of a call, a custom derivative, a scan or a cond."""
     for value in params.values():
         for item in value if isinstance(value, (tuple, list)) else [value]:
             if isinstance(item, core.ClosedJaxpr):
@@ -89,7 +100,7 @@ def _programs_within(params: dict) -> Iterator[core.Jaxpr]:
 
 
 def _convolution(equation: core.JaxprEqn) -> int:
-    """Outputs × the kernel's taps × input channels a group."""
+    """Return outputs × the kernel's taps × input channels a group."""
     kernel = equation.invars[1].aval.shape
     outputs_axis = equation.params["dimension_numbers"].rhs_spec[0]
     taps = math.prod(kernel) // kernel[outputs_axis]
@@ -97,7 +108,7 @@ def _convolution(equation: core.JaxprEqn) -> int:
 
 
 def _matrix_product(equation: core.JaxprEqn) -> int:
-    """Outputs × the length of the axes summed over."""
+    """Return outputs × the length of the axes summed over."""
     (summed, _), _ = equation.params["dimension_numbers"]
     left = equation.invars[0].aval.shape
     return math.prod(equation.outvars[0].aval.shape) * math.prod(left[a] for a in summed)

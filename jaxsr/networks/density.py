@@ -1,4 +1,4 @@
-"""Likelihoods of quantised values, and rounding that gradients pass: what learned compression shares."""
+"""Likelihoods of quantised values, and rounding that gradients pass: shared by the compressors."""
 
 import itertools
 import math
@@ -17,18 +17,18 @@ Limit = float | Float[Array, ""]
 
 
 def rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Rounds; the gradient passes as if it did not (straight-through)."""
+    """Round to integers; the gradient passes as if nothing was rounded (straight-through)."""
     return x + jax.lax.stop_gradient(jnp.round(x) - x)
 
 
 def noisy(x: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, "..."]:
-    """Adds uniform noise of [−½, ½): quantisation as the rate term sees it (Ballé et al., 2017)."""
+    """Add uniform noise of [−½, ½): quantisation as the rate term sees it (Ballé et al., 2017)."""
     return x + jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5)
 
 
 @jax.custom_vjp
 def bounded(x: Float[Array, "..."], low: Limit, high: Limit) -> Float[Array, "..."]:
-    """Clips to [low, high]; outside, gradients that would lead back inside still pass."""
+    """Clip to [low, high]; outside, gradients that would lead back inside still pass."""
     return jnp.clip(x, low, high)
 
 
@@ -47,23 +47,27 @@ bounded.defvjp(_bounded_forward, _bounded_backward)
 
 
 def scale_of(index: Num[Array, "..."]) -> Float[Array, "..."]:
-    """The standard deviation that a σ index of 0..63 (fractions too) stands for."""
+    """Return the standard deviation that a σ index in 0..63 (fractions too) stands for."""
     return SCALE_MIN * jnp.exp(STEP * index)
 
 
 def gaussian_bits(
     x: Float[Array, "..."], scale: Float[Array, "..."], mixture: Mixture = GAUSSIAN
 ) -> Float[Array, "..."]:
-    """Bits of each value: ``−log₂ P(x − ½ < X < x + ½)`` of a zero-mean Gaussian.
+    """Return the bits of each value: ``−log₂ P(x − ½ < X < x + ½)`` of a zero-mean Gaussian.
 
-    With a ``mixture``, of several, whose standard deviations are multiples of ``scale``.
+    Args:
+      x: whole values.
+      scale: the standard deviation of each.
+      mixture: (weight, factor) of each of several Gaussians, whose standard deviations are
+        ``factor · scale``.
     """
     mass = sum(weight * _mass(jnp.abs(x), scale * factor) for weight, factor in mixture)
     return -jnp.log2(jnp.maximum(mass, LEAST))
 
 
 def _mass(x: Array, scale: Array) -> Array:
-    """Of a Gaussian within ½ of x ≥ 0: in the upper tail, where the difference keeps its digits."""
+    """Return a Gaussian's mass within ½ of x ≥ 0, by its upper tail, which keeps its digits."""
     root = math.sqrt(0.5)
     upper = jax.scipy.special.erfc((x - 0.5) / scale * root)
     lower = jax.scipy.special.erfc((x + 0.5) / scale * root)
@@ -73,7 +77,7 @@ def _mass(x: Array, scale: Array) -> Array:
 def between_anchors(
     anchors: Float[np.ndarray | Array, "a c"], rate: Float[Array, "b"]
 ) -> Float[Array, "b c"]:
-    """Rows of a table of anchors at rates of 0..1, linear between neighbouring rows."""
+    """Interpolate a table between its rows, which stand for equally spaced rates in 0..1."""
     anchors = jnp.asarray(anchors)
     position = jnp.clip(rate, 0, 1) * (anchors.shape[0] - 1)
     whole = jnp.minimum(position.astype(jnp.int32), max(0, anchors.shape[0] - 2))
@@ -85,12 +89,15 @@ def between_anchors(
 class FactorizedDensity(nn.Module):
     """A learned density for every channel, stretched and shifted by the rate.
 
-    The cumulative is the small monotone network of Ballé et al., "Variational image compression with a
-    scale hyperprior" (2018), appendix 6.1. One model of several rates sees its values spread out as the
-    rate grows: anchors of a scale and a shift for every channel follow that.
+    The cumulative is the small monotone network of Ballé et al., "Variational image compression
+    with a scale hyperprior" (2018), appendix 6.1. In one model for several rates values spread out
+    as the rate grows: anchors of a scale and a shift for every channel follow that.
 
     Attributes:
+      channels: of the values.
       anchors: rates with a scale and shift of their own; 1: the density is the published one.
+      filters: widths of the monotone network's inner layers.
+      spread: width of a fresh density, in the values' units.
     """
 
     channels: int
@@ -117,7 +124,7 @@ class FactorizedDensity(nn.Module):
             self.shift = self.param("shift", nn.initializers.zeros, shape)
 
     def bits(self, z: Float[Array, "b h w c"], rate: Float[Array, "b"]) -> Float[Array, "b h w c"]:
-        """Bits of each value at rates of 0..1."""
+        """Return the bits of each value at rates in 0..1."""
         upper, lower = self.logits(z + 0.5, rate), self.logits(z - 0.5, rate)
         # in the tail where both are near 0, so that the difference keeps its digits
         sign = -jnp.sign(jax.lax.stop_gradient(upper + lower))
@@ -127,7 +134,7 @@ class FactorizedDensity(nn.Module):
     __call__ = bits
 
     def logits(self, z: Float[Array, "b h w c"], rate: Float[Array, "b"]) -> Array:
-        """The cumulative's logit, rising in ``z``."""
+        """Return the logit of the cumulative at ``z``; it rises with ``z``."""
         if self.anchors > 1:
             stretch = jnp.exp(between_anchors(self.log_scale, rate))
             z = z * stretch[:, None, None] + between_anchors(self.shift, rate)[:, None, None]

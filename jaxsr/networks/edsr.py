@@ -1,4 +1,4 @@
-"""EDSR: residual blocks of two convolutions, no normalisation, no attention. The field's yardstick.
+"""EDSR: residual blocks of two convolutions, without normalisation or attention.
 
 Source: Lim et al., "Enhanced Deep Residual Networks for Single Image Super-Resolution" (2017).
 """
@@ -18,7 +18,7 @@ def edsr(
     residual_scale: float = 0.1,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """EDSR, 43M parameters: 32 blocks of 256 channels, residuals damped to train stably."""
+    """Build EDSR, 43M parameters: 32 blocks of 256 channels, residuals damped to train stably."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=EDSRBody(features, blocks, residual_scale, dtype),
@@ -33,7 +33,7 @@ def edsr(
 def edsr_baseline(
     scale: int = 4, *, features: int = 64, blocks: int = 16, dtype: Dtype = None
 ) -> Upscaler:
-    """The small EDSR every paper compares with: 16 blocks of 64 channels, 1.5M parameters at ×4."""
+    """Build the small EDSR that papers compare with, 1.5M parameters at ×4: 16 blocks of 64."""
     return edsr(scale, features=features, blocks=blocks, residual_scale=1.0, dtype=dtype)
 
 

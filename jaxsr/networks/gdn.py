@@ -6,26 +6,26 @@ from jaxtyping import Array, Float
 
 from jaxsr.networks.density import bounded
 
-PEDESTAL = 2.0**-36  # under the roots that are trained: their gradient never vanishes
+PEDESTAL = 2.0**-36  # added under the trained roots, so that their gradient never vanishes
 BETA_MIN = 1e-6
 
 
 def gdn(
     x: Float[Array, "*b c"], beta: Float[Array, "c"], gamma: Float[Array, "c c"], inverse: bool
 ) -> Float[Array, "*b c"]:
-    """``xᵢ / √(βᵢ + Σⱼ γᵢⱼ xⱼ²)``, or times the root where ``inverse``.
+    """Return ``xᵢ / √(βᵢ + Σⱼ γᵢⱼ xⱼ²)``, or ``xᵢ`` times that root where ``inverse``.
 
-    Source: Ballé, Laparra, Simoncelli, "Density Modeling of Images Using a Generalized Normalization
-    Transformation" (ICLR 2016), eq. 3 with its exponents fixed to 2 and ½.
+    Source: Ballé, Laparra, Simoncelli, "Density Modeling of Images Using a Generalized
+    Normalization Transformation" (ICLR 2016), eq. 3 with its exponents fixed to 2 and ½.
     """
     root = jnp.sqrt(beta + jnp.einsum("...j,ij->...i", x * x, gamma))
     return x * root if inverse else x / root
 
 
 class GDN(nn.Module):
-    """:func:`gdn` with trained β and γ, kept from falling below 1e-6 and 0.
+    """:func:`gdn` with its parameters, β ≥ 1e-6 and γ ≥ 0.
 
-    Their roots are what is trained, so that a step's size goes with the value's: the parametrisation of
+    Their roots are trained, so that a step's size goes with the value's: the parametrisation of
     Ballé, "Efficient Nonlinear Transforms for Lossy Image Compression" (2018).
     """
 

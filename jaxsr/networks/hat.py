@@ -30,9 +30,9 @@ def hat(
     head_features: int = 64,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """HAT as published, 20.8M parameters: 6 groups of 6 hybrid blocks and one overlapping block.
+    """Build HAT as published, 20.8M parameters: 6 groups of 6 hybrid and one overlapping layer.
 
-    Its channel attention averages over the whole image, so tiles give another result than the whole.
+    Its channel attention averages over the whole image, so tiles differ a little from the whole.
     """
     layer = partial(HybridLayer, heads, window, compress=compress, squeeze=squeeze, dtype=dtype)
     crossing = partial(CrossingLayer, heads, window, overlap, dtype)
@@ -48,7 +48,13 @@ def hat(
 
 
 class HybridGroup(nn.Module):
-    """``depth`` hybrid layers, every second one shifted, one crossing layer, a convolution, a skip."""
+    """Hybrid layers, every second one shifted, a crossing layer and a convolution beside a skip.
+
+    Attributes:
+      depth: how many hybrid layers.
+      layer: makes one, given whether it is ``shifted`` and its name.
+      crossing: makes the crossing layer, given its name.
+    """
 
     depth: int
     layer: Callable[..., nn.Module]

@@ -22,7 +22,12 @@ COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
 def Conv(
     features: int, kernel: int = 3, *, dtype: Dtype = None, name: str | None = None, **options
 ) -> nn.Conv:
-    """A ``kernel`` × ``kernel`` convolution, stride 1, zero padding that keeps the size (torch's)."""
+    """Build a convolution, ``kernel`` pixels a side, with zero padding that keeps the size.
+
+    Args:
+      features: channels that come out.
+      options: more of linen's ``nn.Conv`` (``strides``, ``use_bias``, ``kernel_init`` …).
+    """
     pad = kernel // 2
     options.setdefault("padding", ((pad, pad), (pad, pad)))
     if kernel > 1:
@@ -31,11 +36,11 @@ def Conv(
 
 
 def padded_on_cpu(x: Array, kernel: Array, *args, **options) -> Array:
-    """``lax.conv_general_dilated``, on CPUs with as many output channels as they are quick at.
+    """Convolve as ``lax.conv_general_dilated``, on CPUs with a quick number of output channels.
 
     XLA's CPU convolution takes 64 channels in one piece, but 49 to 63 in slow small ones (52 → 52
-    takes half as long again as 52 → 64): there the kernel gets channels of zeros, which are cut off
-    the result. Every number stays the same.
+    takes half as long again as 52 → 64): there the kernel is padded with channels of zeros, which
+    are cut off the result. Every number stays the same.
     """
     channels = kernel.shape[-1]
     rest = channels % 64
@@ -53,7 +58,7 @@ def padded_on_cpu(x: Array, kernel: Array, *args, **options) -> Array:
 
 
 def dct(size: int) -> Float[np.ndarray, "{size} {size}"]:
-    """The orthonormal DCT-II, one basis function a row."""
+    """Return the orthonormal DCT-II, one basis function a row."""
     k, n = np.indices((size, size))
     rows = np.cos(np.pi * (n + 0.5) * k / size) * math.sqrt(2 / size)
     rows[0] /= math.sqrt(2)
@@ -61,12 +66,12 @@ def dct(size: int) -> Float[np.ndarray, "{size} {size}"]:
 
 
 def fan_in(variance: float) -> nn.initializers.Initializer:
-    """Kernels whose output has ``variance`` times the input's variance (2: He et al., 2015)."""
+    """Initialise kernels whose output has ``variance`` times the input's (2: He et al., 2015)."""
     return nn.initializers.variance_scaling(variance, "fan_in", "truncated_normal")
 
 
 def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b sh sw c"]:
-    """Moves groups of ``scale²`` channels into space; channel order as torch's ``PixelShuffle``.
+    """Move groups of ``scale²`` channels into space; channel order as torch's ``PixelShuffle``.
 
     Source: Shi et al., "Real-Time Single Image and Video Super-Resolution" (2016).
 
@@ -84,7 +89,7 @@ def pixel_shuffle(x: Float[Array, "*b h w s2c"], scale: int) -> Float[Array, "*b
 
 
 def pixel_unshuffle(x: Float[Array, "*b sh sw c"], scale: int) -> Float[Array, "*b h w s2c"]:
-    """Moves squares of ``scale`` pixels into channels: the inverse of :func:`pixel_shuffle`."""
+    """Move squares of ``scale`` pixels into channels: the inverse of :func:`pixel_shuffle`."""
     *batch, height, width, channels = x.shape
     x = x.reshape(*batch, height // scale, scale, width // scale, scale, channels)
     x = jnp.moveaxis(x, (-4, -2), (-2, -1))
@@ -92,15 +97,15 @@ def pixel_unshuffle(x: Float[Array, "*b sh sw c"], scale: int) -> Float[Array, "
 
 
 def upsample_nearest(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "*b sh sw c"]:
-    """Repeats every pixel ``scale`` times along both axes."""
+    """Repeat every pixel ``scale`` times along both axes."""
     return jnp.repeat(jnp.repeat(x, scale, axis=-3), scale, axis=-2)
 
 
 def upsample_bilinear(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "*b sh sw c"]:
-    """Bilinear, half-pixel centres, edge pixels repeated (torch's ``align_corners=False``).
+    """Enlarge bilinearly: half-pixel centres, edges repeated (torch's ``align_corners=False``).
 
-    Every output pixel is a fixed blend of two neighbours, so it is written as ``scale`` blends of
-    shifted copies and an interleave: no gather, and float32 throughout.
+    Along an axis every output pixel is a fixed blend of two neighbours, so this is ``scale`` blends
+    of shifted copies and an interleave: no gather, and float32 throughout.
     """
     for axis in (x.ndim - 3, x.ndim - 2):
         x = _stretch(x, axis, scale)

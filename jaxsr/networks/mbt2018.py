@@ -1,9 +1,9 @@
-"""The mean–scale hyperprior of Minnen et al. (2018), in this package's frame.
+"""The mean–scale hyperprior of Minnen et al. (2018), as a compressor of ours.
 
 Source: Minnen, Ballé, Toderici, "Joint Autoregressive and Hierarchical Priors for Learned Image
-Compression" (NeurIPS 2018), its model without the autoregressive context ("mbt2018-mean"). What
-``jaxsr.networks.bmshj2018`` lists as different is so here: the paper's hyper-synthesis tells means and
-scales, here the means alone, before the gain.
+Compression" (NeurIPS 2018), its model without the autoregressive context ("mbt2018-mean"). It
+differs as ``jaxsr.networks.bmshj2018`` does: the paper's hyper-synthesis predicts means and scales,
+here the means alone, before the gain.
 """
 
 import flax.linen as nn
@@ -23,7 +23,10 @@ from jaxsr.networks.layers import Conv
 
 
 class HyperSynthesis(nn.Module):
-    """The paper's ``h_s``, which the level joins before the last activation: at first without effect."""
+    """The paper's ``h_s``: hyper-latents → means. The level joins before the last activation.
+
+    A fresh network ignores the level.
+    """
 
     latents: int
 
@@ -39,7 +42,7 @@ class HyperSynthesis(nn.Module):
 def mbt2018_mean(
     features: int = 128, latents: int = 192, hidden: int = 64, anchors: int = ANCHORS
 ) -> Compressor:
-    """Builds the codec; options as those of ``jaxsr.networks.bmshj2018.bmshj2018_hyperprior``."""
+    """Build the compressor; options as of ``jaxsr.networks.bmshj2018.bmshj2018_hyperprior``."""
     return Compressor(
         analysis=Analysis(features, latents),
         synthesis=Synthesis(features),

@@ -1,4 +1,4 @@
-"""PAN: split blocks, one half of which weighs every value; attention in the upsampling, too.
+"""PAN: blocks of two halves, one under pixel attention; attention in the upsampling, too.
 
 Source: Zhao et al., "Efficient Image Super-Resolution Using Pixel Attention" (2020).
 """
@@ -20,7 +20,7 @@ def pan(
     blocks: int = 16,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """PAN, 272K parameters at ×4 (261K at ×2 and ×3): 16 blocks of 40 channels."""
+    """Build PAN, 272K parameters at ×4 (261K at ×2 and ×3): 16 blocks of 40 channels."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=PANBody(features, blocks, dtype),
@@ -46,7 +46,7 @@ class PANBody(nn.Module):
 
 
 class SplitBlock(nn.Module):
-    """Two halves of the channels: one convolved, one convolved under pixel attention (SCPA, fig. 3)."""
+    """Two halves of the channels: one convolved, one under pixel attention too (SCPA, fig. 3)."""
 
     features: int
     dtype: Dtype = None

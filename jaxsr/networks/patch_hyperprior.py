@@ -1,10 +1,10 @@
-"""The codec of the released weights: 8×8 patches, residual blocks at 1/8, attention at 1/16.
+"""The compressor of the released codec: 8×8 patches, blocks at 1/8, attention at 1/16.
 
-It starts as a block transform: the linear path through all residual blocks is an orthonormal DCT of
-16×16 pixels in a decorrelated colour space, analysis and synthesis inverse to each other; training
-begins about where JPEG ends. No transposed convolution and no recurrence: on a CPU nearly all time is
-in dense 1×1 and 3×3 convolutions (after Jia et al., "Towards Practical Real-Time Neural Video
-Compression", DCVC-RT, 2025, which works on patches of 8 as well).
+A fresh network is a block transform: the linear path through all residual blocks is an orthonormal
+DCT of 16×16 pixels in a decorrelated colour space, analysis and synthesis inverse to each other.
+Training begins about where JPEG ends. There is no transposed convolution and no recurrence: on a
+CPU nearly all time is in dense 1×1 and 3×3 convolutions (after Jia et al., "Towards Practical
+Real-Time Neural Video Compression", DCVC-RT, 2025, which works on patches of 8 as well).
 """
 
 import functools
@@ -13,7 +13,7 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
@@ -21,20 +21,25 @@ from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.layers import COLOURS, Conv, dct, pixel_shuffle, pixel_unshuffle
 
 WINDOW = 8
-# σ is known only so well: what residuals are, divided by it, has heavier tails than a Gaussian. Fitted
-# to this network's residuals of 12 training photographs; takes 1.4 % less bits on Kodak than a Gaussian.
+# σ is only an estimate: residuals divided by it have heavier tails than a Gaussian. Fitted to this
+# network's residuals of 12 training photographs; takes 1.4 % fewer bits on Kodak than a Gaussian.
 MIXTURE = ((0.765, 0.705), (0.235, 1.495))
 
 
-def activation(x: Array) -> Array:
+def activation(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return ``x``, or a tenth of it where it is negative."""
     return nn.leaky_relu(x, 0.1)
 
 
 class Basis:
     """Two steps of an orthonormal 16×16 DCT: of 8×8 patches, then of 2×2 neighbours.
 
-    Channels are kept by the spread expected of natural images, and scaled by its square root: features
-    of comparable size, without blowing up the finest ones to noise.
+    The channels with the largest spread expected of natural images are kept, and scaled by its
+    square root: features of comparable size, without blowing up the finest ones to noise.
+
+    Attributes:
+      features: channels kept after the first step, at most 192.
+      latents: channels kept after the second.
     """
 
     def __init__(self, features: int, latents: int):
@@ -42,13 +47,13 @@ class Basis:
 
     @functools.cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Kernels of the first and second step, and each one's kept spread."""
+        """The kernels of both steps, and the square roots of the spreads that each keeps."""
         pixel = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(8), dct(8)).reshape(192, 192)
         colour, u, v = (axis.ravel() for axis in np.indices((3, 8, 8)))
         spread = _spread(colour, 2 * u, 2 * v)
         kept = np.argsort(-spread, kind="stable")[: self.features]
         first, spread1 = pixel[kept], spread[kept]
-        # a channel and its place in the 2×2 square: (features, 2, 2) in the order of `pixel_unshuffle`
+        # (features, 2, 2): channels and their places, in the order of `pixel_unshuffle`
         four = np.einsum("fg,ui,vj->fuvgij", np.eye(self.features), dct(2), dct(2))
         four = four.reshape(4 * self.features, 4 * self.features)
         f, a, b = (axis.ravel() for axis in np.indices((self.features, 2, 2)))
@@ -58,14 +63,14 @@ class Basis:
         return first, four[kept], spread1**0.5, spread[kept] ** 0.5
 
     def analysis(self, step: int):
-        """Initialiser of the dense kernel of step 1 or 2."""
+        """Return the initialiser of step 1's or 2's dense kernel."""
         first, second, root1, root2 = self.steps
         if step == 1:
             return _constant(first.T / root1)
         return _constant(np.repeat(root1, 4)[:, None] * second.T / root2)
 
     def synthesis(self, step: int):
-        """Initialiser of the inverse, with 3×3 kernels for step 1: it may learn to overlap."""
+        """Return the initialiser of a step's inverse, 3×3 for step 1: it may learn to overlap."""
         first, second, root1, root2 = self.steps
         if step == 2:
             return _constant(root2[:, None] * second / np.repeat(root1, 4))
@@ -74,16 +79,19 @@ class Basis:
         return _constant(kernel)
 
     def log_scale(self) -> np.ndarray:
-        """Of the latents: their expected spread."""
+        """Return the logarithm of the latents' expected spread."""
         return np.log(self.steps[3])
 
     def log_step(self, rate: float) -> np.ndarray:
-        """Of the quantiser, best for a Laplacian at high rates, in the latents' own units."""
+        """Return the logarithm of the quantiser's step, in the latents' own units.
+
+        It is the best one for a Laplacian at high rates.
+        """
         return 0.5 * math.log(1.2e-4 / lambda_of(rate)) - np.log(self.steps[3])
 
 
 def _spread(colour: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Standard deviation of 16×16 DCT coefficients of images in [0, 1]: about 1/f."""
+    """Return the standard deviation of 16×16 DCT coefficients of images in [0, 1]: about 1/f."""
     strength = np.array([1.0, 0.3, 0.2])[colour]
     return strength * 2 / (0.3 + np.hypot(u, v)) ** 1.3
 
@@ -108,7 +116,11 @@ class Bottleneck(nn.Module):
 
 
 class AttentionBlock(nn.Module):
-    """``x +`` attention in windows of 8×8 positions, ``x +`` a dense layer of two, both narrow inside."""
+    """``x + attention(norm(x))`` in windows of 8×8 positions, then ``x + dense(dense(norm(x)))``.
+
+    Attributes:
+      width: channels of the attention; the dense layers have twice as many between them.
+    """
 
     width: int
     heads: int = 4
@@ -124,6 +136,8 @@ class AttentionBlock(nn.Module):
 
 
 class Analysis(nn.Module):
+    """Images → latents at 1/16 of their size."""
+
     basis: Basis
     blocks: int
     width: int
@@ -141,6 +155,8 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
+    """Latents and the level → images."""
+
     basis: Basis
     blocks: int
     width: int
@@ -161,7 +177,7 @@ class Synthesis(nn.Module):
 
 
 class HyperAnalysis(nn.Module):
-    """Latents → hyper-latents at a quarter of their size; magnitudes as logarithms, signs beside."""
+    """Latents → hyper-latents at a quarter of their size, from logarithms of their magnitudes."""
 
     width: int
     hyper: int
@@ -202,7 +218,7 @@ class Means(nn.Module):
         around = Conv(self.width, 3, name="around", use_bias=False)(around)
         x = jnp.concatenate([features, around], axis=-1)
         x = activation(nn.Dense(2 * self.width, name="mix")(x))
-        x = jnp.concatenate([x, around], axis=-1)  # a linear way past the activation as well
+        x = jnp.concatenate([x, around], axis=-1)  # a linear path past the activation as well
         return nn.Dense(self.latents, kernel_init=SMALL, name="out")(x)
 
 
@@ -217,15 +233,16 @@ def patch_hyperprior(
     context: int = 96,
     anchors: int = 9,
 ) -> Compressor:
-    """Builds the codec of the released weights.
+    """Build the compressor of the released weights.
 
     Args:
       features: channels at 1/8, at most 192.
       latents: channels at 1/16.
       hyper: channels of the hyper-latents at 1/64.
-      width: inside a bottleneck block.
-      attention: inside an attention block.
-      context: of the networks that tell the means.
+      analysis_blocks, synthesis_blocks: bottleneck blocks at 1/8.
+      width: channels inside a bottleneck block.
+      attention: channels inside an attention block.
+      context: channels of the network that predicts the means.
       anchors: rates at which the hyper-latents' density is learnt.
     """
     basis = Basis(features, latents)

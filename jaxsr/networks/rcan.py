@@ -21,7 +21,7 @@ def rcan(
     reduction: int = 16,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """RCAN, 15.6M parameters: 10 groups of 20 blocks, 64 channels."""
+    """Build RCAN, 15.6M parameters: 10 groups of 20 blocks, 64 channels."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=RCANBody(features, groups, blocks, reduction, dtype),

@@ -1,4 +1,4 @@
-"""RLFN: three plain convolutions to a block, then enhanced spatial attention. Fast because plain.
+"""RLFN: three plain convolutions a block, then enhanced spatial attention.
 
 Source: Kong et al., "Residual Local Feature Network for Efficient Super-Resolution" (2022).
 """
@@ -19,7 +19,7 @@ def rlfn(
     attention_features: int = 16,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """RLFN, 543K parameters at ×4 (527K at ×2), on values 0..255. Images of at least 15×15 pixels."""
+    """Build RLFN, 543K parameters at ×4 (527K at ×2); it takes images of at least 15×15 pixels."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=RLFNBody(features, blocks, attention_features, dtype),

@@ -19,7 +19,7 @@ from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleDirect, Ups
 def span(
     scale: int = 4, *, features: int = 48, folded: bool = False, dtype: Dtype = None
 ) -> Upscaler:
-    """SPAN as published: six blocks, inputs centred and scaled to 0..255, no image skip.
+    """Build SPAN as published: six blocks, inputs centred and scaled to 0..255, no image skip.
 
     ``folded=False`` is the training form, ``folded=True`` the inference form of the same network;
     :func:`fold` turns the parameters of the first into those of the second.
@@ -39,9 +39,9 @@ def span(
 def span_compact(
     scale: int = 4, *, features: int = 32, blocks: int = 6, dtype: Dtype = None
 ) -> Upscaler:
-    """The network of the released weights: SPAN's body made quick to train.
+    """Build the network of the released weights: SPAN's body made quick to train.
 
-    It differs from :func:`span` where that one starts badly conditioned: plain convolutions with
+    It differs from :func:`span` where that starts badly conditioned: plain convolutions with
     He initialisation, an attention that lets the block's input pass
     (``residual_parameter_free_attention``), inputs of unit size, and the low-resolution image
     added to the output, so that an untrained network already enlarges it.
@@ -60,8 +60,9 @@ def span_compact(
 class SpanBody(nn.Module):
     """The blocks, then one 1×1 convolution over early, middle and late features.
 
-    ``conv`` makes the 3×3 convolutions; ``residual`` chooses between the two attentions of
-    ``jaxsr.attention.parameter_free``.
+    Attributes:
+      conv: makes the 3×3 convolutions.
+      residual: chooses between the two attentions of ``jaxsr.attention.parameter_free``.
     """
 
     features: int
@@ -87,7 +88,7 @@ class SpanBody(nn.Module):
 class SpanBlock(nn.Module):
     """Three convolutions with SiLU between; their response weighs itself (and the input: eq. 5).
 
-    Returns the block's output and its first activated response.
+    It returns the block's output and its first activated response.
     """
 
     features: int
@@ -108,7 +109,7 @@ class SpanBlock(nn.Module):
 def PlainConv(
     features: int, *, variance: float = 1.0, dtype: Dtype = None, name: str | None = None
 ) -> nn.Module:
-    """A 3×3 convolution whose fresh output has ``variance`` times its input's variance."""
+    """Build a 3×3 convolution whose fresh output has ``variance`` times its input's variance."""
     return Conv(features, kernel_init=fan_in(variance), dtype=dtype, name=name)
 
 
@@ -155,7 +156,7 @@ class RepConv(nn.Module):
 
 
 def fold_kernel(branches: dict) -> tuple[Float[Array, "3 3 i o"], Float[Array, "o"]]:
-    """Multiplies the branches of :class:`RepConv` out into one 3×3 kernel and bias."""
+    """Multiply the branches of :class:`RepConv` out into one 3×3 kernel and bias."""
     expand, middle = branches["expand"], branches["middle"]
     reduce, skip = branches["reduce"], branches["skip"]
     highest = jax.lax.Precision.HIGHEST
@@ -173,7 +174,7 @@ def fold_kernel(branches: dict) -> tuple[Float[Array, "3 3 i o"], Float[Array, "
 
 
 def fold(params: dict) -> dict:
-    """Parameters of the training form → those of ``folded=True``, at any depth of the tree."""
+    """Turn parameters of the training form into those of ``folded=True``, anywhere in the tree."""
     if "expand_kernel" in params:
         branches = {
             name: {"kernel": params[f"{name}_kernel"], "bias": params[f"{name}_bias"]}

@@ -20,7 +20,7 @@ from jaxsr.networks.upscaler import (
     Upscaler,
 )
 
-# torch's, which the published weights were trained with; norms compute in float32 whatever `dtype`.
+# epsilon is torch's, as the published weights want; norms compute in float32 whatever `dtype`.
 LayerNorm = partial(nn.LayerNorm, epsilon=1e-5, dtype=jnp.float32)
 
 
@@ -34,9 +34,9 @@ def swinir_light(
     window: int = 8,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """SwinIR-light, 930K parameters at ×4: 4 groups of 6 layers and one pixel shuffle.
+    """Build SwinIR-light, 930K parameters at ×4: 4 groups of 6 layers and one pixel shuffle.
 
-    The paper states 897K (878K at ×2), which is one 3×3 convolution less than the official code has:
+    The paper states 897K (878K at ×2), one 3×3 convolution less than the official code has:
     929,628 (910,152), as here.
     """
     return Upscaler(
@@ -60,7 +60,7 @@ def swinir(
     head_features: int = 64,
     dtype: Dtype = None,
 ) -> Upscaler:
-    """SwinIR for classical super-resolution, 11.9M parameters: 6 groups of 6 layers, pixel shuffle ×2."""
+    """Build SwinIR for classical super-resolution, 11.9M parameters: 6 groups of 6 layers."""
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=SwinBody(groups, partial(SwinGroup, depth, heads, window, dtype), dtype),
@@ -75,7 +75,7 @@ class SwinBody(nn.Module):
     """Groups of layers between two norms, a convolution, and the skip around all of it.
 
     Attributes:
-      groups: how many.
+      groups: how many there are.
       group: makes one, given its name (HAT has groups of its own).
     """
 
@@ -93,7 +93,7 @@ class SwinBody(nn.Module):
 
 
 class SwinGroup(nn.Module):
-    """``depth`` layers, every second one shifted by half a window, a convolution and a skip (RSTB)."""
+    """``depth`` layers, every second one shifted by half a window; a convolution, a skip (RSTB)."""
 
     depth: int
     heads: int
@@ -127,7 +127,7 @@ class SwinLayer(nn.Module):
 
 
 class Perceptron(nn.Module):
-    """Two dense layers on every pixel, GELU (exact) between, ``ratio`` times as wide inside."""
+    """Two dense layers on every pixel, exact GELU between, ``ratio`` times as wide inside."""
 
     ratio: int = 2
     dtype: Dtype = None

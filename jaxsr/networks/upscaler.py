@@ -20,10 +20,10 @@ SHUFFLE_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # how EDSR and its successors re
 
 
 class Upscaler(nn.Module):
-    """Low-resolution RGB in [0, 1] → high-resolution RGB (not clipped).
+    """An upscaler: low-resolution RGB in [0, 1] → high-resolution RGB (not clipped).
 
     ``f0 = extract(x)``, ``f = enhance(f0)``, ``y = fuse(x, f)``; the three stages are modules given
-    by each architecture's file. A network trained on another range says so with ``mean`` and
+    by each architecture's file. A network trained on another range has its own ``mean`` and
     ``value_range``: the stages see ``(x − mean) · value_range``.
 
     Attributes:
@@ -31,7 +31,7 @@ class Upscaler(nn.Module):
       enhance: the body; attention decides here what passes. Same shape in and out.
       fuse: joins the enhanced features with the low-resolution image, at ``scale`` times its size.
       scale: 2, 3 or 4.
-      denormalise: undo ``mean`` and ``value_range`` on the output (SPAN's heads learn to instead).
+      denormalise: undo ``mean`` and ``value_range`` on the output (SPAN's head learns to instead).
       multiple: heights and widths are padded (mirrored) to a multiple of this, the result cropped.
       receptive_field: radius in low-resolution pixels beyond which no input changes an output
         pixel; None for networks that pool over, or attend to, the whole image.
@@ -48,29 +48,30 @@ class Upscaler(nn.Module):
     receptive_field: int | None = None
 
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b sh sw 3"]:
+        """Enlarge images."""
         return self.with_features(x)[0]
 
     def with_features(
         self, x: Float[Array, "b h w 3"]
     ) -> tuple[Float[Array, "b sh sw 3"], Float[Array, "b h w c"]]:
-        """The high-resolution image, and the enhanced features that it was fused from."""
+        """Enlarge images; return the enhanced features that they were fused from, too."""
         f = self.enhanced(self.extracted(x))
         return self.fused(x, f), f[:, : x.shape[1], : x.shape[2]]
 
     # The stages one by one; features here are those of the image padded to whole multiples.
 
     def extracted(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 c"]:
-        """The first features of the low-resolution image."""
+        """Extract the first features of the low-resolution image."""
         return self.extract(self._prepared(x))
 
     def enhanced(self, f0: Float[Array, "b h2 w2 c"]) -> Float[Array, "b h2 w2 c"]:
-        """What attention lets pass of them."""
+        """Enhance the features: weigh them by attention."""
         return self.enhance(f0)
 
     def fused(
         self, x: Float[Array, "b h w 3"], f: Float[Array, "b h2 w2 c"]
     ) -> Float[Array, "b sh sw 3"]:
-        """The high-resolution image, from the low-resolution one and its enhanced features."""
+        """Fuse the low-resolution image and its enhanced features into the high-resolution one."""
         y = self.fuse(self._prepared(x), f)
         height, width = (n * self.scale for n in x.shape[1:3])
         y = y[:, :height, :width].astype(jnp.float32)
@@ -79,14 +80,14 @@ class Upscaler(nn.Module):
         return y / self.value_range + jnp.asarray(self.mean, y.dtype)
 
     def _prepared(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 3"]:
-        """The image in the range and of the size that the stages take."""
+        """Bring the image to the range and the size that the stages take."""
         return pad_to_multiple(
             (x - jnp.asarray(self.mean, x.dtype)) * self.value_range, self.multiple
         )
 
 
 def pad_to_multiple(x: Float[Array, "b h w c"], multiple: int) -> Float[Array, "b h2 w2 c"]:
-    """Mirrors the bottom and right border until both sizes are multiples of ``multiple``."""
+    """Mirror the bottom and right border until both sizes are multiples of ``multiple``."""
     pads = [(-size) % multiple for size in x.shape[1:3]]
     if not any(pads):
         return x
@@ -111,10 +112,11 @@ class Extract(nn.Module):
 
 
 class PixelShuffleDirect(nn.Module):
-    """One convolution to ``3·scale²`` channels, then pixel shuffle (ESPCN; RLFN, SPAN, SwinIR-light).
+    """One convolution to ``3·scale²`` channels, then pixel shuffle (ESPCN, RLFN, SPAN).
 
-    ``skip`` adds the low-resolution image, enlarged: None, "nearest" or "bilinear"; ``variance`` is
-    how strong a fresh network's own output is beside it.
+    Attributes:
+      skip: how the low-resolution image is enlarged that is added: "nearest", "bilinear", or None.
+      variance: of a fresh network's output before that, relative to its features'.
     """
 
     scale: int
@@ -132,9 +134,10 @@ class PixelShuffleDirect(nn.Module):
 
 
 class PixelShuffleStages(nn.Module):
-    """Features enlarged by convolution and pixel shuffle, ×2, ×3 or ×2 twice, then made RGB (EDSR, RCAN).
+    """Convolution and pixel shuffle, ×2, ×3 or ×2 twice, then a convolution to RGB (EDSR, RCAN).
 
-    ``features``: SwinIR and HAT first reduce to so many channels, with a leaky ReLU.
+    Attributes:
+      features: SwinIR and HAT first reduce to so many channels, with a leaky ReLU; None: no.
     """
 
     scale: int
@@ -152,7 +155,7 @@ class PixelShuffleStages(nn.Module):
 
 
 class NearestAttention(nn.Module):
-    """Features repeated, convolved and weighed, ×2, ×3 or ×2 twice; added to the bilinear image (PAN).
+    """Features repeated, convolved and weighed, ×2, ×3 or ×2 twice, plus the bilinear image (PAN).
 
     Source: Zhao et al., "Efficient Image Super-Resolution Using Pixel Attention" (2020), sec. 3.3.
     """
@@ -175,10 +178,10 @@ class NearestAttention(nn.Module):
 
 
 def stages(scale: int) -> tuple[int, ...]:
-    """The factors by which heads that enlarge in stages do it.
+    """Return the factors by which heads that enlarge in stages reach ``scale``.
 
     Raises:
-      UserError: there are none for this scale.
+      UserError: the scale is not 2, 3 or 4.
     """
     if scale not in SHUFFLE_STAGES:
         raise UserError(f"scale {scale}: the upsampling stages make 2, 3 or 4")
@@ -186,7 +189,7 @@ def stages(scale: int) -> tuple[int, ...]:
 
 
 def add_skip(y: Array, x: Array, scale: int, skip: str | None) -> Array:
-    """``y`` plus the low-resolution image ``x`` enlarged by ``skip``, in float32."""
+    """Add the low-resolution image ``x`` to ``y``, enlarged by ``skip``, in float32."""
     if skip is None:
         return y
     enlarge = {"nearest": upsample_nearest, "bilinear": upsample_bilinear}[skip]

@@ -1,9 +1,9 @@
 """A restorer of regions: convolutions around attention in windows, over the DCT of 4×4 patches.
 
-It sees no farther than ``margin`` pixels, so a region is restored by the tiles it touches alone, exactly
-as the whole image would be. That is why its attention is that of Swin's windows (Liu et al., 2021) and
-not Restormer's over channels (Zamir et al., 2022), whose statistics are of the whole image, and why
-all its windows are the same ones: shifted ones would look farther at every layer.
+It sees no farther than ``margin`` pixels, so the tiles that a region touches are restored exactly
+as in the whole image. That is why its attention is that of Swin's windows (Liu et al., 2021), not
+Restormer's over channels (Zamir et al., 2022), whose statistics are those of the whole image; and
+why its windows never shift: shifted ones would look farther at every layer.
 """
 
 import flax.linen as nn
@@ -17,22 +17,22 @@ from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
 from jaxsr.networks.layers import COLOURS, Conv, Dtype, dct, pixel_shuffle, pixel_unshuffle
 
-PATCH = 4  # image pixels of a position, each way
-UNIT = 0.1  # of the last layer's output: restoring changes images by little, and training by less
-CONTRAST = 8.0  # of all but a patch's mean: details are that much weaker in images
+PATCH = 4  # pixels of the image, each way, that become one position
+UNIT = 0.1  # factor on the last layer's output: restoring changes images by little
+CONTRAST = 8.0  # factor on all but a patch's mean: details are that much weaker in images
 
 
 class WindowRestorer(nn.Module):
-    """Degraded RGB, a mask and the features it was fused from → restored RGB (not clipped).
+    """A restorer: degraded RGB, a mask and an upscaler's features → restored RGB (not clipped).
 
     A fresh network returns its input.
 
     Attributes:
       features: channels of every layer.
-      blocks: residual blocks of two convolutions, as many before the attention as after it.
-      layers: of attention, each in the same windows.
-      window: their side in positions of ``PATCH`` pixels.
-      heads: of the attention.
+      blocks: residual blocks of two convolutions before the attention, and as many after it.
+      layers: layers of attention, all in the same windows.
+      window: the windows' side in positions of ``PATCH`` pixels.
+      heads: heads of the attention.
     """
 
     features: int = 64
@@ -44,15 +44,15 @@ class WindowRestorer(nn.Module):
 
     @property
     def multiple(self) -> int:
-        """Heights, widths and the places of tiles are multiples of so many pixels."""
+        """The number of pixels that heights, widths and places of tiles are multiples of."""
         return PATCH * self.window
 
     @property
     def margin(self) -> int:
-        """Pixels around an aligned tile that its result depends on, a multiple of ``multiple``.
+        """The pixels around an aligned tile that its result depends on, a multiple of ``multiple``.
 
-        Seen from the output, the last convolutions look ``1 + 2 blocks`` positions far, then all of a
-        window is seen, then the first convolutions look as far again.
+        Seen from the output, the last convolutions look ``1 + 2 blocks`` positions far, then a
+        window is seen whole, then the first convolutions look as far again.
         """
         convolutions = 1 + 2 * self.blocks
         behind = -(-convolutions // self.window) * self.window
@@ -66,9 +66,11 @@ class WindowRestorer(nn.Module):
         mask: Float[Array, "b h w 1"],
         features: Float[Array, "b rows cols c"] | None = None,
     ) -> Float[Array, "b h w 3"]:
-        """Restores ``x`` in [0, 1] where ``mask`` is 1.
+        """Restore ``x`` where ``mask`` is 1.
 
         Args:
+          x: images in [0, 1].
+          mask: 0..1.
           features: an upscaler's enhanced features on the grid of ``h/4 × w/4`` positions
             (:func:`features_at`); None, the same as zeros: the image was not upscaled.
 
@@ -97,16 +99,24 @@ class WindowRestorer(nn.Module):
         return x + UNIT * pixels(change(f).astype(jnp.float32))
 
 
-def window_restorer(**options) -> WindowRestorer:
-    """The restorer of the released weights; options are :class:`WindowRestorer`'s attributes."""
-    return WindowRestorer(**options)
+def window_restorer(
+    *,
+    features: int = 64,
+    blocks: int = 2,
+    layers: int = 2,
+    window: int = 8,
+    heads: int = 4,
+    dtype: Dtype = None,
+) -> WindowRestorer:
+    """Build the restorer of the released weights; see :class:`WindowRestorer`."""
+    return WindowRestorer(features, blocks, layers, window, heads, dtype)
 
 
 def coefficients(x: Float[Array, "b h w 3"]) -> Float[Array, "b rows cols 48"]:
-    """The DCT of each patch in decorrelated colours, all but the means amplified by ``CONTRAST``.
+    """Return each patch's DCT in decorrelated colours, all but the means amplified by ``CONTRAST``.
 
-    Pixels of a patch are nearly the same number; a network given them as they are learns about noise
-    and detail, the small differences between them, a hundred times more slowly.
+    Pixels of a patch are nearly the same number; from raw pixels a network learns a hundred times
+    more slowly about noise and detail, the small differences between them.
     """
     contrast = np.full(_basis().shape[0], CONTRAST, np.float32)
     contrast[:: PATCH**2] = 1
@@ -114,12 +124,12 @@ def coefficients(x: Float[Array, "b h w 3"]) -> Float[Array, "b rows cols 48"]:
 
 
 def pixels(y: Float[Array, "b rows cols 48"]) -> Float[Array, "b h w 3"]:
-    """The image of (not amplified) coefficients."""
+    """Return the image of (not amplified) coefficients."""
     return pixel_shuffle(y @ _basis(), PATCH)
 
 
 def _basis() -> Float[np.ndarray, "48 48"]:
-    """Orthonormal: a coefficient a row, by colour and frequency; a pixel a column, by colour and place."""
+    """Return the orthonormal DCT: rows by colour and frequency, columns by colour and place."""
     patch = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(PATCH), dct(PATCH))
     return patch.reshape(3 * PATCH**2, -1).astype(np.float32)
 
@@ -131,13 +141,16 @@ def features_at(
     columns: int,
     first: Float[Array, "2"] | None = None,
 ) -> Float[Array, "b {rows} {columns} c"]:
-    """An upscaler's features on the restorer's grid of ``PATCH`` high-resolution pixels.
+    """Bring an upscaler's features to the restorer's grid of ``PATCH`` high-resolution pixels.
 
-    Linear interpolation, the mean of what a position covers where there is more than one (``scale``
-    below ``PATCH``); positions beyond the image are 0.
+    They are interpolated linearly; where a position covers several (``scale`` below ``PATCH``), it
+    gets their mean. Positions beyond the image are 0.
 
     Args:
-      first: the row and column of the grid to begin with, where they are not 0.
+      f: features of low-resolution pixels.
+      scale: the upscaler's.
+      rows, columns: size of the grid that is returned.
+      first: its first row and column; (0, 0) when not given.
     """
     if scale == PATCH and first is None:
         pads = [(0, max(0, n - m)) for n, m in zip((rows, columns), f.shape[1:3], strict=True)]

@@ -1,4 +1,4 @@
-"""The kinds of networks that weights are for: which they are, what they take, who runs them."""
+"""The kinds of networks: which networks are of a kind, what they take, what command runs them."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -23,10 +23,10 @@ class Kind:
     Attributes:
       name: what a network of this kind is called.
       networks: name → factory.
-      create: builds one, ``create(name, **options)``.
-      inputs: ``inputs(network, size, params)``: what a network takes, to trace it, for one image of
-        ``size``, by default a small one. ``params`` tell what the network itself does not.
-      command: the one that takes such weights by ``--model``.
+      create: builds one: ``create(name, **options)``.
+      inputs: ``inputs(network, size, params)`` returns what a network takes, to trace it, for one
+        image of ``size``, a small one when not given. ``params`` tell what the network does not.
+      command: the command that takes such weights by ``--model``.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Kind:
 
 
 def kind_of(network: str | None) -> Kind | None:
-    """The kind that a network is of, by its name; None where there is no such network."""
+    """Return the kind of the network with this name; None where there is no such network."""
     return next((kind for kind in KINDS if network in kind.networks), None)
 
 
@@ -54,7 +54,7 @@ def _of_segmenter(network: nn.Module, size: Size | None = None, params: Any = ()
 
 
 def _of_restorer(network: nn.Module, size: Size | None = None, params: Any = ()) -> Inputs:
-    """Image and mask; features where ``params`` have what takes them, as many as it takes."""
+    """Return image and mask; and features, where ``params`` have the layer that takes them."""
     height, width = size or 2 * (network.multiple,)
     image, mask = _array(1, height, width, 3), _array(1, height, width, 1)
     if "fused" not in params:
@@ -64,7 +64,7 @@ def _of_restorer(network: nn.Module, size: Size | None = None, params: Any = ())
 
 
 def _of_codec(network: nn.Module, size: Size = (128, 128), params: Any = ()) -> Inputs:
-    """Image, rate, the map of where it is another, and a key for the noise."""
+    """Return image, rate, the map of its changes by region, and a key for the noise."""
     key = jax.eval_shape(lambda: jax.random.key(0))
     return _array(1, *size, 3), _array(1), _array(1, *(n // DOWN for n in size)), key
 

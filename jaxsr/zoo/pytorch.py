@@ -1,4 +1,4 @@
-"""PyTorch checkpoints read without PyTorch, and without running anything that is in them.
+"""Read PyTorch checkpoints without PyTorch, and without running anything that is in them.
 
 A ``.pth`` file is a pickle beside raw arrays. Unpickling runs code of the file's choosing, so the
 pickle is never unpickled: ``pickletools`` splits it into opcodes, and :func:`interpret` follows the
@@ -61,13 +61,13 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Global:
-    """The name of something importable; only names in ``STORAGES`` and ``BUILDERS`` get this far."""
+    """The name of something importable, one in ``STORAGES`` or ``BUILDERS``."""
 
     name: str
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    """Reads the state dict of a ``.pth``/``.pt`` file (zip or legacy) or a ``.safetensors`` file.
+    """Read the state dict of a ``.pth``/``.pt`` file (zip or legacy) or a ``.safetensors`` file.
 
     Wrappers such as ``{"params_ema": …}`` are opened and ``module.`` prefixes dropped.
 
@@ -88,7 +88,7 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
 
 
 def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
-    """:func:`read_checkpoint` on the bytes of a file."""
+    """Read the state dict that the bytes of a file hold; see :func:`read_checkpoint`."""
     try:
         if content.startswith(b"PK\x03\x04"):
             tree, load = _open_zip(content)
@@ -110,7 +110,7 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
 
 
 def named_tensors(tree: Any) -> dict[str, Tensor]:
-    """Opens the wrappers around a state dict, drops ``module.`` prefixes and what is no array.
+    """Open the wrappers around a state dict; drop ``module.`` prefixes and what is no array.
 
     Raises:
       UserError: no named arrays inside.
@@ -129,7 +129,7 @@ def named_tensors(tree: Any) -> dict[str, Tensor]:
 
 
 def _drop_module(named: dict[str, Any]) -> dict[str, Any]:
-    """Without the prefix that ``DataParallel`` puts before every name."""
+    """Drop the prefix that ``DataParallel`` puts before every name."""
     if all(name.startswith("module.") for name in named):
         return {name.removeprefix("module."): value for name, value in named.items()}
     return named
@@ -141,7 +141,10 @@ Load = Callable[[Storage], bytes]
 
 
 def _open_zip(content: bytes) -> tuple[Any, Load]:
-    """PyTorch ≥ 1.6: an uncompressed zip of ``NAME/data.pkl`` and one entry ``NAME/data/KEY`` a storage."""
+    """Open a file of PyTorch ≥ 1.6.
+
+    It is an uncompressed zip of ``NAME/data.pkl`` and an entry ``NAME/data/KEY`` for each storage.
+    """
     archive = zipfile.ZipFile(io.BytesIO(content))
     if sum(entry.file_size for entry in archive.infolist()) > len(content):
         raise UserError("damaged checkpoint (its entries claim more bytes than the file has)")
@@ -158,7 +161,11 @@ def _open_zip(content: bytes) -> tuple[Any, Load]:
 
 
 def _open_legacy(content: bytes) -> tuple[Any, Load]:
-    """PyTorch < 1.6: pickles of magic, protocol, system, tree, keys; then each storage's count and data."""
+    """Open a file of PyTorch < 1.6.
+
+    It is five pickles (magic number, protocol, system, tree, keys); then each storage's count and
+    data.
+    """
     stream = io.BytesIO(content)
     if interpret(stream)[0] != LEGACY_MAGIC or interpret(stream)[0] != LEGACY_PROTOCOL:
         raise UserError("a pickle, but not a PyTorch checkpoint (no magic number)")
@@ -179,7 +186,7 @@ def _require_little_endian(is_little: bool) -> None:
 
 
 def _array(tensor: Tensor, load: Load) -> np.ndarray:
-    """Cuts a tensor out of its storage, trusting none of its numbers."""
+    """Cut a tensor out of its storage, trusting none of its numbers."""
     storage, size, stride = tensor.storage, tensor.size, tensor.stride
     data = load(storage)
     numbers = (storage.count, tensor.offset, *size, *stride)
@@ -231,7 +238,7 @@ def _global(name: str) -> Global:
 
 
 def _storage(reference: tuple, storages: dict[str, Storage]) -> Storage:
-    """Persistent id ``("storage", type, key, location, count)``, in old files with a view after it."""
+    """Look up a persistent id ``("storage", type, key, location, count)``; old ones add a view."""
     kind, dtype, key, _, count, *view = reference
     if kind != "storage" or dtype.name not in STORAGES or any(v is not None for v in view):
         raise UserError(f"its pickle has an external reference of an unknown kind ({kind!r})")
@@ -247,10 +254,10 @@ def _opcodes(stream: io.BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]
 
 
 def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
-    """Follows one pickle's opcodes up to its STOP, leaving ``stream`` right after it.
+    """Follow one pickle's opcodes up to its STOP, leaving ``stream`` right after it.
 
     Returns:
-      The value, with :class:`Tensor` for arrays, and all storages it mentions by key.
+      The value, with :class:`Tensor` for arrays; and all storages it mentions, by key.
 
     Raises:
       UserError: an opcode or a global that no state dict needs; or a damaged pickle

@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file holding the parameters and how to build their network."""
+"""Weights on disk: one safetensors file of the parameters and how to build their network."""
 
 import dataclasses
 import json
@@ -24,11 +24,11 @@ class Weights:
     """Parameters of a network together with the call that builds it.
 
     Attributes:
-      network: a name of ``jaxsr.networks``: an upscaler's, a segmenter's, a restorer's, or of a codec in
-        training (trained ones have files of their own, :mod:`jaxsr.codec.weights`).
+      network: a name of ``jaxsr.networks``: an upscaler's, a segmenter's, a restorer's, or of a
+        compressor in training (trained ones have files of their own, :mod:`jaxsr.codec.weights`).
       options: the factory's options (``{"scale": 4, …}``), plain JSON values.
       params: the linen parameter tree, float32 NumPy arrays.
-      notes: free text fields kept with the file (where it came from, figures).
+      notes: free text kept with the file (where it came from, figures).
     """
 
     network: str
@@ -38,7 +38,7 @@ class Weights:
 
 
 def write(path: str | os.PathLike, weights: Weights) -> None:
-    """Writes ``weights`` to ``path``, whole or not at all."""
+    """Write ``weights`` to ``path``, whole or not at all."""
     flat = flax.traverse_util.flatten_dict(weights.params, sep="/")
     flat = {name: np.ascontiguousarray(value, np.float32) for name, value in flat.items()}
     metadata = {
@@ -51,7 +51,7 @@ def write(path: str | os.PathLike, weights: Weights) -> None:
 
 
 def read(path: str | os.PathLike) -> Weights:
-    """Reads a file written by :func:`write`.
+    """Read a file written by :func:`write`.
 
     Raises:
       UserError: there is no such file, it is not safetensors, or another program wrote it.
@@ -77,7 +77,7 @@ def read(path: str | os.PathLike) -> Weights:
 
 
 def network_of(path: str | os.PathLike) -> str | None:
-    """The network that a weights file, a codec's too, names; None where there is no such file."""
+    """Return the network that a weights file, also a codec's, is for; None if it is none."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
             return (file.metadata() or {}).get("network")
@@ -88,10 +88,13 @@ def network_of(path: str | os.PathLike) -> str | None:
 def check_params(
     network: nn.Module, params: Mapping[str, Any], name: str, *inputs: jax.ShapeDtypeStruct
 ) -> None:
-    """Checks that ``params`` are the tree of arrays that ``network`` has when it is given ``inputs``.
+    """Check that ``params`` are the tree of arrays that ``network`` has when given ``inputs``.
+
+    Args:
+      name: of the weights, for the error.
 
     Raises:
-      UserError: one is missing, too much or has another shape; ``name`` is that of the weights.
+      UserError: an array is missing, too much, or has another shape.
     """
     wanted = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
     shapes = [

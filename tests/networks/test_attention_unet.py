@@ -1,4 +1,4 @@
-"""The segmenter: its size, what it takes and gives, and that it is one network in every precision."""
+"""The segmenter: its size, what it takes and gives, and that precisions agree."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Parts of the published codecs against what CompressAI's answered, written by benchmarks/parity_codecs.py."""
+"""Parts of the published codecs against CompressAI's answers (benchmarks/parity_codecs.py)."""
 
 import re
 from pathlib import Path

@@ -32,7 +32,7 @@ def test_both_steps_of_the_basis_are_orthonormal_and_coarse_waves_are_kept():
 
 @pytest.fixture(scope="module")
 def untrained():
-    """The full transforms with narrow blocks, which do nothing yet: part → (its function, of jit)."""
+    """The full transforms with narrow blocks, which do nothing yet: part → its jitted function."""
     narrow = {"width": 8, "attention": 8, "analysis_blocks": 1, "synthesis_blocks": 1}
     network = create_compressor("patch_hyperprior", **narrow)
     inputs = {
