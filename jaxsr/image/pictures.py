@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Shaped
@@ -117,8 +118,9 @@ def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
     """Enlarges alpha by bicubic interpolation, in its own type: networks have learnt colours only."""
     if alpha is None:
         return None
-    enlarged = imresize(decoded(alpha)[..., None], scale)[..., 0]
-    return encoded(np.clip(np.asarray(enlarged), 0, 1), alpha.dtype)
+    plane = jax.device_put(decoded(alpha)[..., None])
+    enlarged = jax.device_get(imresize(plane, scale))[..., 0]
+    return encoded(np.clip(enlarged, 0, 1), alpha.dtype)
 
 
 def joined(

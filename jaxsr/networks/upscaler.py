@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsr.attention.pixel import PixelAttention
@@ -86,7 +87,9 @@ class Upscaler(nn.Module):
         )
 
 
-def pad_to_multiple(x: Float[Array, "b h w c"], multiple: int) -> Float[Array, "b h2 w2 c"]:
+def pad_to_multiple(
+    x: Float[Array | np.ndarray, "b h w c"], multiple: int
+) -> Float[Array | np.ndarray, "b h2 w2 c"]:
     """Mirror the bottom and right border until both sizes are multiples of ``multiple``."""
     pads = [(-size) % multiple for size in x.shape[1:3]]
     if not any(pads):
@@ -96,8 +99,9 @@ def pad_to_multiple(x: Float[Array, "b h w c"], multiple: int) -> Float[Array, "
         "reflect" if pad < size else "symmetric"
         for pad, size in zip(pads, x.shape[1:3], strict=True)
     ]
-    x = jnp.pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
-    return jnp.pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])
+    pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    x = pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
+    return pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])
 
 
 class Extract(nn.Module):

@@ -8,13 +8,13 @@ import jax
 
 from jaxsr import zoo
 from jaxsr.image.pictures import Image, Roi, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.regions import TiledRestorer
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment
 from jaxsr.pipeline.stages import conditions
 from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 from jaxsr.regions.find import chosen, mask_in
+from jaxsr.regions.restoring import TiledRestorer
 
 Name = str | os.PathLike
 

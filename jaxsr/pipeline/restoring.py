@@ -8,12 +8,12 @@ import jax
 
 from jaxsr import zoo
 from jaxsr.image.pictures import Image, Roi, joined, opened, planes, split
-from jaxsr.pipeline.regions import TiledRestorer
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions.find import find_region
 from jaxsr.regions.restore import Restorer
+from jaxsr.regions.restoring import TiledRestorer
 
 Name = str | os.PathLike
 
@@ -52,10 +52,18 @@ class Restore:
         segment: Segment | None = None,
         devices: Sequence[jax.Device] = (),
     ):
+        """Places ``params`` on ``devices``: all local ones unless told."""
         self.network = network
-        self.params = params
+        self.params = jax.device_put(params)
         self.segment = segment
-        self._tiled = TiledRestorer(network, params, devices=devices)
+        self._tiled = TiledRestorer(network, self.params, devices=devices)
+
+    def with_params(self, params: Params) -> "Restore":
+        """Returns the same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other.params = jax.device_put(params)
+        other._tiled = self._tiled.with_params(other.params)
+        return other
 
     def with_params(self, params: Params) -> "Restore":
         """Returns the same with other parameters; what is compiled is shared."""

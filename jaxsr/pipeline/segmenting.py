@@ -51,14 +51,15 @@ class Segment:
           UserError: ``classes`` are not as many as the network has.
         """
         self.network = network
-        self.params = params
-        self._squares = SquareSegmenter(network, params, classes, devices)
+        self.params = jax.device_put(params)
+        self._squares = SquareSegmenter(network, self.params, classes, devices)
         self.classes = self._squares.classes
 
     def with_params(self, params: Params) -> "Segment":
         """Returns the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
-        other.params, other._squares = params, self._squares.with_params(params)
+        other.params = jax.device_put(params)
+        other._squares = self._squares.with_params(other.params)
         return other
 
     def __call__(self, image: Image, of: str | int | None = None) -> Result:

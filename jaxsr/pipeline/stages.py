@@ -6,11 +6,13 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsr import zoo
+from jaxsr import networks, zoo
+from jaxsr.errors import UserError
 from jaxsr.networks.window_restorer import features_at
 from jaxsr.pipeline.result import Result
 from jaxsr.regions import masks
@@ -140,8 +142,12 @@ def load_stages(
       segment: None where masks are always given.
 
     Raises:
-      UserError: there are no such weights, or they don't fit the network they name.
+      UserError: the scale is none of these; there are no such weights, or they don't fit the network
+        they name.
     """
+    if scale not in (1, *networks.SCALES):
+        scales = ", ".join(map(str, networks.SCALES))
+        raise UserError(f"the chain's scale is {scales}, or 1 for no upscaling, got {scale}")
     stages: dict[str, Any] = dict.fromkeys(UPSCALING)
     params: Params = {stage: {} for stage in (*UPSCALING, "segment", "restore")}
     if scale > 1:
@@ -163,7 +169,8 @@ def load_stages(
             and not callable(source)
             and conditions(weights, zoo.read_upscaler(source, scale))
         )
-    return Stages(**stages, restore=restore, scale=scale, features=features), params
+    chain = Stages(**stages, restore=restore, scale=scale, features=features)
+    return chain, jax.device_put(params)
 
 
 def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:

@@ -48,11 +48,19 @@ class Upscale:
     """
 
     def __init__(self, network: Upscaler, params: Params, devices: Sequence[jax.Device] = ()):
+        """Places ``params`` on ``devices``: all local ones unless told."""
         self.network = network
-        self.params = params
+        self.params = jax.device_put(params)
         self.scale = network.scale
         self.apply: Callable[[Params, Array], Array] = functools.partial(apply, network)
-        self.tiled = TiledUpscaler(network, params, devices)
+        self.tiled = TiledUpscaler(network, self.params, devices)
+
+    def with_params(self, params: Params) -> "Upscale":
+        """Returns the same with other parameters; what is compiled is shared."""
+        other = copy.copy(self)
+        other.params = jax.device_put(params)
+        other.tiled = self.tiled.with_params(other.params)
+        return other
 
     def with_params(self, params: Params) -> "Upscale":
         """Returns the same with other parameters; what is compiled is shared."""

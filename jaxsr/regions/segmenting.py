@@ -3,12 +3,12 @@
 import copy
 import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float, UInt
+from jaxtyping import Float, Shaped, UInt
 
 from jaxsr import zoo
 from jaxsr.errors import UserError
@@ -19,6 +19,7 @@ from jaxsr.regions import masks
 from jaxsr.regions.segment import probabilities, salient
 from jaxsr.tiling.runner import OutOfMemory, Runner
 
+Pixels = Shaped[np.ndarray, "_ _ _"]  # gray or RGB, of any size
 AT_ONCE = 4  # squares a device works on together
 
 
@@ -89,7 +90,9 @@ class SquareSegmenter:
         (mask,) = self.masks([image], of)
         return mask
 
-    def masks(self, images: Sequence[Colour], of: str | int | None = None) -> list[Mask]:
+    def masks(
+        self, images: Sequence[Pixels], of: str | int | None = None
+    ) -> list[Float[np.ndarray, "_ _"]]:
         """Returns what :meth:`__call__` does, of several images that share devices."""
         index = None if of is None else self.index(of)
         return [self._mask(p, index, *image.shape[:2]) for image, p in self._run(images)]
@@ -129,8 +132,8 @@ class SquareSegmenter:
         return number
 
     def _run(
-        self, images: Sequence[Colour]
-    ) -> Iterable[tuple[Colour, Float[np.ndarray, "s s classes"]]]:
+        self, images: Sequence[Pixels]
+    ) -> Iterator[tuple[Pixels, Float[np.ndarray, "s s classes"]]]:
         """Yields every image with the classes' probabilities in the network's square."""
         try:
             yield from self._runner.run([(images, AT_ONCE)], self._square)
@@ -138,6 +141,7 @@ class SquareSegmenter:
             raise UserError("not enough memory to segment; close other programs") from None
 
     def _square(self, image: Colour) -> tuple[Float[np.ndarray, "s s 3"]]:
+        """Resizes an image to the network's square."""
         side = self.network.side
         # one plane after another: the whole image in float32 might not fit in memory
         planes = [masks.resized(decoded(plane), side, side) for plane in np.moveaxis(image, -1, 0)]

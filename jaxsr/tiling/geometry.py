@@ -31,6 +31,11 @@ class Tile:
     keep_rows: slice
     keep_cols: slice
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of what the network sees."""
+        return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
+
 
 def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
     """Tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels that cover an image, row by row.

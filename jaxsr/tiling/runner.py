@@ -60,7 +60,7 @@ class Runner:
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec(AXIS))
         self.params = jax.device_put(params, self._everywhere)
-        self._programs: dict[tuple, jax.stages.Compiled] = {}
+        self._programs: dict[tuple, jax.stages.Compiled] = {}  # by number of devices and shapes
 
     def with_params(self, params: PyTree) -> "Runner":
         """Returns the same with other parameters; what is compiled is shared."""
@@ -76,8 +76,10 @@ class Runner:
 
     @functools.cached_property
     def _alone(self) -> "Runner":
-        """The same on one device, for a single tile: the others would only compute padding."""
-        return Runner(self._function, self.params, self.devices[:1])
+        """Keeps the same on one device, for a single job: the others would only compute padding."""
+        alone = Runner(self._function, self.params, self.devices[:1])
+        alone._programs = self._programs
+        return alone
 
     def run(
         self,
@@ -103,25 +105,34 @@ class Runner:
         """Yields jobs that run together, and their results while these are still computed."""
         for waiting, most in groups:
             runner = self._alone if len(waiting) == 1 < len(self.devices) else self
+            fits = False  # its first batch is the largest
             while waiting:
                 size = runner._batch_size(most, len(waiting))
                 jobs, waiting = waiting[:size], waiting[size:]
-                yield jobs, runner._launch(batched([inputs(job) for job in jobs], size))
+                batch = batched([inputs(job) for job in jobs], size)
+                with memory_errors():
+                    program = runner._program(batch)
+                    fits = fits or runner._check_memory(program)
+                    running = program(runner.params, *jax.device_put(batch, runner._spread))
+                yield jobs, running
 
     def _batch_size(self, most: int, waiting: int) -> int:
-        """A power of two a device, no more than wait: few shapes to compile, little padding."""
+        """Returns the size of a batch: a power of two a device, no more than wait.
+
+        So few shapes are compiled, and little is padding.
+        """
         each = max(1, min(most, waiting // len(self.devices)))
         return len(self.devices) * 2 ** (each.bit_length() - 1)
 
-    def _launch(self, batch: Batch) -> PyTree:
-        shapes = tuple((x.shape, x.dtype.str) for x in batch)
-        with memory_errors():
-            if shapes not in self._programs:
-                self._programs[shapes] = self._compile(batch)
-            return self._programs[shapes](self.params, *jax.device_put(batch, self._spread))
+    def _program(self, batch: Batch) -> jax.stages.Compiled:
+        """Returns the function compiled for batches of such shapes."""
+        key = len(self.devices), *((x.shape, x.dtype) for x in batch)
+        if key not in self._programs:
+            self._programs[key] = self._compile(batch)
+        return self._programs[key]
 
     def _compile(self, batch: Batch) -> jax.stages.Compiled:
-        """Compiles the function for batches of one shape, every device running its share on its own."""
+        """Compiles the function for batches of one shape; every device runs its share on its own."""
         on_each_device = jax.shard_map(
             self._function,
             mesh=self._spread.mesh,
@@ -130,10 +141,13 @@ class Runner:
             check_vma=False,
         )
         shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._spread) for x in batch]
-        compiled = jax.jit(on_each_device).lower(self.params, *shapes).compile()
-        if memory_needed(compiled, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
+        return jax.jit(on_each_device).lower(self.params, *shapes).compile()
+
+    def _check_memory(self, program: jax.stages.Compiled) -> bool:
+        """Returns True, or raises :class:`OutOfMemory` where ``program`` needs more than is free now."""
+        if memory_needed(program, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
             raise OutOfMemory
-        return compiled
+        return True
 
 
 def batched(rows: Sequence[tuple[np.ndarray, ...]], size: int) -> Batch:

@@ -122,7 +122,7 @@ class TiledUpscaler:
         def cost(side: int) -> int:
             counts = collections.Counter()
             for plan in (self._plan(image, side) for image in images):
-                counts[tile_shape(plan[0])] += len(plan)
+                counts[plan[0].shape] += len(plan)
             rounds = {shape: -(-count // devices) for shape, count in counts.items()}
             pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
             return pixels + compilation * len(counts)
@@ -175,7 +175,7 @@ class TiledUpscaler:
         """Every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
         waiting: dict[tuple[int, int], list] = {}
         for index, plan in enumerate(plans):
-            waiting.setdefault(tile_shape(plan[0]), []).extend((index, tile) for tile in plan)
+            waiting.setdefault(plan[0].shape, []).extend((index, tile) for tile in plan)
         groups = (
             (jobs, max(1, at_once // (math.prod(shape) * self.unit**2)))
             for shape, jobs in waiting.items()
@@ -218,7 +218,7 @@ def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
     seen = decoded(image[rows, cols])
     seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
     if seen.shape[0] % unit or seen.shape[1] % unit:
-        seen = np.asarray(pad_to_multiple(jnp.asarray(seen)[None], unit)[0])
+        seen = pad_to_multiple(seen[None], unit)[0]
     return seen
 
 
@@ -233,7 +233,3 @@ def without_cuts(
         spans.append(slice(start, stop))
         crop.append(slice((start - span.start) * scale, (stop - span.start) * scale))
     return dataclasses.replace(tile, rows=spans[0], cols=spans[1]), result[tuple(crop)]
-
-
-def tile_shape(tile: Tile) -> tuple[int, int]:
-    return tile.rows.stop - tile.rows.start, tile.cols.stop - tile.cols.start

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from jax.sharding import AxisType, PartitionSpec
 
 from jaxsr import networks, pipeline
@@ -15,6 +17,8 @@ from jaxsr.image.pictures import boxes_mask
 from jaxsr.image.values import to_float
 from jaxsr.pipeline import Chain, Restore, Segment, Stages, Upscale, run_chain
 from jaxsr.regions import masks, segment
+from jaxsr.regions.restoring import TiledRestorer, part
+from jaxsr.tiling import runner
 from jaxsr.zoo import weights
 
 OPTIONS = {
@@ -265,12 +269,11 @@ def test_no_region_runs_no_restorer(restore):
 
 
 def test_images_of_other_sizes_compile_nothing_new(restore):
-    tiled = restore._tiled
     for size in ((300, 280), (260, 310)):
         restore(noise(*size, 3), [(100, 90, 20, 20)])
-        compiled = tiled._run(1)._cache_size()
-    restore(noise(333, 222, 3), [(150, 160, 9, 9), (100, 30, 9, 9)])
-    assert tiled._run(1)._cache_size() == compiled
+    compiled = set(restore._tiled._runner._programs)
+    restore(noise(333, 222, 3), [(150, 160, 9, 9)])
+    assert set(restore._tiled._runner._programs) == compiled
 
 
 def test_tiles_in_batches_that_they_do_not_fill_are_each_as_if_alone(restore, monkeypatch):
@@ -278,24 +281,29 @@ def test_tiles_in_batches_that_they_do_not_fill_are_each_as_if_alone(restore, mo
     boxes = [(x, y, 20, 20) for x, y in ((10, 10), (560, 10), (10, 560), (560, 560), (280, 280))]
     expected = restore(image, boxes)
     assert expected.tiles > 4
-    monkeypatch.setattr(pipeline.regions.TiledRestorer, "_each", lambda self, side: 3)
+    monkeypatch.setattr(TiledRestorer, "_each", lambda *_: 2)
     for devices in (jax.local_devices()[:1], jax.local_devices()[:2]):
         batched = Restore(restore.network, restore.params, devices=devices)
         np.testing.assert_array_equal(batched(image, boxes).image, expected.image)
 
 
-def test_less_memory_means_smaller_tiles_and_none_an_error(make, monkeypatch):
-    restore = Restore(*make("window_restorer"), devices=jax.local_devices()[:1])
-    tried = []
-
-    def plan(region, multiple, margin, sides, **options):
-        tried.append(sides)
-        raise pipeline.regions.OutOfMemory
-
-    monkeypatch.setattr(pipeline.regions.cover, "plan", plan)
+def test_less_memory_means_smaller_tiles_and_none_an_error(restore, monkeypatch, caplog):
+    image, one = noise(400, 500, 3), jax.local_devices()[:1]
+    before = Restore(restore.network, restore.params, devices=one)
+    expected = before(image, "all")
+    assert expected.tiles == 1
+    (program,) = before._tiled._runner._programs.values()
+    needed = runner.memory_needed(program, one)
+    monkeypatch.setattr(runner, "free_memory", lambda device: needed)  # not all of it may be used
+    after = Restore(restore.network, restore.params, devices=one)
+    for limited in (before, after):  # what is compiled already is not run, either
+        result = limited(image, "all")
+        assert result.tiles > 1
+        assert np.abs(result.image.astype(int) - expected.image).max() <= 1
+    assert "tiles exceed the memory, trying those of 512 pixels" in caplog.text
+    monkeypatch.setattr(runner, "free_memory", lambda device: 1000)
     with pytest.raises(ValueError, match="not enough memory"):
-        restore(noise(70, 90, 3), "all")
-    assert len(tried[0]) > len(tried[1]) and len(tried) > 2
+        before(image, "all")
 
 
 @pytest.mark.parametrize(
@@ -377,3 +385,64 @@ def test_weights_files_become_chains_and_others_are_refused(make, tmp_path):
         pipeline.load_restorer(segmenter)
     with pytest.raises(ValueError, match="no such weights file"):
         pipeline.load_segmenter(tmp_path / "nothere.safetensors")
+
+
+def test_parameters_are_placed_once_and_only_images_and_results_travel(chain, segmenter):
+    images = noise(70, 90, 3), noise(100, 60, 4, dtype=np.uint16)
+    with jax.transfer_guard("disallow"):
+        for image in images:
+            result = chain(image)
+            assert result.tiles > 0
+            assert segmenter.in_boxes(image, [(0, 0, 40, 40), (30, 20, 20, 20)]).mask.any()
+    for stage in (chain.upscale, segmenter):
+        assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(stage.params))
+
+
+def test_other_parameters_of_the_restorer_are_other_results_by_the_same_programs(
+    chain, restore, monkeypatch
+):
+    image = noise(70, 90, 3)
+    before = [run(image, "all").image for run in (restore, chain)]
+    monkeypatch.setattr(runner.Runner, "_compile", lambda *_: pytest.fail("compiled again"))
+    half = jax.tree.map(lambda leaf: leaf / 2, restore.params)
+    others = restore.with_params(half), chain.with_restorer(half)
+    for run, other, expected in zip((restore, chain), others, before, strict=True):
+        assert (other(image, "all").image != expected).any()
+        np.testing.assert_array_equal(run(image, "all").image, expected)
+
+
+@pytest.mark.parametrize("scale", [0, -1, 5])
+def test_a_chain_of_no_scale_is_refused_at_once(scale):
+    with pytest.raises(ValueError, match=f"scale is 2, 3, 4, or 1 for no upscaling, got {scale}"):
+        pipeline.load_stages(scale)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    size=st.integers(1, 300),
+    scale=st.integers(2, 4),
+    reach=st.integers(0, 40),
+    unit=st.sampled_from([1, 8, 16]),
+    data=st.data(),
+)
+def test_a_tiles_part_of_the_small_image_has_its_windows(size, scale, reach, unit, data):
+    length = data.draw(st.integers(1, scale * size))
+    start = data.draw(st.integers(0, scale * size - length))
+    found = part(slice(start, start + length), size, scale, reach, unit)
+    assert 0 <= found.start <= max(0, start // scale - reach)
+    assert min(size, -(-(start + length) // scale) + reach) <= found.stop <= size
+    assert found.start % unit == 0 and (size - found.stop) % unit == 0
+    first = part(slice(0, length), size, scale, reach, unit)
+    assert found.stop - found.start == first.stop - first.start  # one shape for all tiles
+
+
+def test_tiles_see_the_windows_that_the_whole_image_has(make, random_params):
+    network = networks.create("swinir_light", scale=2, features=8, groups=1, depth=1, heads=2)
+    params = random_params(network, gain=0.5)
+    restorer = make("window_restorer")
+    image, boxes = noise(150, 141, 3, dtype=np.float32), [(80, 90, 20, 20)]
+    chain = Chain(Upscale(network, params), Restore(*restorer), features=False)
+    upscaled, result = chain.upscale(image).image, chain(image, boxes)
+    assert result.tiles == 1
+    alone = Restore(*restorer)(upscaled, result.mask)  # of what the whole image was upscaled to
+    np.testing.assert_allclose(result.image, alone.image, atol=2e-5)

@@ -1,4 +1,4 @@
-"""The region of an image, whichever way it is said, and its tiles restored on the host.
+"""Restoring on the host: regions of images of any size, tile by tile.
 
 Images of any size pass through few compiled shapes: the tiles of :func:`jaxsr.tiling.cover.plan`. Where
 the image was upscaled, each tile's features are computed anew, from as much of the small image as they
@@ -7,27 +7,30 @@ depend on: to keep those of a whole image would take many times its memory.
 
 import copy
 import functools
+import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, PartitionSpec
 from jaxtyping import Array, Float, Int, Shaped
 
 from jaxsr.errors import UserError
 from jaxsr.image.pictures import Colour, Mask, rgb, stored
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import PATCH, features_at
-from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions import masks
 from jaxsr.regions.restore import Restorer, apply, write_back
 from jaxsr.tiling import cover
 from jaxsr.tiling.geometry import Tile
-from jaxsr.tiling.runner import OutOfMemory, memory_errors, one_ahead
+from jaxsr.tiling.runner import OutOfMemory, Runner
 from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE
 
+log = logging.getLogger("jaxsr")
+
+Params = dict[str, Any]
 Source = Shaped[np.ndarray, "_ _ c"]  # gray or RGB of another size
 INTERPOLATION = 2  # pixels of the small image around it that a position's features are a mean of
 
@@ -38,6 +41,7 @@ class TiledRestorer:
     Attributes:
       network: the restorer.
       upscaler: of the images it is given, whose features it takes; None: they come as they are.
+      scale: the upscaler's; 1 without one.
     """
 
     def __init__(
@@ -50,18 +54,27 @@ class TiledRestorer:
         features: bool = True,
         devices: Sequence[jax.Device] = (),
     ):
-        """``features``: whether the restorer is given those of the upscaler. ``devices``: all local ones."""
+        """Places the parameters on ``devices``: all local ones unless told.
+
+        Args:
+          features: whether the restorer is given those of the upscaler.
+        """
         self.network = network
         self.upscaler = upscaler
         self.scale = upscaler.scale if upscaler else 1
         self._features = features
-        self._devices = list(devices) or jax.local_devices()
-        self._params = {"restore": params, "upscale": upscaler_params}
-        self._known: set[tuple[int, int]] = set()
-        self._run = functools.cache(self._shared)
+        self._known: set[tuple[int, int]] = set()  # sides of tiles that are compiled
         if upscaler:
             known = upscaler.receptive_field is not None
             self._reach = (upscaler.receptive_field if known else BLEND) + INTERPOLATION
+        both = {"restore": params, "upscale": upscaler_params}
+        self._runner = Runner(self._of_tiles, both, devices)
+
+    def with_params(self, params: Params) -> "TiledRestorer":
+        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        other = copy.copy(self)
+        other._runner = self._runner.with_params(self._runner.params | {"restore": params})
+        return other
 
     def with_params(self, params: Params) -> "TiledRestorer":
         """Returns the same with other parameters of the restorer; what is compiled is shared."""
@@ -70,9 +83,10 @@ class TiledRestorer:
         return other
 
     def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
-        """The image with the region of ``mask`` restored, and how many tiles that took.
+        """Returns the image with the region of ``mask`` restored, and how many tiles that took.
 
-        Outside the region it is the same bit for bit.
+        Outside the region it is the same bit for bit. Where a batch does not fit into memory, one tile at
+        a time and smaller ones are tried.
 
         Args:
           image: gray or RGB of any type.
@@ -82,28 +96,29 @@ class TiledRestorer:
           UserError: memory does not suffice for the smallest tiles.
         """
         sides = [side for side in cover.SIDES if side % self.network.multiple == 0]
+        at_once = 4 * PIXELS_AT_ONCE
         while True:
             try:
-                return self._restored(image, source, mask, sides)
+                return self._restored(image, source, mask, sides, at_once)
             except OutOfMemory:
-                sides = sides[: len(sides) // 2]
+                sides, at_once = sides[: len(sides) // 2], 0
                 if not sides or sides[-1] <= 2 * self._margin:
                     raise UserError(
                         "not enough memory to restore even small tiles; close other programs"
                     ) from None
+                log.warning("tiles exceed the memory, trying those of %d pixels", sides[-1])
 
     @property
     def _margin(self) -> int:
-        """Of tiles: the restorer's, or the feather's width where that is more."""
+        """The margin of tiles in pixels: the restorer's, or the feather's width where that is more."""
         multiple = self.network.multiple
         return max(self.network.margin, -(-masks.WIDTH // multiple) * multiple)
 
     def _restored(
-        self, image: Colour, source: Source, mask: Mask, sides: Sequence[int]
+        self, image: Colour, source: Source, mask: Mask, sides: Sequence[int], at_once: int
     ) -> tuple[Colour, int]:
-        options = (
-            {} if self._devices[0].platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
-        )
+        """Does what :meth:`__call__` says, by tiles of ``sides``, ``at_once`` pixels on a device."""
+        options = {} if self._runner.platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
         plan = cover.plan(
             mask > masks.REGION,
             self.network.multiple,
@@ -113,44 +128,23 @@ class TiledRestorer:
             **options,
         )
         out = image.copy()
-        for batch, running in one_ahead(self._batches(plan, source, mask)):
-            with memory_errors():
-                results = np.asarray(running)
-            for tile, result in zip(batch, results, strict=False):  # the rest is padding
-                paste(out, image, mask, tile, result)
+        groups = [(plan, self._each(plan[0].shape, at_once))] if plan else []
+        for tile, result in self._runner.run(groups, functools.partial(self._inputs, source, mask)):
+            paste(out, image, mask, tile, result)
+            self._known.add(tile.shape)
         return out, len(plan)
 
-    def _batches(
-        self, plan: Sequence[Tile], source: Source, mask: Mask
-    ) -> Iterator[tuple[Sequence[Tile], Array]]:
-        """Tiles that run together, and their results while these are still computed."""
-        if not plan:
-            return
-        side = _length(plan[0].rows), _length(plan[0].cols)
-        each = self._each(side)
-        devices = len(self._devices) if len(plan) > each else 1
-        for start in range(0, len(plan), each * devices):
-            batch = plan[start : start + each * devices]
-            jobs = [self._inputs(source, mask, tile) for tile in batch]
-            jobs += jobs[-1:] * (each * devices - len(jobs))
-            with memory_errors():
-                running = self._run(devices)(self._params, *map(np.stack, zip(*jobs, strict=True)))
-            self._known.add(side)
-            yield batch, running
+    def _each(self, shape: tuple[int, int], at_once: int) -> int:
+        """Returns how many tiles a device takes at a time; CPUs gain nothing by more than one."""
+        return 1 if self._runner.platform == "cpu" else max(1, at_once // math.prod(shape))
 
-    def _each(self, side: tuple[int, int]) -> int:
-        """Tiles of a batch on one device; CPUs gain nothing by more."""
-        if self._devices[0].platform == "cpu":
-            return 1
-        return max(1, 4 * PIXELS_AT_ONCE // math.prod(side))
-
-    def _inputs(self, source: Source, mask: Mask, tile: Tile):
-        """What a device gets: the part of the source, the tile's mask, and where in the part it begins."""
+    def _inputs(self, source: Source, mask: Mask, tile: Tile) -> tuple[np.ndarray, ...]:
+        """Returns what the device gets: a part of the source, the tile's mask, its place in the part."""
         mask = cover.cut(mask, tile)[..., None]
         if self.upscaler is None:
             return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32)
         rows, cols = (
-            part(span, n, self.scale, self._reach)
+            part(span, n, self.scale, self._reach, self.upscaler.multiple)
             for span, n in zip((tile.rows, tile.cols), source.shape[:2], strict=True)
         )
         starts = [
@@ -159,22 +153,6 @@ class TiledRestorer:
         ]
         return rgb(source[rows, cols]), mask, np.array(starts, np.int32)
 
-    def _shared(self, count: int):
-        """The compiled function of batches that are shared by so many devices."""
-        mesh = jax.make_mesh(
-            (count,), ("tiles",), axis_types=(AxisType.Auto,), devices=self._devices[:count]
-        )
-        whole, shared = PartitionSpec(), PartitionSpec("tiles")
-        return jax.jit(
-            jax.shard_map(
-                self._of_tiles,
-                mesh=mesh,
-                in_specs=(whole, shared, shared, shared),
-                out_specs=shared,
-                check_vma=False,
-            )
-        )
-
     def _of_tiles(
         self,
         params: Params,
@@ -182,7 +160,7 @@ class TiledRestorer:
         mask: Float[Array, "b th tw 1"],
         starts: Int[Array, "b 2"],
     ) -> Float[Array, "b th tw 3"]:
-        """Tiles restored: a pure function."""
+        """Restores tiles: a pure function of parameters and what :meth:`_inputs` returns."""
         if self.upscaler is None:
             return apply(self.network, params["restore"], seen, mask)
         variables = {"params": params["upscale"]}
@@ -200,20 +178,29 @@ class TiledRestorer:
         return apply(self.network, params["restore"], x, mask, f)
 
 
-def part(span: slice, size: int, scale: int, reach: int) -> slice:
-    """Along one axis: what of a small image a tile of the large one depends on.
+def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice:
+    """Returns, along one axis, what of a small image a tile of the large one depends on.
 
-    It is of one length for all tiles of one, but never longer than the image.
+    All tiles of one length have parts of one length, never longer than the image. Parts start, and those
+    at the image's end stop, where windows of ``unit`` pixels do when the whole image is upscaled, so
+    that a network looks at the same windows.
+
+    Args:
+      span: of the tile, in pixels of the large image.
+      size: of the small image, in pixels.
+      reach: pixels of the small image beyond the tile.
     """
-    length = min(size, -(-_length(span) // scale) + 2 * reach + 1)
-    start = min(max(span.start // scale - reach, 0), size - length)
+    length = -(-_length(span) // scale) + 2 * reach + unit
+    length = min(size, length + (size - length) % unit)
+    start = max(span.start // scale - reach, 0) // unit * unit
+    start = min(start, size - length)
     return slice(start, start + length)
 
 
 def within(
     y: Float[Array, "h w c"], start: Int[Array, "2"], height: int, width: int
 ) -> Float[Array, "{height} {width} c"]:
-    """The tile that begins at ``start``, continued by the edge pixels where the image ends before it."""
+    """Cuts the tile that begins at ``start``, continued by edge pixels where the image ends before it."""
     rows, cols = (
         jnp.minimum(at + jnp.arange(n), end - 1)
         for at, n, end in zip(start, (height, width), y.shape[:2], strict=True)
