@@ -65,12 +65,6 @@ class Restore:
         other._tiled = self._tiled.with_params(other.params)
         return other
 
-    def with_params(self, params: Params) -> "Restore":
-        """Returns the same with other parameters; what is compiled is shared."""
-        other = copy.copy(self)
-        other.params, other._tiled = params, self._tiled.with_params(params)
-        return other
-
     def __call__(self, image: Image, roi: Roi = None) -> Result:
         """One image, restored where its region is and everywhere else as it was, bit for bit.
 

@@ -62,12 +62,6 @@ class Upscale:
         other.tiled = self.tiled.with_params(other.params)
         return other
 
-    def with_params(self, params: Params) -> "Upscale":
-        """Returns the same with other parameters; what is compiled is shared."""
-        other = copy.copy(self)
-        other.params, other.tiled = params, self.tiled.with_params(params)
-        return other
-
     def __call__(self, image: Image, tile: int | str = "auto") -> Result:
         """One image, or one array of images ``(b, h, w, c)``, upscaled.
 

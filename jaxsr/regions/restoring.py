@@ -76,12 +76,6 @@ class TiledRestorer:
         other._runner = self._runner.with_params(self._runner.params | {"restore": params})
         return other
 
-    def with_params(self, params: Params) -> "TiledRestorer":
-        """Returns the same with other parameters of the restorer; what is compiled is shared."""
-        other = copy.copy(self)
-        other._params = self._params | {"restore": params}
-        return other
-
     def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
         """Returns the image with the region of ``mask`` restored, and how many tiles that took.
 
