@@ -1,7 +1,7 @@
-"""Evaluates an upscaler or a codec on folders of originals.
+"""Evaluates upscalers, codecs, segmenters and restorers on folders of originals.
 
 ``python eval.py --config=configs/eval/sr.py --config.model=NAME --config.data=DIR[,DIR…]``; the
-config's file says what is measured and tells the rest (``configs/eval/codec.py`` for codecs).
+config's file says what is measured and has the options: ``sr.py``, ``codec.py`` and ``regions.py``.
 ``--workdir=DIR`` takes a training run's newest averaged parameters.
 """
 
@@ -11,7 +11,6 @@ from absl import flags
 from ml_collections import config_flags
 
 from jaxsr.cli import scripts
-from jaxsr.errors import UserError
 
 _DEFAULT = Path(__file__).parent / "configs/eval/sr.py"
 _CONFIG = config_flags.DEFINE_config_file(
@@ -33,8 +32,6 @@ def run(config, workdir: str = "") -> None:
     from jaxsr.evaluation import tasks  # after the flags: --help stays quick
     from jaxsr.training import checkpoints
 
-    if config.model and workdir:
-        raise UserError("say what to evaluate, by either --config.model or --workdir")
     weights = checkpoints.load_weights(workdir) if workdir else None
     tasks.run(config, weights, called=config.to_dict() | {"workdir": workdir})
 

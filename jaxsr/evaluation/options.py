@@ -1,4 +1,4 @@
-"""What the tasks share: which folders, which images of them, where results go."""
+"""The options that all tasks share: which folders, how many images, where results go."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from jaxsr.evaluation import originals
 
 
 def folders_of(data: str) -> list[str]:
-    """The folders named, separated by commas, each known to hold images before any work is done."""
+    """Returns the folders named, separated by commas; raises UserError where one has no images."""
     folders = folders_in(data)
     for folder in folders:
         originals.check_folder(folder)
@@ -15,7 +15,7 @@ def folders_of(data: str) -> list[str]:
 
 
 def folders_in(data: str) -> list[str]:
-    """The folders named, separated by commas."""
+    """Returns the folders named, separated by commas; raises UserError where there are none."""
     folders = [folder for folder in data.split(",") if folder]
     if not folders:
         raise UserError("no originals to evaluate on; give --config.data=DIR[,DIR…]")
@@ -23,14 +23,18 @@ def folders_in(data: str) -> list[str]:
 
 
 def limit_of(limit: int) -> int | None:
-    """How many images of each folder are taken; None for all."""
+    """Returns how many images of each folder are taken; None: all. Raises UserError below 0."""
     if limit < 0:
         raise UserError(f"config.limit is {limit}; give 0 for all images, or a number")
     return limit or None
 
 
 def check_output(path: str, option: str, suffix: str) -> None:
-    """Makes the folder that ``config.OPTION`` lies in; no path is no output."""
+    """Makes the folder of the file that ``config.OPTION`` names, if it names one.
+
+    Raises:
+      UserError: the folder cannot be made, or ``path`` is one.
+    """
     if not path:
         return
     make_folder(Path(path).parent)
@@ -39,11 +43,12 @@ def check_output(path: str, option: str, suffix: str) -> None:
 
 
 def path_for(path: str, name: str, count: int) -> Path:
-    """A file of ``count`` folders' results, or the one of the folder ``name``: ``FILE-FOLDER``."""
+    """Returns the file for the results of the folder ``name``: FILE, or FILE-NAME of several."""
     return Path(path) if count == 1 else Path(path).with_stem(f"{Path(path).stem}-{name}")
 
 
 def make_folder(path: Path) -> None:
+    """Makes a folder and those above it; raises UserError where it cannot."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -18,7 +18,7 @@ Images = str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]]
 
 
 def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
-    """(name, 8-bit pixels) one by one; a name is the path within the folder without suffix.
+    """Yields (name, 8-bit pixels); a name is the path within the folder without suffix.
 
     Raises:
       UserError: the folder is missing, or a file in it is damaged.
@@ -32,7 +32,7 @@ def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
 
 
 def named(folder: str | os.PathLike) -> dict[str, Path]:
-    """A folder's images by name: the path within the folder without suffix.
+    """Returns a folder's images by name: the path within the folder without suffix.
 
     Raises:
       UserError: the folder is missing.
@@ -48,7 +48,7 @@ def named(folder: str | os.PathLike) -> dict[str, Path]:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Whether there is something to evaluate on, before any work is done.
+    """Checks that there is something to evaluate on, before any work is done.
 
     Raises:
       UserError: the folder is missing, or there are no images in it.

@@ -1,4 +1,4 @@
-"""Curves as pictures: of rate and distortion, of precision and recall. Needs matplotlib (the extra ``plot``)."""
+"""Curves as pictures, drawn by matplotlib (the extra ``plot``): rate–distortion, precision–recall."""
 
 import io
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ BPP_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 def check_available() -> None:
-    """Raises UserError where matplotlib isn't installed, which says how to get it."""
+    """Raises UserError where matplotlib isn't installed; it says how to get it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -25,10 +25,10 @@ def check_available() -> None:
 def rate_distortion(
     title: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve] = ()
 ) -> bytes:
-    """PSNR over bits per pixel, as the bytes of a PNG file.
+    """Draws PSNR over bits per pixel; returns the bytes of a PNG file.
 
-    Measured curves are bold and have their points marked; published ones are thin, over the rates
-    and PSNRs of the measured ones. Rate is logarithmic: an equal saving is an equal distance.
+    Measured curves are bold, their points marked; published ones are thin, and shown as far as the
+    measured ones reach. Rate is logarithmic: an equal saving is an equal distance.
     """
     figure = _figure(10, 6.5)
     axes = figure.add_subplot(title=title, xlabel="bits per pixel (log)", ylabel="PSNR, RGB (dB)")
@@ -54,8 +54,8 @@ def rate_distortion(
     return _png(figure)
 
 
-def precision_recall(title: str, results: Sequence[saliency.Result]) -> bytes:
-    """Precision over recall at all thresholds, as the bytes of a PNG file; a dot where Fβ is largest."""
+def precision_recall(title: str, results: Sequence[saliency.MaskScores]) -> bytes:
+    """Draws precision over recall, a dot where Fβ is largest; returns the bytes of a PNG file."""
     figure = _figure(6.5, 6)
     axes = figure.add_subplot(title=title, xlabel="recall", ylabel="precision")
     for i, result in enumerate(results):

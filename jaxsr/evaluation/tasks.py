@@ -1,4 +1,4 @@
-"""What ``eval.py`` does, a module a task: reads a config, measures, prints tables, writes files."""
+"""The tasks of ``eval.py``: each reads a config, measures, prints tables and writes files."""
 
 from typing import Any
 

@@ -8,9 +8,9 @@ import sys
 import pytest
 from PIL import Image
 
-from jaxsr.evaluation import plot, report
-from jaxsr.evaluation.codecs import report as rate_report
-from jaxsr.evaluation.codecs.protocol import Curve, Measurement, Point
+from jaxsr.evaluation import plot
+from jaxsr.evaluation.codecs import report
+from jaxsr.evaluation.codecs.protocol import MeasuredCurve, Measurement, Point
 from jaxsr.evaluation.codecs.published import PublishedCurve
 
 
@@ -23,7 +23,7 @@ def curve(name, bpps, psnrs):
             "bc": Measurement(2000, 2 * bpp, psnr + 2, 0.9, 0.03, 0.04),
         }
         points.append(Point(quality, images))
-    return Curve(name, tuple(points), "made up")
+    return MeasuredCurve(name, tuple(points), "made up")
 
 
 NET = curve("net", (0.1, 0.4), (28.0, 34.0))
@@ -33,7 +33,7 @@ FAR = PublishedCurve("far", (1.0, 2.0), (50.0, 60.0))
 
 
 def test_the_table_has_the_means_of_every_codec_at_every_quality():
-    lines = rate_report.table("Set", [NET, JPEG]).splitlines()
+    lines = report.table("Set", [NET, JPEG]).splitlines()
     assert lines[0] == "Set, images: 2"
     assert lines[3].split() == ["net", "1", "mean", "1500", "0.1500", "29.000", "–", "20.0", "30.0"]
     assert [line.split()[:2] for line in lines[3:]] == [
@@ -44,7 +44,7 @@ def test_the_table_has_the_means_of_every_codec_at_every_quality():
 
 
 def test_the_table_has_every_image_on_demand():
-    lines = rate_report.table("Set", [NET], each_image=True).splitlines()
+    lines = report.table("Set", [NET], each_image=True).splitlines()
     assert [line.split()[2] for line in lines[3:]] == ["a", "bc", "mean"] * 2
     assert lines[4].split() == [
         "net",
@@ -60,7 +60,7 @@ def test_the_table_has_every_image_on_demand():
 
 
 def test_deltas_are_against_the_anchor_alone_and_say_over_which_range():
-    lines = rate_report.delta_table(JPEG, [NET, JPEG], [VTM, FAR]).splitlines()
+    lines = report.delta_table(JPEG, [NET, JPEG], [VTM, FAR]).splitlines()
     assert [line.split() for line in lines[2:]] == [
         ["net", "-50.0", "%", "+3.00", "dB", "29.0–35.0", "dB"],
         ["-" * len(lines[1])],
@@ -70,7 +70,7 @@ def test_deltas_are_against_the_anchor_alone_and_say_over_which_range():
 
 
 def test_every_measured_codec_is_held_against_every_published_one():
-    lines = rate_report.published_table([NET, JPEG], [VTM, FAR]).splitlines()
+    lines = report.published_table([NET, JPEG], [VTM, FAR]).splitlines()
     assert lines[0].split()[-2:] == ["net", "JPEG"]
     assert [line.split() for line in lines[2:]] == [
         ["VTM", "+58.7", "%", "+217.5", "%"],
@@ -80,17 +80,15 @@ def test_every_measured_codec_is_held_against_every_published_one():
 
 def test_the_measured_curve_of_a_name_goes_before_the_published_one():
     published = PublishedCurve("JPEG", (1.0,), (30.0,))
-    assert rate_report.find("JPEG", [NET, JPEG], [published]) is JPEG
-    assert rate_report.find("VTM", [NET], [published, VTM]) is VTM
-    assert rate_report.find("", [NET], []) is None
+    assert report.find("JPEG", [NET, JPEG], [published]) is JPEG
+    assert report.find("VTM", [NET], [published, VTM]) is VTM
+    assert report.find("", [NET], []) is None
 
 
 def test_json_has_every_image_and_is_valid_where_figures_are_none(tmp_path):
-    exact = Curve("exact", (Point(1, {"a": Measurement(9, 1.0, math.inf, 1.0, 0.1, 0.1)}),))
+    exact = MeasuredCurve("exact", (Point(1, {"a": Measurement(9, 1.0, math.inf, 1.0, 0.1, 0.1)}),))
     sets = {"some/Set": [NET, JPEG], "other": [exact, JPEG]}
-    report.save_json(
-        tmp_path / "rd.json", rate_report.as_json(sets, [VTM, FAR], "JPEG", {"model": "m"})
-    )
+    report.save_json(tmp_path / "rd.json", report.as_json(sets, [VTM, FAR], "JPEG", {"model": "m"}))
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")

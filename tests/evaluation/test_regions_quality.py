@@ -9,12 +9,12 @@ import skimage.data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from jaxsr import codec
-from jaxsr.evaluation.regions import quality as region_quality
+from jaxsr.evaluation.regions import quality
 from jaxsr.evaluation.regions.quality import DEGRADATIONS, compare, evaluate, generator
 from jaxsr.image.resize import imresize_uint8
 
 PHOTO = skimage.data.astronaut()[20:116, 170:290]
-MASK = region_quality.centred_box(PHOTO)
+MASK = quality.centred_box(PHOTO)
 
 
 def noisy(where):
@@ -41,22 +41,22 @@ def test_over_the_whole_image_the_figures_are_those_of_scikit_image():
 
 def test_inside_and_outside_count_their_own_pixels():
     output = noisy(MASK)
-    quality = compare(output, PHOTO, MASK)
+    measured = compare(output, PHOTO, MASK)
     error = (output.astype(float) - PHOTO)[MASK]
-    assert quality["inside"].psnr == pytest.approx(10 * math.log10(255**2 / np.mean(error**2)))
-    assert quality["outside"].psnr == math.inf
-    assert quality["outside"].ssim < 1  # windows reach across the outline
+    assert measured["inside"].psnr == pytest.approx(10 * math.log10(255**2 / np.mean(error**2)))
+    assert measured["outside"].psnr == math.inf
+    assert measured["outside"].ssim < 1  # windows reach across the outline
     shares = MASK.mean(), MASK[5:-5, 5:-5].mean()
-    mse = 10 ** (-quality["inside"].psnr / 10) * shares[0]
-    assert quality["whole"].psnr == pytest.approx(-10 * math.log10(mse))
-    both = shares[1] * quality["inside"].ssim + (1 - shares[1]) * quality["outside"].ssim
-    assert quality["whole"].ssim == pytest.approx(both, abs=1e-6)
+    mse = 10 ** (-measured["inside"].psnr / 10) * shares[0]
+    assert measured["whole"].psnr == pytest.approx(-10 * math.log10(mse))
+    both = shares[1] * measured["inside"].ssim + (1 - shares[1]) * measured["outside"].ssim
+    assert measured["whole"].ssim == pytest.approx(both, abs=1e-6)
 
 
 def test_a_place_without_pixels_has_no_figures():
-    quality = compare(noisy(MASK), PHOTO, np.ones_like(MASK))
-    assert math.isnan(quality["outside"].psnr) and math.isnan(quality["outside"].ssim)
-    assert quality["inside"] == quality["whole"]
+    measured = compare(noisy(MASK), PHOTO, np.ones_like(MASK))
+    assert math.isnan(measured["outside"].psnr) and math.isnan(measured["outside"].ssim)
+    assert measured["inside"] == measured["whole"]
 
 
 def test_gains_are_restored_minus_global_in_every_place():

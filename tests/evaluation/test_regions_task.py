@@ -137,6 +137,10 @@ def test_a_run_is_measured_as_what_it_trained(photos, tiny_segmenter, tiny_resto
     assert None not in regions.stages(both, segmenter)
     with pytest.raises(ValueError, match=r"either --config.restorer or --workdir"):
         regions.stages(both, restorer)
+    found = configured(model=str(tiny_segmenter))  # a run's restorer, on what it finds
+    assert None not in regions.stages(found, restorer)
+    with pytest.raises(ValueError, match=r"either --config.model or --workdir"):
+        regions.stages(found, segmenter)
     with pytest.raises(ValueError, match="'span', which is no segmenter and no restorer"):
         regions.stages(configured(), Weights("span", {}, {}))
 
@@ -150,6 +154,17 @@ def test_without_masks_the_region_is_the_segmenters_or_a_box(photos):
             assert mask.mean() == share
     nothing = lambda image: np.zeros(image.shape[:2], np.float32)  # noqa: E731
     assert [mask.mean() for *_, mask in restorers.regions(images, nothing)] == [0.25, 0.25]
+
+
+def test_a_folder_without_masks_beside_one_with_some_is_named(
+    script, photos, tiny_segmenter, tmp_path, capsys
+):
+    images = str(photos / "images")
+    config = configured(model=str(tiny_segmenter), data=f"{photos},{images}", limit=1)
+    config.out = str(tmp_path / "out.json")
+    script.run(config)
+    assert f"{images}: no masks/ beside images/" in capsys.readouterr().out
+    assert len(json.loads(Path(config.out).read_text())["sets"]) == 1
 
 
 def test_what_does_not_go_together_is_refused(script, photos, tiny_segmenter, tmp_path):

@@ -3,13 +3,23 @@
 import json
 import math
 
-from jaxsr.evaluation import report
-from jaxsr.evaluation.upscalers.protocol import Result, Row, Score
+from jaxsr.evaluation.report import save_json
+from jaxsr.evaluation.upscalers import report
+from jaxsr.evaluation.upscalers.protocol import ImageScores, UpscalerScores, YScore
 
-BICUBIC = Score(20.0, 0.5)
-PLAIN = Result(4, (Row("a", Score(30.0, 0.9), BICUBIC), Row("bc", Score(31.5, 0.8), BICUBIC)), 1.5)
-WITH_IDENTICAL = Result(
-    2, (Row("same", Score(math.inf, 1.0), BICUBIC), Row("other", Score(30.0, 0.9), BICUBIC)), 1.5
+BICUBIC = YScore(20.0, 0.5)
+PLAIN = UpscalerScores(
+    4,
+    (ImageScores("a", YScore(30.0, 0.9), BICUBIC), ImageScores("bc", YScore(31.5, 0.8), BICUBIC)),
+    1.5,
+)
+WITH_IDENTICAL = UpscalerScores(
+    2,
+    (
+        ImageScores("same", YScore(math.inf, 1.0), BICUBIC),
+        ImageScores("other", YScore(30.0, 0.9), BICUBIC),
+    ),
+    1.5,
 )
 
 
@@ -31,13 +41,13 @@ def test_an_identical_image_is_pointed_out():
     assert text.endswith(
         "1 of 2 images are identical to their originals; mean of the others: 30.000 dB"
     )
-    alone = Result(2, WITH_IDENTICAL.rows[:1], 0.1)
+    alone = UpscalerScores(2, WITH_IDENTICAL.rows[:1], 0.1)
     assert report.table("Set", alone).endswith("1 of 1 images are identical to their originals")
 
 
 def test_json_is_valid_though_a_decibel_is_infinite(tmp_path):
     written = report.as_json({"some/Set": WITH_IDENTICAL, "other": PLAIN}, {"model": "m"})
-    report.save_json(tmp_path / "metrics.json", written)
+    save_json(tmp_path / "metrics.json", written)
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")

@@ -19,7 +19,7 @@ Values = Sequence | Float[np.ndarray, "_"]  # a number for each point of a curve
 
 @runtime_checkable
 class Curve(Protocol):
-    """A codec's mean rates (bits per pixel) and mean PSNRs (dB), measured here or published."""
+    """Mean rates (bits per pixel) and mean PSNRs (dB) of a codec, measured here or published."""
 
     name: str
     bpp: Sequence[float]
@@ -28,8 +28,16 @@ class Curve(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Delta:
-    """A curve against an anchor: :func:`bd_rate` in percent, :func:`bd_psnr` in dB, and the PSNRs
-    that both reach, over which the former is averaged (None: they share none)."""
+    """How far a curve lies from an anchor.
+
+    Attributes:
+      name: the curve's.
+      anchor: the name of what it is compared with.
+      rate: :func:`bd_rate`, in percent.
+      psnr: :func:`bd_psnr`, in dB.
+      shared: lowest and highest PSNR that both reach, over which ``rate`` is averaged; None: they
+        share none.
+    """
 
     name: str
     anchor: str
@@ -39,28 +47,28 @@ class Delta:
 
 
 def delta(curve: Curve, anchor: Curve) -> Delta:
-    """How far ``curve`` lies from ``anchor``."""
+    """Returns how far ``curve`` lies from ``anchor``."""
     points = curve.bpp, curve.psnr, anchor.bpp, anchor.psnr
     shared = shared_range(curve.psnr, anchor.psnr)
     return Delta(curve.name, anchor.name, bd_rate(*points), bd_psnr(*points), shared)
 
 
 def bd_rate(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Values) -> float:
-    """Mean change of the rate against the anchor's at equal PSNR, in percent; below 0 is better.
+    """Returns the mean change of the rate at equal PSNR, in percent; below 0 is better.
 
     Log-rate is interpolated over PSNR; the difference is averaged over the PSNRs that both reach.
 
     Args:
-      rates: of one curve's points, in any unit (bits per pixel), above 0.
-      psnrs: in dB, one for each rate; points of infinite PSNR (exact copies) are left out.
-      anchor_rates: of the curve to compare with.
-      anchor_psnrs: of the curve to compare with.
+      rates: a curve's rates in any unit (such as bits per pixel), above 0.
+      psnrs: a PSNR in dB for each rate; points of infinite PSNR (exact copies) are left out.
+      anchor_rates: the rates of the curve to compare with.
+      anchor_psnrs: its PSNRs.
 
     Returns:
-      A percentage, or ``nan`` where the curves share no range of PSNR, as those of one point do.
+      A percentage, or ``nan`` where the curves share no range of PSNR, as curves of one point.
 
     Raises:
-      UserError: rates and PSNRs differ in number, or there are values that cannot be.
+      UserError: rates and PSNRs differ in number, a rate is not above 0, or a PSNR is no number.
     """
     curve, anchor = _points(rates, psnrs), _points(anchor_rates, anchor_psnrs)
     difference = _mean_difference(
@@ -70,10 +78,10 @@ def bd_rate(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Va
 
 
 def bd_psnr(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Values) -> float:
-    """Mean gain of PSNR over the anchor's at equal rate, in dB; above 0 is better.
+    """Returns the mean gain of PSNR at equal rate, in dB; above 0 is better.
 
     PSNR is interpolated over log-rate; the difference is averaged over the rates that both reach.
-    For the rest see :func:`bd_rate`.
+    Arguments, ``nan`` and errors are those of :func:`bd_rate`.
     """
     curve, anchor = _points(rates, psnrs), _points(anchor_rates, anchor_psnrs)
     return _mean_difference(
@@ -82,7 +90,7 @@ def bd_psnr(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Va
 
 
 def shared_range(a: Values, b: Values) -> tuple[float, float] | None:
-    """Lowest and highest finite value that both series reach, or None."""
+    """Returns the lowest and the highest finite value that both series reach, or None."""
     a, b = (np.asarray(x, np.float64) for x in (a, b))
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if not (a.size and b.size):
@@ -95,7 +103,7 @@ Points = tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]
 
 
 def _points(rates: Values, psnrs: Values) -> Points:
-    """Log-rates and PSNRs of the points of finite PSNR."""
+    """Returns log-rates and PSNRs of the points of finite PSNR."""
     rates, psnrs = np.asarray(rates, np.float64), np.asarray(psnrs, np.float64)
     if rates.shape != psnrs.shape:
         raise UserError(f"a curve needs a PSNR for each rate, got {psnrs.size} for {rates.size}")
@@ -108,13 +116,13 @@ def _points(rates: Values, psnrs: Values) -> Points:
 
 
 def _knots(*, over: np.ndarray, of: np.ndarray, best) -> Points:
-    """The points in order of ``over``; where several share it, the best value of ``of``."""
+    """Returns the points in the order of ``over``; of those that share it, the best ``of``."""
     x = np.unique(over)
     return x, np.array([best(of[over == value]) for value in x])
 
 
 def _mean_difference(curve: Points, anchor: Points) -> float:
-    """Mean of curve − anchor over the range of x that both cover; nan where there is none."""
+    """Returns the mean of curve − anchor over the x that both cover; nan where there is none."""
     shared = shared_range(curve[0], anchor[0])
     if shared is None:
         return float("nan")

@@ -1,7 +1,7 @@
 """JPEG, WebP, AVIF and JPEG XL as codecs to measure beside a learned one.
 
-Each is set as a careful user would: no metadata, 8 bits, and the library's own choice wherever
-nothing is said here, the number of threads among them.
+Each is set as a careful user sets it: no metadata, 8 bits, and the library's own default for all else,
+the number of threads included.
 """
 
 import io
@@ -17,7 +17,7 @@ from jaxsr.evaluation.codecs.protocol import Codec, Pixels
 
 
 def create(key: str) -> Codec:
-    """One of :data:`CODECS` by its key.
+    """Returns one of :data:`CODECS` by its key.
 
     Raises:
       UserError: there is no such codec, or the installed libraries are built without it.
@@ -34,22 +34,22 @@ def create(key: str) -> Codec:
 
 
 def jpeg() -> Codec | None:
-    """Pillow's libjpeg: chroma at half size (4:2:0, its default), Huffman tables made to measure."""
+    """Returns Pillow's libjpeg: chroma at half size (4:2:0, its default), optimised Huffman tables."""
     return _pillow("JPEG", "jpg", range(1, 101), optimize=True, subsampling="4:2:0")
 
 
 def webp() -> Codec | None:
-    """Pillow's libwebp: lossy, method 6, its slowest and best. Gray comes back as RGB."""
+    """Returns Pillow's libwebp: lossy, method 6, its slowest and best. Gray comes back as RGB."""
     return _pillow("WebP", "webp", range(101), method=6)
 
 
 def avif() -> Codec | None:
-    """Pillow's libavif (in Pillow from 11.3): its default speed 6, chroma at half size (4:2:0)."""
+    """Returns Pillow's libavif (from 11.3): its default speed 6, chroma at half size (4:2:0)."""
     return _pillow("AVIF", "avif", range(101), speed=6)
 
 
 def jpeg_xl() -> Codec | None:
-    """imagecodecs' libjxl: effort 7; its quality, which it turns into a distance (90 is 1.0)."""
+    """Returns imagecodecs' libjxl: effort 7; it makes a distance of the quality (of 90, 1.0)."""
     if not imagecodecs.JPEGXL.available:
         return None
 
@@ -66,7 +66,7 @@ CODECS: dict[str, Callable[[], Codec | None]] = {
     "avif": avif,
     "jpeg_xl": jpeg_xl,
 }
-"""The codecs by key; a factory gives None where the installed libraries are built without it."""
+"""Makes the codecs, by key; None where the installed libraries are built without one."""
 
 
 def _pillow(name: str, feature: str, qualities: range, **options) -> Codec | None:
@@ -88,5 +88,5 @@ def _pillow(name: str, feature: str, qualities: range, **options) -> Codec | Non
 
 
 def _without_one(pixels: Pixels) -> np.ndarray:
-    """Gray as (h, w), as the libraries want it."""
+    """Returns gray as (h, w), as the libraries want it."""
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels

@@ -1,4 +1,4 @@
-"""The project's own codec, to be measured like any other."""
+"""The project's own codec, to be measured as the others are."""
 
 from jaxsr import codec
 from jaxsr.codec.model import Model
@@ -6,7 +6,11 @@ from jaxsr.evaluation.codecs.protocol import Codec
 
 
 def learned(name: str, model: Model, mode: str = "full") -> Codec:
-    """A loaded model as a codec of qualities 1 to 100, under ``name``; see :func:`codec.encode`."""
+    """Returns a loaded model as a codec called ``name``, of qualities 1 to 100.
+
+    Args:
+      mode: "full", "half" or "auto"; see :func:`jaxsr.codec.encode`.
+    """
     notes = [f"{key}: {value}" for key, value in model.notes.items()]
     return Codec(
         name,

@@ -1,8 +1,8 @@
 """Rate and distortion as the compression field measures them: whole files, 8-bit RGB.
 
-One image's way through the protocol is :func:`measure`: encode, count the bytes, decode, compare.
-:func:`evaluate` takes any codecs over a set of images that way, each at its own list of qualities;
-what comes out is a :class:`Curve` for each.
+:func:`measure` takes an image through the protocol: encode, count the bytes, decode, compare.
+:func:`evaluate` does so with all images of a set and any codecs, each at its own qualities; every codec
+gets a :class:`MeasuredCurve`.
 """
 
 import dataclasses
@@ -24,15 +24,15 @@ Pixels = UInt8[np.ndarray, "h w _"]  # the last is 1 (gray) or 3 (RGB)
 
 @dataclasses.dataclass(frozen=True)
 class Codec:
-    """What is measured: a pair of functions, whatever is behind them.
+    """A codec to be measured: a pair of functions, whatever is behind them.
 
     Attributes:
-      name: what to call it in tables.
+      name: its name in tables.
       encode: (pixels, quality) → the bytes of the complete file.
       decode: those bytes → 8-bit pixels of that size, (h, w) or (h, w, c); gray may come back as RGB.
       qualities: those there are; the higher, the more bytes.
       about: versions and settings, for the report.
-      compiles: whether a first call may be slow because something is compiled. Every call is then
+      compiles: whether a first call may be slow because it compiles something. Every call is then
         made twice, and the second is timed: what is compiled depends on the size of the image, and
         for some codecs on that of the file.
     """
@@ -47,10 +47,10 @@ class Codec:
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """One image at one quality.
+    """The figures of one image at one quality.
 
     Attributes:
-      bytes: of the complete file; a mean may have a fraction.
+      bytes: size of the complete file; a mean may have a fraction.
       bpp: 8 × bytes / pixels of the original.
       psnr: of 8-bit RGB, in dB; ``inf`` if the copy is exact.
       ms_ssim: of 8-bit RGB; ``nan`` for images too small for it (a side under 161 pixels).
@@ -68,7 +68,7 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A set of images at one quality: the measurements by the images' names."""
+    """The measurements of a set of images at one quality, by the images' names."""
 
     quality: int
     images: Mapping[str, Measurement]
@@ -80,8 +80,8 @@ class Point:
 
 
 @dataclasses.dataclass(frozen=True)
-class Curve:
-    """A codec on a set of images, a point for each quality."""
+class MeasuredCurve:
+    """The points of a codec on a set of images, one for each quality."""
 
     name: str
     points: tuple[Point, ...]
@@ -99,7 +99,7 @@ class Curve:
 
 
 def mean(measurements: Sequence[Measurement]) -> Measurement:
-    """Mean of each figure; a ``nan`` or ``inf`` among the images shows in the mean."""
+    """Returns the mean of each figure; a ``nan`` or ``inf`` among the images shows in it."""
     figures = np.mean([dataclasses.astuple(each) for each in measurements], axis=0)
     return Measurement(*figures.tolist())
 
@@ -110,18 +110,18 @@ def evaluate(
     *,
     limit: int | None = None,
     picture: Callable[[str, str, int, Pixels], None] | None = None,
-) -> list[Curve]:
+) -> list[MeasuredCurve]:
     """Measures codecs, each at its own qualities, on the same images.
 
     Args:
       codecs: each with the qualities to measure it at.
       images: a folder, or (name, uint8 image) pairs; gray or RGB, transparency is left out.
-      limit: only the first so many images.
+      limit: how many images are taken, the first ones; None: all.
       picture: called with every reconstruction: image's name, codec's name, quality, 8-bit pixels.
 
     Raises:
-      UserError: a codec has no such quality or gives another size than it was given, or there are
-        no images.
+      UserError: a codec has no such quality or returns an image of another size than it was given, or
+        there are no images.
     """
     for codec, qualities in codecs:
         check_qualities(codec, qualities)
@@ -137,16 +137,16 @@ def evaluate(
     if codecs and not measured:
         raise UserError("no images to evaluate on")
     return [
-        Curve(codec.name, tuple(Point(q, measured[i, q]) for q in qualities), codec.about)
+        MeasuredCurve(codec.name, tuple(Point(q, measured[i, q]) for q in qualities), codec.about)
         for i, (codec, qualities) in enumerate(codecs)
     ]
 
 
 def check_qualities(codec: Codec, qualities: Sequence[int]) -> None:
-    """Whether a codec has these qualities: some, all in its range.
+    """Checks that there are qualities, all of them in a codec's range.
 
     Raises:
-      UserError: it hasn't.
+      UserError: there are none, or the codec has not this one.
     """
     accepted = (
         f"{codec.name} takes whole numbers from {codec.qualities[0]} to {codec.qualities[-1]}"
@@ -159,7 +159,7 @@ def check_qualities(codec: Codec, qualities: Sequence[int]) -> None:
 
 
 def measure(codec: Codec, original: Pixels, quality: int) -> tuple[Measurement, Pixels]:
-    """One image through one codec, and its reconstruction.
+    """Measures a codec on one image; returns the figures and the reconstruction.
 
     Raises:
       UserError: the reconstruction isn't 8-bit pixels of the original's size.
@@ -185,7 +185,7 @@ def _with_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def compare(name: str, output: np.ndarray, original: Pixels) -> tuple[float, float]:
-    """PSNR in dB and MS-SSIM of 8-bit RGB; gray counts as RGB. See :class:`Measurement`."""
+    """Returns PSNR in dB and MS-SSIM of 8-bit RGB; gray counts as RGB. See :class:`Measurement`."""
     if output.dtype != np.uint8 or output.shape[:2] != original.shape[:2]:
         raise UserError(
             f"{name}: decoding gave {output.dtype} of {output.shape} for an 8-bit original of"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from jaxsr.errors import UserError
 
 COLUMNS = ("file", "codec", "q", "bpp", "psnr_rgb_db", "ms_ssim_rgb", "enc_s", "dec_s")
-"""What a table of curves may have; :data:`NEEDED` is what it must."""
+"""The columns that a table of curves may have; :data:`NEEDED` are those that it must."""
 NEEDED = ("codec", "bpp", "psnr_rgb_db")
 
 BPP_TOLERANCE, PSNR_TOLERANCE = 0.002, 0.1  # relative; dB: the same codec, measured twice
@@ -25,18 +25,18 @@ class PublishedCurve:
 
 
 def read(path: str | os.PathLike, names: Sequence[str] = ()) -> list[PublishedCurve]:
-    """The curves of a CSV file: a point a line, with a header of :data:`COLUMNS` in any order.
+    """Reads the curves of a CSV file: a point a line, with a header of :data:`COLUMNS` in any order.
 
-    Lines of one ``codec`` and ``file`` are a curve. Those without PSNR are left out, and what their
-    ``file`` calls tuned for MS-SSIM, whose PSNR says nothing. Of several curves of one name the
-    first counts. Without ``names`` a curve equal to an earlier one but for its name (the same codec,
-    measured again) is left out too.
+    Lines of one ``codec`` and ``file`` are a curve. Left out are lines without PSNR and curves whose
+    ``file`` says that they are tuned for MS-SSIM: their PSNR says nothing. Of several curves of one
+    name the first counts. Without ``names`` a curve is left out too that equals an earlier one but for
+    its name: the same codec, measured again.
 
     Args:
-      names: the codecs to take, in this order; empty: all.
+      names: the codecs to take, in this order; none: all.
 
     Raises:
-      UserError: the file cannot be read, is no such table, or has no curve of a name asked for.
+      UserError: the file cannot be read or is no such table, or it has no curve of such a name.
     """
     curves = {}
     for (name, file), points in _points(path).items():
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike, names: Sequence[str] = ()) -> list[PublishedCu
 
 
 def _points(path: str | os.PathLike) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """(bpp, PSNR) of every line that has a PSNR, by codec and file."""
+    """Returns (bpp, PSNR) of every line that has a PSNR, by codec and file."""
     points: dict[tuple[str, str], list[tuple[float, float]]] = {}
     try:
         with open(path, newline="", encoding="utf-8") as file:

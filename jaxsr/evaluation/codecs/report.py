@@ -1,4 +1,4 @@
-"""Rate–distortion measurements as people read them (tables) and as programs do (JSON)."""
+"""Codecs' measurements as people read them (tables) and as programs do (JSON)."""
 
 import dataclasses
 import importlib.metadata
@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jaxsr.evaluation import report
 from jaxsr.evaluation.codecs import bd
-from jaxsr.evaluation.codecs.protocol import Curve, Measurement, Point
+from jaxsr.evaluation.codecs.protocol import MeasuredCurve, Measurement, Point
 from jaxsr.evaluation.codecs.published import PublishedCurve
+from jaxsr.evaluation.report import aligned, envelope, names_of, number
 
 PROTOCOL = (
     "bpp of the complete file; PSNR and MS-SSIM of 8-bit RGB, the mean over images; wall-clock"
@@ -18,14 +18,14 @@ PROTOCOL = (
 COLUMNS = ("codec", "quality", "image", "bytes", "bpp", "PSNR", "MS-SSIM", "enc ms", "dec ms")
 
 
-def table(title: str, curves: Sequence[Curve], each_image: bool = False) -> str:
-    """The mean of every codec at every quality as aligned text; before it, on demand, each image."""
+def table(title: str, curves: Sequence[MeasuredCurve], each_image: bool = False) -> str:
+    """Returns the mean of every codec at every quality as aligned text, on demand after each image's."""
     groups = [
         [row for point in curve.points for row in _rows(curve.name, point, each_image)]
         for curve in curves
     ]
     images = len(curves[0].points[0].images)
-    return f"{title}, images: {images}\n{report.aligned(COLUMNS, groups, texts=(0, 2))}"
+    return f"{title}, images: {images}\n{aligned(COLUMNS, groups, texts=(0, 2))}"
 
 
 def _rows(name: str, point: Point, each_image: bool) -> Iterator[list[str]]:
@@ -43,13 +43,13 @@ def _cells(m: Measurement) -> list[str]:
 def delta_table(
     anchor: bd.Curve, curves: Sequence[bd.Curve], published: Sequence[bd.Curve] = ()
 ) -> str:
-    """Every curve against one anchor: BD-rate, BD-PSNR, and the PSNRs they are averaged over."""
+    """Returns every curve against one anchor: BD-rate, BD-PSNR, and the PSNRs averaged over."""
     header = (f"against {anchor.name}", "BD-rate", "BD-PSNR", "over PSNR")
     groups = [
         [_delta_row(bd.delta(curve, anchor)) for curve in group if curve is not anchor]
         for group in (curves, published)
     ]
-    return report.aligned(header, groups)
+    return aligned(header, groups)
 
 
 def _delta_row(delta: bd.Delta) -> list[str]:
@@ -59,14 +59,14 @@ def _delta_row(delta: bd.Delta) -> list[str]:
     return [delta.name, _percent(delta.rate), _decibel(delta.psnr), f"{low:.1f}–{high:.1f} dB"]
 
 
-def published_table(curves: Sequence[Curve], published: Sequence[PublishedCurve]) -> str:
-    """BD-rates of the measured codecs, a column each, against every published curve, a line each."""
+def published_table(curves: Sequence[MeasuredCurve], published: Sequence[PublishedCurve]) -> str:
+    """Returns BD-rates: a column for each measured codec, a line for each published one."""
     header = ("BD-rate against published", *(curve.name for curve in curves))
     rows = [
         [anchor.name, *(_percent(bd.delta(curve, anchor).rate) for curve in curves)]
         for anchor in published
     ]
-    return report.aligned(header, [rows])
+    return aligned(header, [rows])
 
 
 def _percent(value: float) -> str:
@@ -78,26 +78,26 @@ def _decibel(value: float) -> str:
 
 
 def find(name: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve]) -> bd.Curve | None:
-    """The curve of this name, the measured one where a published one has it too; else None."""
+    """Returns the curve of this name, the measured one if a published one has it too, or None."""
     return next((curve for curve in (*curves, *published) if curve.name == name), None)
 
 
 def as_json(
-    sets: Mapping[str, Sequence[Curve]],
+    sets: Mapping[str, Sequence[MeasuredCurve]],
     published: Sequence[PublishedCurve],
     anchor: str,
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything about an evaluation, as values JSON has (:func:`jaxsr.evaluation.report.number`).
+    """Returns everything about an evaluation, as values that JSON has (:func:`~jaxsr.evaluation.report.number`).
 
     Args:
       sets: curves by the folder they were measured on.
       published: curves to compare with.
       anchor: name of the curve that BD figures are against; empty: none.
-      config: how the evaluation was called, kept as it is.
+      config: how the evaluation was called; it is written as it is.
     """
-    names = report.names_of(sets)
-    written = report.envelope(PROTOCOL, config)
+    names = names_of(sets)
+    written = envelope(PROTOCOL, config)
     written["versions"] |= {
         name: importlib.metadata.version(name) for name in ("pillow", "imagecodecs")
     }
@@ -111,7 +111,7 @@ def as_json(
 
 
 def _set_as_json(
-    curves: Sequence[Curve], published: Sequence[PublishedCurve], anchor: str
+    curves: Sequence[MeasuredCurve], published: Sequence[PublishedCurve], anchor: str
 ) -> dict[str, Any]:
     chosen = find(anchor, curves, published)
     every = [*curves, *published] if chosen else []
@@ -122,7 +122,7 @@ def _set_as_json(
     }
 
 
-def _curve_as_json(curve: Curve) -> dict[str, Any]:
+def _curve_as_json(curve: MeasuredCurve) -> dict[str, Any]:
     return {
         "name": curve.name,
         "about": curve.about,
@@ -138,7 +138,7 @@ def _curve_as_json(curve: Curve) -> dict[str, Any]:
 
 
 def _measurement_as_json(measurement: Measurement) -> dict[str, Any]:
-    return {name: report.number(value) for name, value in dataclasses.asdict(measurement).items()}
+    return {name: number(value) for name, value in dataclasses.asdict(measurement).items()}
 
 
 def _delta_as_json(curve: bd.Curve, anchor: bd.Curve) -> dict[str, Any]:
@@ -147,7 +147,7 @@ def _delta_as_json(curve: bd.Curve, anchor: bd.Curve) -> dict[str, Any]:
         "codec": delta.name,
         "published": isinstance(curve, PublishedCurve),
         "anchor": delta.anchor,
-        "bd_rate_percent": report.number(delta.rate),
-        "bd_psnr_db": report.number(delta.psnr),
+        "bd_rate_percent": number(delta.rate),
+        "bd_psnr_db": number(delta.psnr),
         "psnr_range_db": delta.shared,
     }

@@ -5,7 +5,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +17,20 @@ from jaxsr.codec.coder import Analysed
 from jaxsr.codec.export import export
 from jaxsr.codec.model import Model
 from jaxsr.errors import UserError
-from jaxsr.evaluation import originals, plot, report
-from jaxsr.evaluation.codecs import classical, protocol, published
-from jaxsr.evaluation.codecs import report as rate_report
+from jaxsr.evaluation import originals, plot
+from jaxsr.evaluation.codecs import classical, protocol, published, report
 from jaxsr.evaluation.codecs.learned import learned
-from jaxsr.evaluation.codecs.protocol import Codec, Curve, Pixels
+from jaxsr.evaluation.codecs.protocol import Codec, MeasuredCurve, Pixels
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder, path_for
+from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.image import files
 from jaxsr.zoo.weights import Weights
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """See :func:`jaxsr.evaluation.tasks.run`."""
-    names = report.names_of(folders_of(config.data))
+    """Evaluates codecs; see :func:`jaxsr.evaluation.tasks.run`."""
+    names = names_of(folders_of(config.data))
     check_output(config.out, "out", ".json")
     check_output(config.plot, "plot", ".png")
     if config.plot:
@@ -52,7 +52,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
             path = path_for(config.plot, name, len(names))
             write_bytes(path, plot.rate_distortion(name, results[folder], others))
     if config.out:
-        report.save_json(config.out, rate_report.as_json(results, others, config.anchor, called))
+        save_json(config.out, report.as_json(results, others, config.anchor, called))
 
 
 def evaluator(folder: str | os.PathLike, qualities: Sequence[int], pictures: int = 2) -> Evaluator:
@@ -102,8 +102,10 @@ def built(weights: Weights, before: Model | None = None) -> Model:
 
 
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
-    """What is measured, at which qualities: ours first, where one is given; then the classical."""
+    """Returns the codecs and at which qualities they are measured: ours, if given, then classical."""
     codecs = []
+    if weights is not None and config.model:
+        raise UserError("say what to evaluate, by either --config.model or --workdir")
     if weights is not None or config.model:
         model = built(weights) if weights is not None else codec.load(config.model)
         codecs += [(learned(named(mode), model, mode), config.qualities) for mode in config.modes]
@@ -120,14 +122,14 @@ def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int
 
 
 def named(mode: str) -> str:
-    """What our curve of a mode is called."""
+    """Returns the name of our curve of a mode; raises UserError where there is no such mode."""
     if mode not in codec.MODES:
         raise UserError(f"config.modes are of {', '.join(codec.MODES)}, got {mode!r}")
     return "jaxsr" if mode == "full" else f"jaxsr {mode}"
 
 
 def published_curves(config) -> list[published.PublishedCurve]:
-    """Those of the CSV file, where one is given."""
+    """Returns the curves of the CSV file, where one is given."""
     names = [name.strip() for name in config.curve_names.split(",") if name.strip()]
     if not config.curves and names:
         raise UserError("config.curve_names selects from a table: give it, --config.curves=FILE")
@@ -135,6 +137,7 @@ def published_curves(config) -> list[published.PublishedCurve]:
 
 
 def check_anchor(name: str, names: Sequence[str]) -> None:
+    """Raises UserError where the anchor is none of the curves."""
     if name and name not in names:
         raise UserError(
             f"config.anchor is {name!r}, which is no curve of this evaluation; there are:"
@@ -142,19 +145,21 @@ def check_anchor(name: str, names: Sequence[str]) -> None:
         )
 
 
-def show(config, name: str, curves: list[Curve], others: list) -> None:
-    """Prints the tables of a folder."""
-    print(rate_report.table(name, curves, config.each_image), end="\n\n")
-    if anchor := rate_report.find(config.anchor, curves, others):
-        print(rate_report.delta_table(anchor, curves, others), end="\n\n")
+def show(
+    config, name: str, curves: list[MeasuredCurve], others: list[published.PublishedCurve]
+) -> None:
+    """Prints a folder's tables."""
+    print(report.table(name, curves, config.each_image), end="\n\n")
+    if anchor := report.find(config.anchor, curves, others):
+        print(report.delta_table(anchor, curves, others), end="\n\n")
     if others:
-        print(rate_report.published_table(curves, others), end="\n\n", flush=True)
+        print(report.published_table(curves, others), end="\n\n", flush=True)
 
 
-def writer(folder: Path):
-    """A function that keeps reconstructions as ``folder/NAME_CODEC_QUALITY.png``."""
+def writer(folder: Path) -> Callable[[str, str, int, Pixels], None]:
+    """Returns a function that keeps reconstructions as ``folder/NAME_CODEC_QUALITY.png``."""
 
-    def write(name, codec_name, quality, pixels):
+    def write(name: str, codec_name: str, quality: int, pixels: Pixels) -> None:
         path = folder / f"{name}_{codec_name.replace(' ', '-').lower()}_{quality}.png"
         make_folder(path.parent)
         files.write(path, files.Picture(pixels))

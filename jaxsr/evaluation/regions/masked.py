@@ -17,12 +17,12 @@ Truth = Bool[np.ndarray, "h w"]
 
 
 def has_masks(folder: str | os.PathLike) -> bool:
-    """Whether it is a folder of images with masks, or one of images."""
+    """Returns True for a folder of images with masks, False for one of images."""
     return Path(folder, "masks").is_dir()
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Whether there are images, each with a mask, before any work is done.
+    """Checks that there are images, each with a mask, before any work is done.
 
     Raises:
       UserError: a folder is missing or without images, or an image has no mask.
@@ -32,11 +32,11 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 
 def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
-    """(name, image, where its mask is above half) of every image in ``folder/images``.
+    """Yields (name, image, where its mask is above half) of every image in ``folder/images``.
 
     Raises:
-      UserError: as :func:`check_folder`; a file is damaged, or a mask has another size than its image
-        or colours.
+      UserError: as :func:`check_folder`; or a file is damaged, or a mask is coloured or has another
+        size than its image.
     """
     masks = masks_of(folder)
     for name, image in colour(Path(folder, "images")):
@@ -50,24 +50,24 @@ def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
 
 
 def colour(folder: str | os.PathLike) -> Iterator[tuple[str, Image]]:
-    """(name, 8-bit RGB) of every image in and below a folder; gray counts as RGB."""
+    """Yields (name, 8-bit RGB) of every image in and below a folder; gray counts as RGB."""
     for name, image in originals.read(folder):
         image = image if image.ndim == 3 else image[..., None]
         yield name, np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
 
 
 def read_mask(path: str | os.PathLike) -> Truth:
-    """Where a mask's file is above half of white, as in training.
+    """Reads where a mask's file is above half of white, as training does.
 
     Raises:
-      UserError: it is coloured, or looks as if its values were numbers of classes.
+      UserError: the mask is coloured, or its values look like numbers of classes.
     """
     level = masked.brightness(files.read(path).pixels, os.fspath(path))
     return masked.Brightness().labels(level) == 1
 
 
 def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
-    """The mask's file of each image, by the image's name (:func:`originals.read`).
+    """Returns the mask's file of each image, by the image's name (:func:`originals.read`).
 
     Raises:
       UserError: an image has none.

@@ -1,8 +1,8 @@
 """What restoring a region gains: PSNR and SSIM inside the mask, outside it and over the whole image.
 
-An original is degraded (:data:`DEGRADATIONS`); what comes of it without restoring, the *global* result
-(the degraded image itself, or what an upscaler makes of it), and the restored one are compared with the
-original. All figures are of 8-bit RGB, as files would hold it, and no border is cut off.
+An original is degraded (:data:`DEGRADATIONS`). Two results are compared with it: the *global* one, not
+restored (the degraded image itself, or what an upscaler makes of it), and the restored one. All figures
+are of 8-bit RGB, as files hold it, and no border is cut off.
 """
 
 import dataclasses
@@ -31,11 +31,11 @@ PLACES = ("inside", "outside", "whole")
 
 @dataclasses.dataclass(frozen=True)
 class Degradation:
-    """What befalls an original, in this order; nothing by default.
+    """How an original is degraded: blurred, reduced, made noisy, coded, in this order; or not at all.
 
     Attributes:
       blur: standard deviation of a Gaussian blur, in pixels of the original.
-      scale: it is reduced by this factor as MATLAB does, and upscaled again before it is compared.
+      scale: the factor it is reduced by, as MATLAB does; it is upscaled again before it is compared.
       noise: standard deviation of Gaussian noise, in levels of 255.
       jpeg: quality of a JPEG file (4:2:0), 1 to 100; 0: none.
       codec: quality of a file of our codec, 1 to 100; 0: none.
@@ -50,7 +50,7 @@ class Degradation:
     def __call__(
         self, original: Image, rng: np.random.Generator
     ) -> UInt8[np.ndarray, "rows columns 3"]:
-        """The degraded image, of the original's size over ``scale``."""
+        """Returns the degraded image, of the original's size over ``scale``."""
         x = original
         if self.blur:
             blurred = degradations.gaussian_blur(to_float(x), self.blur, self.blur, 0.0)
@@ -85,11 +85,11 @@ DEGRADATIONS: dict[str, Degradation] = {
     "x2-jpeg": Degradation(scale=2, jpeg=50),
     "clean": Degradation(),
 }
-"""By name; "clean" is the original itself, which a restorer can only harm."""
+"""Degradations by name; "clean" is the original itself, which a restorer can only harm."""
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Randomness that depends on the seed and the names alone, not on what else is evaluated."""
+    """Returns a generator that depends on the seed and the names alone, not on what else is measured."""
     return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
 
 
@@ -98,9 +98,10 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 
 @dataclasses.dataclass(frozen=True)
 class Quality:
-    """How near a place of an image is to the original's: PSNR in dB (``inf``: equal) and SSIM.
+    """Likeness of a place of an image to the original's: PSNR in dB (``inf``: equal) and SSIM.
 
-    Both ``nan`` where the place has no pixels, SSIM also where no whole window of it lies in the image.
+    Both are ``nan`` where the place has no pixels, SSIM also where it has no pixel whose window lies
+    in the image.
     """
 
     psnr: float
@@ -108,11 +109,11 @@ class Quality:
 
 
 def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
-    """The quality at each of :data:`PLACES`.
+    """Returns the quality at each of :data:`PLACES`.
 
-    Masked PSNR is of the mean squared error over the place's pixels and channels; masked SSIM is the
-    mean of the SSIM map where the place is, the map being of the whole images: near the outline its
-    windows reach across. Over the whole image they are the usual PSNR and SSIM.
+    Masked PSNR is of the mean squared error over the place's pixels and channels. Masked SSIM is the
+    mean, over the place, of the SSIM map of the whole images: near the outline windows reach across.
+    Over the whole image both are the usual PSNR and SSIM.
     """
     if min(mask.shape) < metrics.WINDOW:
         raise UserError(f"SSIM takes {metrics.WINDOW} pixels a side, the image has {mask.shape}")
@@ -126,24 +127,24 @@ def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
 
 
 def in_decibels(output: Image, original: Image, mask: Mask) -> str:
-    """``inside 27.69 dB, outside 28.18 dB, whole 27.92 dB``: the PSNR at each of :data:`PLACES`."""
+    """Returns the PSNR at each of :data:`PLACES`: ``inside 27.69 dB, outside 28.18 dB, whole …``."""
     places = compare(output, original, mask).items()
     return ", ".join(f"{place} {quality.psnr:.2f} dB" for place, quality in places)
 
 
 def masked_psnr(errors: Float[np.ndarray, "h w"], place: Mask) -> float:
-    """``10 log10(255² / MSE)`` of the squared errors, in levels, at ``place``."""
+    """Returns ``10 log10(255² / MSE)`` of the squared errors, in levels, at ``place``."""
     mse = mean(errors[place])
     return 10 * math.log10(255**2 / mse) if mse else math.inf
 
 
 def masked_ssim(likeness: Float[np.ndarray, "rows columns"], place: Mask) -> float:
-    """Mean of the SSIM map at ``place``; the map lacks half a window on every side."""
+    """Returns the mean of the SSIM map at ``place``; the map lacks half a window on every side."""
     return mean(likeness[metrics.shave(place, metrics.WINDOW // 2)])
 
 
 def mean(values: Float[np.ndarray, "n"] | Sequence[float]) -> float:
-    """Mean in float64 of those values that are not ``nan``; of none it is ``nan``."""
+    """Returns the mean, in float64, of the values that are not ``nan``; ``nan`` if there are none."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else math.nan
@@ -153,8 +154,8 @@ def mean(values: Float[np.ndarray, "n"] | Sequence[float]) -> float:
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One image: the region's share of it, and qualities by place of the global and restored result."""
+class ImageGain:
+    """An image before and after restoring: its region's share of it, and the qualities by place."""
 
     name: str
     share: float
@@ -162,17 +163,17 @@ class Row:
     restored: Mapping[str, Quality]
 
     def gain(self, place: str) -> Quality:
-        """Restored minus global; 0 where both are exact."""
+        """Returns the restored quality minus the global one; 0 where both are exact."""
         return difference(self.restored[place], self.plain[place])
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """All images under one degradation."""
+class RestorationGain:
+    """The gains of all images under one degradation."""
 
     name: str
     degradation: Degradation
-    rows: tuple[Row, ...]
+    rows: tuple[ImageGain, ...]
 
     @property
     def share(self) -> float:
@@ -180,15 +181,15 @@ class Result:
         return mean([row.share for row in self.rows])
 
     def plain(self, place: str) -> Quality:
-        """Mean quality of the global result: of the dBs and of the SSIMs."""
+        """Returns the mean quality of the global results: of the dBs and of the SSIMs."""
         return mean_quality([row.plain[place] for row in self.rows])
 
     def restored(self, place: str) -> Quality:
-        """Mean quality of the restored result."""
+        """Returns the mean quality of the restored results."""
         return mean_quality([row.restored[place] for row in self.rows])
 
     def gain(self, place: str) -> Quality:
-        """Mean of restored minus global."""
+        """Returns the mean of restored minus global."""
         return mean_quality([row.gain(place) for row in self.rows])
 
     @property
@@ -198,16 +199,19 @@ class Result:
 
 
 def difference(a: Quality, b: Quality) -> Quality:
+    """Returns ``a − b``; 0 where both are ``inf``."""
     return Quality(0.0 if a.psnr == b.psnr else a.psnr - b.psnr, a.ssim - b.ssim)
 
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
+    """Returns the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
     return Quality(mean([q.psnr for q in qualities]), mean([q.ssim for q in qualities]))
 
 
 Process = Callable[[Image, Mask, int], tuple[Image, Image]]
-"""``(degraded image, mask, scale)`` → the global and the restored result, ``scale`` times as large; the
-mask has their size."""
+"""``(degraded image, mask, scale)`` → the global and the restored result, ``scale`` times as large.
+
+The mask has the results' size."""
 
 
 def evaluate(
@@ -218,15 +222,14 @@ def evaluate(
     seed: int = 0,
     limit: int | None = None,
     picture: Callable[[str, str, Image, Image, Image], None] | None = None,
-) -> list[Result]:
+) -> list[RestorationGain]:
     """Degrades, processes and compares every image under every degradation.
 
     Args:
-      process: see :data:`Process`.
-      images: (name, original, mask); they are cut to a multiple of the scale.
-      names: of :data:`DEGRADATIONS`.
+      images: name, original and mask of each; they are cut to a multiple of the scale.
+      names: which of :data:`DEGRADATIONS`.
       seed: of the noise, which is the same for an image whatever else is evaluated.
-      limit: only the first so many images.
+      limit: how many images are taken, the first ones; None: all.
       picture: called with the image's and the degradation's names, the global result, the restored
         one and the original.
 
@@ -234,7 +237,7 @@ def evaluate(
       UserError: there is no such degradation, there are no images, or an image is too small.
     """
     check_degradations(names)
-    rows: dict[str, list[Row]] = {name: [] for name in names}
+    rows: dict[str, list[ImageGain]] = {name: [] for name in names}
     for name, original, mask in itertools.islice(images, limit):
         for kind, so_far in rows.items():
             scale = DEGRADATIONS[kind].scale
@@ -247,16 +250,16 @@ def evaluate(
             low = DEGRADATIONS[kind](high, generator(seed, name, kind))
             plain, restored = process(low, region, scale)
             qualities = (compare(output, high, region) for output in (plain, restored))
-            so_far.append(Row(name, float(region.mean()), *qualities))
+            so_far.append(ImageGain(name, float(region.mean()), *qualities))
             if picture is not None:
                 picture(name, kind, plain, restored, high)
     if not all(rows.values()):
         raise UserError("no images to evaluate on")
-    return [Result(kind, DEGRADATIONS[kind], tuple(rows[kind])) for kind in rows]
+    return [RestorationGain(kind, DEGRADATIONS[kind], tuple(rows[kind])) for kind in rows]
 
 
 def check_degradations(names: Sequence[str]) -> None:
-    """Raises UserError where one is not of :data:`DEGRADATIONS`."""
+    """Raises UserError where a name is not of :data:`DEGRADATIONS`."""
     for name in names:
         if name not in DEGRADATIONS:
             raise UserError(
@@ -265,7 +268,7 @@ def check_degradations(names: Sequence[str]) -> None:
 
 
 def centred_box(image: Image) -> Mask:
-    """Half of each side in the middle: a region for images that come without one."""
+    """Returns half of each side in the middle: a region for images that come without one."""
     height, width = image.shape[:2]
     mask = np.zeros((height, width), bool)
     mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = True

@@ -1,13 +1,12 @@
-"""Regions, found and restored, as people read it (tables) and as programs do (JSON)."""
+"""Regions found and restored, as people read them (tables) and as programs do (JSON)."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from jaxsr.evaluation import report
-from jaxsr.evaluation.regions import quality as region_quality
-from jaxsr.evaluation.regions import saliency
-from jaxsr.evaluation.regions.quality import PLACES, Quality
+from jaxsr.evaluation.regions.quality import PLACES, Quality, RestorationGain
+from jaxsr.evaluation.regions.saliency import MaskScores
+from jaxsr.evaluation.report import aligned, envelope, names_of, number
 
 PROTOCOL = (
     "saliency: masks of the images' size, 8 bits, stretched to [0, 1] by minimum and maximum for MAE,"
@@ -18,21 +17,18 @@ PROTOCOL = (
 SALIENCY = ("method", "image", "MAE", "max-Fβ", "S-measure", "IoU")
 QUALITY = ("degradation", "where", "global", "SSIM", "restored", "SSIM", "gain", "SSIM", "worse")
 
-Found = Sequence[saliency.Result]
-Restored = Sequence[region_quality.Result]
 
-
-def saliency_table(title: str, results: Found, each_image: bool = False) -> str:
-    """A line a method, the mean over images; before it, on demand, each image's own figures."""
+def saliency_table(title: str, results: Sequence[MaskScores], each_image: bool = False) -> str:
+    """Returns a line a method with the means over images, on demand after a line an image."""
     groups = [list(_saliency_rows(result, each_image)) for result in results]
     groups = groups if each_image else [[row for group in groups for row in group]]
     return (
         f"{title}, images with masks: {len(results[0].scores)}\n"
-        f"{report.aligned(SALIENCY, groups, texts=(0, 1))}"
+        f"{aligned(SALIENCY, groups, texts=(0, 1))}"
     )
 
 
-def _saliency_rows(result: saliency.Result, each_image: bool) -> Iterator[list[str]]:
+def _saliency_rows(result: MaskScores, each_image: bool) -> Iterator[list[str]]:
     for score in result.scores if each_image else ():
         cells = (score.mae, score.max_f, score.s_measure, score.iou)
         yield [result.method, score.name, *(f"{value:.4f}" for value in cells)]
@@ -40,8 +36,8 @@ def _saliency_rows(result: saliency.Result, each_image: bool) -> Iterator[list[s
     yield [result.method, "mean", *(f"{value:.4f}" for value in cells)]
 
 
-def quality_table(title: str, results: Restored, each_image: bool = False) -> str:
-    """Three lines a degradation: inside, outside, whole. ``worse`` counts images whose region lost."""
+def quality_table(title: str, results: Sequence[RestorationGain], each_image: bool = False) -> str:
+    """Returns three lines a degradation: inside, outside, whole; ``worse`` counts regions that lost."""
     groups = []
     for result in results:
         groups.append([])
@@ -55,7 +51,7 @@ def quality_table(title: str, results: Restored, each_image: bool = False) -> st
             groups[-1].append([result.name, place, *_cells(*figures), worse])
     return (
         f"{title}, images: {len(results[0].rows)}, region: {results[0].share:.1%} of the pixels;"
-        f" PSNR in dB\n{report.aligned(QUALITY, groups, texts=(0, 1))}"
+        f" PSNR in dB\n{aligned(QUALITY, groups, texts=(0, 1))}"
     )
 
 
@@ -65,17 +61,19 @@ def _cells(plain: Quality, restored: Quality, gain: Quality) -> list[str]:
 
 
 def as_json(
-    found: Mapping[str, Found], restored: Mapping[str, Restored], config: Mapping[str, Any]
+    found: Mapping[str, Sequence[MaskScores]],
+    restored: Mapping[str, Sequence[RestorationGain]],
+    config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Everything about an evaluation, as values JSON has (:func:`jaxsr.evaluation.report.number`).
+    """Returns everything about an evaluation, as values that JSON has (:func:`~jaxsr.evaluation.report.number`).
 
     Args:
-      found: saliency by the folder it was measured on.
-      restored: quality by folder.
-      config: how the evaluation was called, kept as it is.
+      found: each method's masks' scores, by the folder they were measured on.
+      restored: each degradation's gains, by folder.
+      config: how the evaluation was called; it is written as it is.
     """
-    names = report.names_of([*found, *(folder for folder in restored if folder not in found)])
-    return report.envelope(PROTOCOL, config) | {
+    names = names_of([*found, *(folder for folder in restored if folder not in found)])
+    return envelope(PROTOCOL, config) | {
         "sets": [
             {"name": names[folder], "path": folder}
             | {"saliency": [_found_as_json(result) for result in found.get(folder, ())]}
@@ -85,7 +83,7 @@ def as_json(
     }
 
 
-def _found_as_json(result: saliency.Result) -> dict[str, Any]:
+def _found_as_json(result: MaskScores) -> dict[str, Any]:
     figures = ("mae", "max_f", "s_measure", "iou")
     return {
         "method": result.method,
@@ -100,7 +98,7 @@ def _found_as_json(result: saliency.Result) -> dict[str, Any]:
     }
 
 
-def _restored_as_json(result: region_quality.Result) -> dict[str, Any]:
+def _restored_as_json(result: RestorationGain) -> dict[str, Any]:
     return {
         "degradation": result.name,
         **dataclasses.asdict(result.degradation),
@@ -120,6 +118,6 @@ def _restored_as_json(result: region_quality.Result) -> dict[str, Any]:
 def _three(plain, restored, gain, place: str) -> dict[str, dict]:
     named = {"global": plain, "restored": restored, "gain": gain}
     return {
-        name: {key: report.number(value) for key, value in dataclasses.asdict(of(place)).items()}
+        name: {key: number(value) for key, value in dataclasses.asdict(of(place)).items()}
         for name, of in named.items()
     }

@@ -105,7 +105,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 
 def regions(
-    folder: str | os.PathLike, find: saliency.Segment | None = None
+    folder: str | os.PathLike, find: saliency.FindMask | None = None
 ) -> Iterator[tuple[str, quality.Image, quality.Mask]]:
     """Yields every image with its region: its mask's; else what ``find`` finds, if any; else a box."""
     if masked.has_masks(folder):

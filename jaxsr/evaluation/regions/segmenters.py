@@ -61,7 +61,7 @@ def built(weights: Weights, before: pipeline.Segment | None = None) -> pipeline.
     return pipeline.Segment(zoo.build(weights), weights.params)
 
 
-def finder(weights: Weights) -> saliency.Segment:
+def finder(weights: Weights) -> saliency.FindMask:
     """Returns the segmenter of weights as a function from image to mask."""
     segment = built(weights)
     return lambda image: segment(image).mask
@@ -72,7 +72,7 @@ def measure_one(
     found: Float[np.ndarray, "h w"] | UInt[np.ndarray, "h w"],
     labels: Labels,
     classes: int,
-) -> saliency.Score | Int[np.ndarray, "classes classes"]:
+) -> saliency.MaskScore | Int[np.ndarray, "classes classes"]:
     """Returns an image's score where ``found`` is a mask, its confusion matrix where it is labels.
 
     Args:
@@ -89,7 +89,7 @@ def summary(measured: list) -> Figures:
     """Returns MAE, max-Fβ and IoU of scores; mean IoU of confusion matrices."""
     if isinstance(measured[0], np.ndarray):
         return {"mean_iou": mean_iou(sum(measured))}
-    result = saliency.Result("", tuple(measured))
+    result = saliency.MaskScores("", tuple(measured))
     return {"mae": result.mae, "max_f": result.max_f, "iou": result.iou}
 
 

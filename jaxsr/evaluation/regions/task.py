@@ -1,6 +1,9 @@
-"""Regions: how well they are found, and what restoring them gains; ``configs/eval/regions.py`` has the options."""
+"""Regions: how well they are found, and what restoring them gains.
 
-from collections.abc import Callable
+``configs/eval/regions.py`` has the options.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +12,10 @@ import numpy as np
 from jaxsr import zoo
 from jaxsr.atomic import write_bytes
 from jaxsr.errors import UserError
-from jaxsr.evaluation import plot, report
+from jaxsr.evaluation import plot
 from jaxsr.evaluation.options import check_output, folders_in, limit_of, make_folder, path_for
-from jaxsr.evaluation.regions import masked, restorers, saliency, segmenters
-from jaxsr.evaluation.regions import quality as region_quality
-from jaxsr.evaluation.regions import report as region_report
+from jaxsr.evaluation.regions import masked, quality, report, restorers, saliency, segmenters
+from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.image import files
 from jaxsr.image.values import from_float
 from jaxsr.zoo.kinds import RESTORER, SEGMENTER, kind_of
@@ -23,7 +25,7 @@ GAP = 4  # white pixels between the images of a picture
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """See :func:`jaxsr.evaluation.tasks.run`."""
+    """Evaluates a segmenter, a restorer or both; see :func:`jaxsr.evaluation.tasks.run`."""
     folders = folders_in(config.data)
     for folder in folders:
         restorers.check_folder(folder)
@@ -32,31 +34,51 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     if config.plot:
         plot.check_available()
     limit = limit_of(config.limit)
-    region_quality.check_degradations(config.degradations)
+    quality.check_degradations(config.degradations)
     finder, process = stages(config, weights)
+    with_masks = folders_to_find_in(folders, finder, process)
     found, restored = {}, {}
-    for folder, name in report.names_of(folders).items():
+    for folder, name in names_of(folders).items():
         pictures = Path(config.pictures, name) if config.pictures else None
-        if masked.has_masks(folder) and (finder or not process):
+        if folder in with_masks:
             found[folder] = find(config, folder, name, finder, limit, pictures)
         if process:
             restored[folder] = gain(config, folder, name, finder, process, limit, pictures)
-    if not found and not restored:
+    if config.out:
+        save_json(config.out, report.as_json(found, restored, called))
+
+
+def folders_to_find_in(
+    folders: Sequence[str],
+    finder: saliency.FindMask | None,
+    process: quality.Process | None,
+) -> list[str]:
+    """Returns the folders that a segmenter is measured on: those with masks. Names the others.
+
+    Raises:
+      UserError: none has masks, and there is no restorer to measure on the folders either.
+    """
+    if process and not finder:
+        return []
+    with_masks = [folder for folder in folders if masked.has_masks(folder)]
+    if not with_masks and not process:
         raise UserError(
-            f"{config.data}: no masks/ beside images/ to measure a segmenter by; "
+            f"{','.join(folders)}: no masks/ beside images/ to measure a segmenter by; "
             "give such a folder, or --config.restorer"
         )
-    if config.out:
-        report.save_json(config.out, region_report.as_json(found, restored, called))
+    for folder in folders:
+        if folder not in with_masks:
+            print(f"{folder}: no masks/ beside images/, so no segmenter is measured on it\n")
+    return with_masks
 
 
 def stages(
     config, weights: Weights | None
-) -> tuple[saliency.Segment | None, region_quality.Process | None]:
-    """The segmenter and the restorer, each by name or file, or of a training run, or None.
+) -> tuple[saliency.FindMask | None, quality.Process | None]:
+    """Returns the segmenter and the restorer, each by name or file or of a training run, or None.
 
     Raises:
-      UserError: a run trained neither, or there are no such weights.
+      UserError: the run trained neither, one is given twice, or there are no such weights.
     """
     segmenter = zoo.read_segmenter(config.model) if config.model else None
     restorer = zoo.read_restorer(config.restorer) if config.restorer else None
@@ -66,22 +88,28 @@ def stages(
             raise UserError(
                 f"the run trained {weights.network!r}, which is no segmenter and no restorer"
             )
-        if kind is SEGMENTER:
-            segmenter = weights
-        elif restorer is not None:
+        option, given = ("model", segmenter) if kind is SEGMENTER else ("restorer", restorer)
+        if given is not None:
             raise UserError(
-                "say which restorer to evaluate, by either --config.restorer or --workdir"
+                f"say which {kind.name} to evaluate, by either --config.{option} or --workdir"
             )
-        else:
-            restorer = weights
+        segmenter = weights if kind is SEGMENTER else segmenter
+        restorer = weights if kind is RESTORER else restorer
     return (
         segmenters.finder(segmenter) if segmenter else None,
         restorers.Restoration(restorer, config.upscaler) if restorer else None,
     )
 
 
-def find(config, folder: str, name: str, finder, limit, pictures) -> list[saliency.Result]:
-    """Measures the segmenter on a folder, beside the baselines, and shows it."""
+def find(
+    config,
+    folder: str,
+    name: str,
+    finder: saliency.FindMask | None,
+    limit: int | None,
+    pictures: Path | None,
+) -> list[saliency.MaskScores]:
+    """Measures the segmenter on a folder, beside the baselines, and prints the table."""
     methods = ({"segmenter": finder} if finder else {}) | saliency.BASELINES
     results = saliency.evaluate(
         methods,
@@ -89,7 +117,7 @@ def find(config, folder: str, name: str, finder, limit, pictures) -> list[salien
         limit=limit,
         picture=mask_writer(pictures, next(iter(methods))) if pictures else None,
     )
-    print(region_report.saliency_table(name, results, config.each_image), end="\n\n", flush=True)
+    print(report.saliency_table(name, results, config.each_image), end="\n\n", flush=True)
     if config.plot:
         path = path_for(config.plot, name, len(folders_in(config.data)))
         write_bytes(path, plot.precision_recall(name, results))
@@ -97,10 +125,16 @@ def find(config, folder: str, name: str, finder, limit, pictures) -> list[salien
 
 
 def gain(
-    config, folder: str, name: str, finder, process, limit, pictures
-) -> list[region_quality.Result]:
-    """Measures the restorer on a folder and shows it."""
-    results = region_quality.evaluate(
+    config,
+    folder: str,
+    name: str,
+    finder: saliency.FindMask | None,
+    process: quality.Process,
+    limit: int | None,
+    pictures: Path | None,
+) -> list[quality.RestorationGain]:
+    """Measures the restorer on a folder and prints the table."""
+    results = quality.evaluate(
         process,
         restorers.regions(folder, finder),
         config.degradations,
@@ -108,14 +142,19 @@ def gain(
         limit=limit,
         picture=result_writer(pictures) if pictures else None,
     )
-    print(region_report.quality_table(name, results, config.each_image), end="\n\n", flush=True)
+    print(report.quality_table(name, results, config.each_image), end="\n\n", flush=True)
     return results
 
 
 def mask_writer(folder: Path, method: str) -> Callable:
-    """A function that keeps image, truth and ``method``'s mask, side by side, as ``folder/NAME.png``."""
+    """Returns a function that keeps image, truth and ``method``'s mask, as ``folder/NAME.png``."""
 
-    def write(name, image, truth, masks):
+    def write(
+        name: str,
+        image: saliency.Image,
+        truth: saliency.Truth,
+        masks: dict[str, saliency.Mask],
+    ) -> None:
         gray = (from_float(mask.astype(np.float32)) for mask in (truth, masks[method]))
         save(folder / f"{name}.png", [image, *(np.stack([x] * 3, -1) for x in gray)])
 
@@ -123,16 +162,16 @@ def mask_writer(folder: Path, method: str) -> Callable:
 
 
 def result_writer(folder: Path) -> Callable:
-    """A function that keeps global, restored and original, as ``folder/NAME_DEGRADATION.png``."""
+    """Returns a function that keeps global, restored and original as ``folder/NAME_DEGRADATION.png``."""
 
-    def write(name, degradation, *images):
+    def write(name: str, degradation: str, *images: quality.Image) -> None:
         save(folder / f"{name}_{degradation}.png", images)
 
     return write
 
 
-def save(path: Path, images) -> None:
-    """Images of one height, side by side."""
+def save(path: Path, images: Sequence[quality.Image]) -> None:
+    """Writes images of one height side by side."""
     make_folder(path.parent)
     gap = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
     parts = [part for image in images for part in (image, gap)][:-1]

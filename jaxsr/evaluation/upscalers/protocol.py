@@ -1,7 +1,7 @@
-"""Super-resolution as the field measures it: PSNR and SSIM of Y, beside bicubic's on the same images.
+"""Super-resolution as the field measures it: PSNR and SSIM of Y, beside those of bicubic.
 
-One image's way through the protocol is :func:`degrade` → the upscaler → rounding to 8 bits →
-:func:`score`; :func:`evaluate` takes a folder that way.
+An image is reduced by :func:`degrade`, enlarged by the upscaler, rounded to 8 bits and compared with
+the original by :func:`score`; :func:`evaluate` does so with all images of a folder.
 """
 
 import dataclasses
@@ -23,49 +23,49 @@ from jaxsr.image.symmetry import turn, turn_back
 from jaxsr.image.values import from_float, to_float
 
 Images = Sequence[Float[np.ndarray, "_ _ 3"]]
-Upscale = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
-"""Low-resolution RGB images, float32 in [0, 1], of any sizes → as many images ``scale`` times as large."""
+Enlarge = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
+"""RGB images of any sizes, float32 in [0, 1] → as many images, each ``scale`` times as large."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Score:
-    """How near an image is to its original: PSNR of Y in dB (``inf``: identical) and SSIM of Y."""
+class YScore:
+    """Likeness of an image to its original: PSNR of Y in dB (``inf``: identical) and SSIM of Y."""
 
     psnr: float
     ssim: float
 
 
 @dataclasses.dataclass(frozen=True)
-class Row:
-    """One image's name, the upscaler's score on it, and bicubic's."""
+class ImageScores:
+    """The name of an image, the upscaler's score on it, and bicubic's."""
 
     name: str
-    score: Score
-    bicubic: Score
+    score: YScore
+    bicubic: YScore
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """Scores of every image of a set, of the upscaler and of bicubic.
+class UpscalerScores:
+    """The scores of an upscaler and of bicubic on every image of a set.
 
     Attributes:
       scale: the factor.
-      rows: one an image, in order.
+      rows: the images in order.
       seconds: wall-clock time spent in the upscaler, compilation included.
     """
 
     scale: int
-    rows: tuple[Row, ...]
+    rows: tuple[ImageScores, ...]
     seconds: float
 
     @property
-    def mean(self) -> Score:
-        """Mean of the images' dBs and of their SSIMs; the former ``inf`` if an image is identical."""
+    def mean(self) -> YScore:
+        """Mean of the dBs and of the SSIMs; the former is ``inf`` if an image is identical."""
         return mean([row.score for row in self.rows])
 
     @property
-    def bicubic(self) -> Score:
-        """The same of bicubic."""
+    def bicubic(self) -> YScore:
+        """:attr:`mean` of bicubic."""
         return mean([row.bicubic for row in self.rows])
 
     @property
@@ -74,16 +74,16 @@ class Result:
         return tuple(row.name for row in self.rows if math.isinf(row.score.psnr))
 
 
-def mean(scores: Sequence[Score]) -> Score:
-    """Mean of PSNRs (of the dBs, not of the errors) and of SSIMs."""
-    return Score(
+def mean(scores: Sequence[YScore]) -> YScore:
+    """Returns the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
+    return YScore(
         psnr=float(np.mean([score.psnr for score in scores])),
         ssim=float(np.mean([score.ssim for score in scores])),
     )
 
 
 def evaluate(
-    upscale: Upscale,
+    upscale: Enlarge,
     images: originals.Images,
     scale: int,
     *,
@@ -91,24 +91,23 @@ def evaluate(
     limit: int | None = None,
     group: int = 8,
     picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
-) -> Result:
+) -> UpscalerScores:
     """Measures an upscaler by the protocol of the super-resolution literature.
 
-    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and shrunk as MATLAB does; the
+    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and reduced as MATLAB does; the
     output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y compared.
 
     Args:
-      upscale: see :data:`Upscale`.
       images: a folder of originals, or (name, uint8 image) pairs; gray ones are taken as RGB.
-      scale: the factor.
-      self_ensemble: average the eight flips and rotations (:func:`ensemble`).
-      limit: only the first so many images.
-      group: so many images are in memory, and handed to ``upscale``, at once.
+      scale: the factor, 2 or more.
+      self_ensemble: whether to average the eight flips and rotations (:func:`ensemble`).
+      limit: how many images are taken, the first ones; None: all.
+      group: how many images are in memory, and given to ``upscale``, at a time.
       picture: called with the name and the 8-bit output of every image.
 
     Raises:
-      UserError: the scale is under 2, there are no images, an image is too small, or
-        an output isn't ``scale`` times its input.
+      UserError: the scale is under 2, there are no images, an image is too small, or an output isn't
+        ``scale`` times as large as its input.
     """
     if scale < 2:
         raise UserError(f"scale must be 2 or more, got {scale}")
@@ -124,23 +123,25 @@ def evaluate(
         for name, (original, low), output in zip(names, pairs, outputs, strict=True):
             output = _as_pixels(name, output, original)
             reference = imresize_uint8(low, scale)
-            rows.append(Row(name, *(score(y, original, scale) for y in (output, reference))))
+            rows.append(
+                ImageScores(name, *(score(y, original, scale) for y in (output, reference)))
+            )
             if picture is not None:
                 picture(name, output)
     if not rows:
         where = f"{images}: " if isinstance(images, str | os.PathLike) else ""
         raise UserError(f"{where}no images to evaluate on; PNG, JPEG, WebP and TIFF are read")
-    return Result(scale, tuple(rows), seconds)
+    return UpscalerScores(scale, tuple(rows), seconds)
 
 
 def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None:
-    """Whether a folder can be evaluated on, before any work is done.
+    """Checks that a folder can be evaluated on, before any work is done.
 
     Args:
-      scale: given, every image is read and its size checked.
+      scale: where given, every image is read and its size checked.
 
     Raises:
-      UserError: there are no images in it, or one cannot be read or is too small.
+      UserError: there are no images in the folder, or one cannot be read or is too small.
     """
     originals.check_folder(folder)
     for name, original in originals.read(folder) if scale else ():
@@ -148,7 +149,7 @@ def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None
 
 
 def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    """The output rounded to 8 bits, if it has the size it must have."""
+    """Rounds an output to 8 bits; raises UserError where it has not its original's size."""
     if output.shape != original.shape:
         raise UserError(
             f"{name}: the upscaler gave {_size(output)} pixels for an original of "
@@ -164,10 +165,10 @@ def _size(image: np.ndarray) -> str:
 def degrade(
     name: str, original: UInt8[np.ndarray, "..."], scale: int
 ) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
-    """An original, cut and made RGB, and its low-resolution version.
+    """Returns an original, cut and made RGB, and its low-resolution version.
 
     Raises:
-      UserError: it is too small to be measured at this scale.
+      UserError: the original is too small to be measured at this scale.
     """
     original = modcrop(original if original.ndim == 3 else original[..., None], scale)
     original = np.broadcast_to(original, (*original.shape[:2], 3))
@@ -181,14 +182,14 @@ def degrade(
 
 def score(
     output: UInt8[np.ndarray, "h w 3"], original: UInt8[np.ndarray, "h w 3"], border: int
-) -> Score:
-    """PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
+) -> YScore:
+    """Returns PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
     y = [rgb_to_y(to_float(metrics.shave(image, border))) for image in (output, original)]
-    return Score(psnr=float(metrics.psnr(*y)), ssim=float(metrics.ssim(*y)))
+    return YScore(psnr=float(metrics.psnr(*y)), ssim=float(metrics.ssim(*y)))
 
 
-def bicubic(scale: int) -> Upscale:
-    """MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
+def bicubic(scale: int) -> Enlarge:
+    """Returns MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
 
     def upscale(images: Images) -> Iterator[np.ndarray]:
         for image in images:
@@ -197,8 +198,8 @@ def bicubic(scale: int) -> Upscale:
     return upscale
 
 
-def ensemble(upscale: Upscale) -> Upscale:
-    """Mean of the outputs for the eight flips and rotations of each image, each turned back.
+def ensemble(upscale: Enlarge) -> Enlarge:
+    """Returns an upscaler that averages, turned back, the outputs of an image's eight flips and turns.
 
     Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
     """

@@ -1,28 +1,29 @@
 """Upscalers: PSNR and SSIM of Y beside bicubic's; ``configs/eval/sr.py`` has the options."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from jaxsr import pipeline, zoo
 from jaxsr.errors import UserError
-from jaxsr.evaluation import report
-from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
+from jaxsr.evaluation.evaluator import Evaluator, Figures, Picture, Show, make_evaluator
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder
-from jaxsr.evaluation.upscalers import protocol
+from jaxsr.evaluation.report import names_of, save_json
+from jaxsr.evaluation.upscalers import protocol, report
 from jaxsr.image import files
 from jaxsr.zoo.kinds import UPSCALER, kind_of
 from jaxsr.zoo.weights import Weights
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """See :func:`jaxsr.evaluation.tasks.run`."""
+    """Evaluates an upscaler; see :func:`jaxsr.evaluation.tasks.run`."""
     folders = folders_of(config.data)
     check_output(config.out, "out", ".json")
     limit = limit_of(config.limit)
     upscale = upscaler(config.model, weights, config.scale)
     results = {}
-    for folder, name in report.names_of(folders).items():
+    for folder, name in names_of(folders).items():
         results[folder] = protocol.evaluate(
             upscale,
             folder,
@@ -33,7 +34,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         )
         print(report.table(name, results[folder]), end="\n\n", flush=True)
     if config.out:
-        report.save_json(config.out, report.as_json(results, called))
+        save_json(config.out, report.as_json(results, called))
 
 
 def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evaluator:
@@ -51,9 +52,9 @@ def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evalu
     return make_evaluator(built, measure, pictures)
 
 
-def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Upscale:
+def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Enlarge:
     """Returns the upscaler of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
-    if not model and weights is None:
+    if bool(model) == (weights is not None):
         raise UserError("say what to evaluate, by either --config.model or --workdir")
     if model == "bicubic":
         return protocol.bicubic(scale)
@@ -67,17 +68,17 @@ def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Upscal
 
 
 def built(weights: Weights, before: pipeline.Upscale | None = None) -> pipeline.Upscale:
-    """Returns the upscaler of a run's weights in the form it is run in, with the programs of ``before``."""
+    """Returns the upscaler of weights, in the form it is run in, with the programs of ``before``."""
     weights = zoo.folded(weights)
     if before is not None:
         return before.with_params(weights.params)
     return pipeline.Upscale(zoo.build(weights), weights.params)
 
 
-def writer(folder: Path, scale: int):
-    """A function that keeps the outputs as ``folder/NAME_xSCALE.png``."""
+def writer(folder: Path, scale: int) -> Callable[[str, Picture], None]:
+    """Returns a function that keeps outputs as ``folder/NAME_xSCALE.png``."""
 
-    def write(name, pixels):
+    def write(name: str, pixels: Picture) -> None:
         path = folder / f"{name}_x{scale}.png"
         make_folder(path.parent)
         files.write(path, files.Picture(pixels))
