@@ -47,7 +47,8 @@ def parse(argv: Sequence[str], config: str = "") -> list[str]:
 
     What is wrong with the command is one line; a fault in the config file's own code is raised.
     """
-    default = [f"--config={config}"] if config else []
+    named = any(word.lstrip("-").partition("=")[0] == "config" for word in argv[1:])
+    default = [f"--config={config}"] if config and not named else []  # a flag twice is refused
     try:
         rest = flags.FLAGS([argv[0], *default, *argv[1:]])
         check_config(flags.FLAGS["config"])

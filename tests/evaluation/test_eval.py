@@ -234,8 +234,9 @@ def test_what_does_not_go_together_of_codecs_is_refused(script, photos, tiny_spa
             script.run(of_codecs(**{"data": str(photos), **fields}))
 
 
-def test_the_command_fails_with_one_line_and_status_2():
-    flags = ["--config.model=bicubic", "--config.data=nowhere"]
+@pytest.mark.parametrize("named", [[], ["--config=configs/eval/sr.py"]], ids=["", "config"])
+def test_the_command_fails_with_one_line_and_status_2(named):
+    flags = [*named, "--config.model=bicubic", "--config.data=nowhere"]
     done = subprocess.run(
         [sys.executable, "eval.py", *flags],
         cwd=REPO,
