@@ -2,16 +2,16 @@
 
     python benchmarks/codec.py --torch=PYTHON --image=PHOTO
 
-`PYTHON` is an interpreter that has torch and compressai (codec_torch.py runs in it); without it only
-ours is timed. Both sides are pinned to as many CPUs as they may have threads and take turns, one call
-a turn, so that whatever else the machine does hits both alike.
+`PYTHON` is an interpreter that has torch and compressai (codec_torch.py runs in it); without it
+only ours is timed. Both sides are pinned to as many CPUs as they may have threads and take turns,
+one call a turn, so that whatever else the machine does hits both alike.
 
-CompressAI's weights are random (N=128, M=192: qualities 1 to 5), for they are not in its package. Its
-networks take the same time with any weights; its coder has fewer bits to write than for a real file,
-which is in its favour. Networks and coder are therefore also timed apart.
+CompressAI's weights are random (N=128, M=192: qualities 1 to 5), for they are not in its package.
+Its networks take the same time with any weights; its coder has fewer bits to write than for a real
+file, which is in its favour. Networks and coder are therefore also timed apart.
 
-Then, in a fresh process for each: how time and memory grow with the image, which is the photo tiled;
-and how long the first file takes, with and without XLA's cache on disk.
+Then, in a fresh process for each: how time and memory grow with the image, which is the photo
+tiled; and how long the first file takes, with and without XLA's cache on disk.
 """
 
 import argparse

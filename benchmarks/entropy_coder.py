@@ -2,10 +2,11 @@
 
     python benchmarks/entropy_coder.py --torch=PYTHON
 
-`PYTHON` is an interpreter that has torch and compressai (entropy_coder_torch.py runs in it). The latent
-is that of a Kodak image: 192 × 32 × 48 Gaussians whose scales vary over channels and places, rounded, of
-`--bpp` bits per pixel of 768 × 512. Both sides code it with 64 scales from 0.11 to 256. They take turns,
-one call a turn, pinned to as many CPUs as they may have threads. Fails if a symbol comes back wrong.
+`PYTHON` is an interpreter that has torch and compressai (entropy_coder_torch.py runs in it). The
+latent is that of a Kodak image: 192 × 32 × 48 Gaussians whose scales vary over channels and
+places, rounded, of `--bpp` bits per pixel of 768 × 512. Both sides code it with 64 scales from
+0.11 to 256. They take turns, one call a turn, pinned to as many CPUs as they may have threads.
+Fails if a symbol comes back wrong.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
     python benchmarks/modes.py --images=../shared/data/test/kodak
 
-Each image is coded within every rate at its own size and at half of it, which the released upscaler makes
-whole again; `auto` takes the one of higher PSNR. Comparisons are over the images that can be coded both ways.
+Each image is coded within every rate at its own size and at half of it, which the released
+upscaler makes whole again; `auto` takes the one of higher PSNR. Comparisons are over the images
+that can be coded both ways.
 """
 
 import argparse

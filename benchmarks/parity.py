@@ -3,11 +3,12 @@
     python benchmarks/parity.py --torch ../peers/bin/python
 
 ``--torch`` is the Python of an environment with torch and spandrel (see parity_torch.py). It saves
-state dicts and what the networks answer to an image; here the state dicts go through ``jaxsr convert``'s
-own reader and rules, and the answers are compared. Fails if one differs by more than ``TOLERANCE``.
+state dicts and what the networks answer to an image; here the state dicts go through ``jaxsr
+convert``'s own reader and rules, and the answers are compared. Fails if one differs by more than
+``TOLERANCE``.
 
-``--write-golden FOLDER`` also keeps each case in one file, which tests/networks/test_parity.py checks
-without PyTorch. Their weights are half-precision values, so 16 bits lose nothing of them.
+``--write-golden FOLDER`` also keeps each case in one file, which tests/networks/test_parity.py
+checks without PyTorch. Their weights are half-precision values, so 16 bits lose nothing of them.
 """
 
 import argparse

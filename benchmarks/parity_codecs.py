@@ -2,9 +2,9 @@
 
     peers/bin/python benchmarks/parity_codecs.py tests/networks/golden/codecs
 
-Run by the Python of an environment with torch and compressai, with the folder to write to; needs nothing
-of jaxsr. For every part it writes ``NAME.npz``: ``state/…``, the parameters as half-precision values;
-``input`` and what else goes in; ``output``. Arrays are (h, w, channels).
+Run by the Python of an environment with torch and compressai, with the folder to write to; needs
+nothing of jaxsr. For every part it writes ``NAME.npz``: ``state/…``, the parameters as
+half-precision values; ``input`` and what else goes in; ``output``. Arrays are (h, w, channels).
 """
 
 # ruff: noqa: E402

@@ -1,8 +1,9 @@
 """The PyTorch side of benchmarks/parity.py: small networks with random weights, and what they answer.
 
 Run by the Python of an environment with torch and spandrel, with the folder to write to; needs
-nothing of jaxsr. SwinIR, HAT, SPAN and RCAN are spandrel's copies of the official code; EDSR, PAN and
-RLFN, which spandrel lacks, are written here as their papers and the names in their checkpoints say.
+nothing of jaxsr. SwinIR, HAT, SPAN and RCAN are spandrel's copies of the official code; EDSR, PAN
+and RLFN, which spandrel lacks, are written here as their papers and the names in their checkpoints
+say.
 
 For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w 3, in
 [0, 1], whole multiples of 1/255) and ``output`` (sh sw 3).

@@ -2,8 +2,9 @@
 
     python benchmarks/region_bytes.py --images=../shared/data/test/kodak
 
-Each photograph is coded to every rate without a region, and with it to no more bytes than that took. The
-regions are the segmenter's, or of images of masks named as the photographs are (`--masks=FOLDER`).
+Each photograph is coded to every rate without a region, and with it to no more bytes than that
+took. The regions are the segmenter's, or of images of masks named as the photographs are
+(`--masks=FOLDER`).
 """
 
 import argparse

@@ -3,8 +3,8 @@
     python benchmarks/regions.py
 
 Upscaling to a size, segmenting at it, restoring all of it and compact regions; all of a size take
-turns, so that whatever else the machine does hits them alike. As the command line does it: every core
-is a device, images are uint8 arrays on the host, and each run ends with one there.
+turns, so that whatever else the machine does hits them alike. As the command line does it: every
+core is a device, images are uint8 arrays on the host, and each run ends with one there.
 """
 
 import argparse

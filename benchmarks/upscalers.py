@@ -2,9 +2,10 @@
 
     python benchmarks/upscalers.py --torch=PYTHON --peers=../shared/peers
 
-`PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). Each side runs in a process of its own, pinned to as many
-CPUs as it may have threads before it loads anything (XLA sizes its pool by them). The sides take
-turns, one image a turn, so that whatever else the machine does hits both alike.
+`PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). Each side runs in a
+process of its own, pinned to as many CPUs as it may have threads before it loads anything (XLA
+sizes its pool by them). The sides take turns, one image a turn, so that whatever else the machine
+does hits both alike.
 """
 
 import argparse

@@ -8,17 +8,17 @@
 place, and for the classical codecs alone neither. Each is measured at its own qualities
 (`--config.qualities='(10, 50, 90)'`); an empty list (`--config.classical.avif='()'`) leaves a
 classical one out. JPEG has optimised Huffman tables, WebP its slowest method:
-`jaxsr/evaluation/classical.py` says how each is set.
+`jaxsr/evaluation/codecs/classical.py` says how each is set.
 
-`--config.modes="('full','half','auto')"` draws curves of pictures kept at half their size, too, and of
-the better of the two, whose qualities take the bytes that they take at full size.
+`--config.modes="('full','half','auto')"` draws curves of pictures kept at half their size, too,
+and of the better of the two, whose qualities take the bytes that they take at full size.
 
-Rates are of complete files; PSNR and MS-SSIM of 8-bit RGB; every figure is the mean over images, and
-`config.out` keeps those of each image too. Times are wall-clock, of all cores; where something is
-compiled a call is made twice and the second counts. BD-rate and BD-PSNR are against `config.anchor`,
-any measured or published curve. Published curves, of the same images, come from a CSV table with
-the columns `file,codec,q,bpp,psnr_rgb_db,ms_ssim_rgb,enc_s,dec_s`; `config.curve_names` selects.
-The plot needs matplotlib (`pip install 'jaxsr[plot]'`).
+Rates are of complete files; PSNR and MS-SSIM of 8-bit RGB; every figure is the mean over images,
+and `config.out` keeps those of each image too. Times are wall-clock, of all cores; where something
+is compiled a call is made twice and the second counts. BD-rate and BD-PSNR are against
+`config.anchor`, any measured or published curve. Published curves, of the same images, come from a
+CSV table with the columns `file,codec,q,bpp,psnr_rgb_db,ms_ssim_rgb,enc_s,dec_s`;
+`config.curve_names` selects. The plot needs matplotlib (`pip install 'jaxsr[plot]'`).
 
 On the 24 images of Kodak, JPEG has these figures on any hardware (bpp, PSNR in dB): quality 10
 0.2555 26.672, 50 0.8692 32.174, 90 2.3154 38.034.

@@ -1,23 +1,26 @@
 """Regions: how well a segmenter finds them, and what restoring them gains.
 
-    python eval.py --config=configs/eval/regions.py --config.model=SEGMENTER --config.data=DIR[,DIR…] \\
-        --config.restorer=RESTORER --config.out=regions.json --config.pictures=DIR
+    python eval.py --config=configs/eval/regions.py --config.model=SEGMENTER \\
+        --config.restorer=RESTORER --config.data=DIR[,DIR…] --config.out=regions.json
 
-Each is a released name or a weights file; `--workdir=RUN` takes a training run's in place of either. Give
-one alone to measure it alone, or none for the baselines alone.
+Each is a released name or a weights file; `--workdir=RUN` takes a training run's in place of one of
+them. Give one alone to measure it alone, or neither for the baselines alone.
 
-`DIR` has images in `images/` and masks, by the same names, in `masks/`. Segmenters are measured on such
-folders: MAE, max-Fβ (β² = 0.3), S-measure and IoU at 0.5, beside a Gaussian in the middle and the whole image
-as the mask. `jaxsr/evaluation/saliency.py` has the protocol; `config.plot` draws precision over recall and
-needs matplotlib (`pip install 'jaxsr[plot]'`).
+`DIR` has images in `images/` and masks, by the same names, in `masks/`. Segmenters are measured on
+such folders: MAE, max-Fβ (β² = 0.3), S-measure and IoU at 0.5, beside a Gaussian in the middle and
+the whole image as the mask. `jaxsr/evaluation/regions/saliency.py` has the protocol;
+`config.plot` draws precision over recall and needs matplotlib (`pip install 'jaxsr[plot]'`).
 
-Restorers are measured on any folder of originals: PSNR and SSIM of 8-bit RGB inside the region, outside it
-and over the whole image, of the restored result and of the global one that it began with, for each of
-`config.degradations` (`jaxsr/evaluation/region_quality.py` says what each does). The region is that of the
-mask in `masks/`; without one, the segmenter's, if one is given and it finds any; else a box in the middle.
+Restorers are measured on any folder of originals: PSNR and SSIM of 8-bit RGB inside the region,
+outside it and over the whole image, of the restored result and of the global one that it began
+with, for each of `config.degradations` (`jaxsr/evaluation/regions/quality.py` says what each does).
+The region is that of the mask in `masks/`; without one, the segmenter's, if one is given and it
+finds any; else a box in the middle.
 
-Without weights, the first 60 images of ECSSD have these figures on any hardware (MAE, max-Fβ, S-measure,
-IoU): the Gaussian .2957 / .6165 / .6233 / .4224, the whole image .7784 / .2702 / .1133 / .2216.
+Without weights, the first 60 images of ECSSD have these figures on any hardware (MAE, max-Fβ,
+S-measure, IoU):
+the Gaussian .2957 / .6165 / .6233 / .4224,
+the whole image .7784 / .2702 / .1133 / .2216.
 """
 
 import ml_collections

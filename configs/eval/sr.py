@@ -5,7 +5,8 @@
 
 `MODEL` is a released model's name, a weights file, or `bicubic`; for a training run give
 `--workdir=DIR` in its place. `--config.self_ensemble` averages the eight flips and rotations,
-`--config.pictures=DIR` keeps the outputs, `--config.limit=N` takes the first N images of each folder.
+`--config.pictures=DIR` keeps the outputs, `--config.limit=N` takes the first N images of each
+folder.
 
 Bicubic needs no weights and has figures to expect, the same on any hardware:
 Set5 ×2 33.673 / .9303, ×3 30.403 / .8689, ×4 28.429 / .8111 (PSNR-Y in dB / SSIM-Y).

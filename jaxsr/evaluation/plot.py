@@ -1,4 +1,4 @@
-"""Curves as pictures, drawn by matplotlib (the extra ``plot``): rate–distortion, precision–recall."""
+"""Curves as pictures: rate–distortion, precision–recall. Needs matplotlib (the extra ``plot``)."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Tables of published curves: which are taken of a file, and how files that are none are refused."""
+"""Tables of published curves: which are taken of a file, and what is refused."""
 
 import pytest
 

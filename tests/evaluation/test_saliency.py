@@ -10,7 +10,7 @@ TRUTH = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 1, 1, 0]], bool)
 
 
 def scenes():
-    """Masks and truths of some sizes and kinds that need no random numbers, the same on any machine."""
+    """Masks and truths of some sizes and kinds, without random numbers: the same on any machine."""
     y, x = np.mgrid[:37, :52] / 40
     disc = (x - 0.7) ** 2 + (y - 0.4) ** 2 < 0.05
     soft = np.clip(0.9 - 3 * ((x - 0.6) ** 2 + (y - 0.5) ** 2), 0, 1)
@@ -28,7 +28,8 @@ def scenes():
     yield "all to find", waves, np.ones_like(disc)
 
 
-# MAE and S-measure of each scene, then the means over scenes at every 51st threshold from 255: of PySODMetrics 1.6.2 (py_sod_metrics.MAE, Smeasure, Fmeasure) with NumPy 2.3.4.
+# MAE and S-measure of each scene, then the means over scenes at every 51st threshold from 255, by
+# PySODMetrics 1.6.2 (py_sod_metrics.MAE, Smeasure, Fmeasure) with NumPy 2.3.4.
 EXPECTED = {
     "soft": (0.290958600741, 0.588540873345),
     "waves": (0.500672618320, 0.332164519797),
@@ -72,7 +73,7 @@ def by_py_sod_metrics(scenes):
 
 
 def scored(scenes):
-    return saliency.Result("ours", tuple(saliency.score(*scene) for scene in scenes))
+    return saliency.MaskScores("ours", tuple(saliency.score(*scene) for scene in scenes))
 
 
 def test_mae_s_measure_precision_and_recall_are_those_of_pysodmetrics():

@@ -23,7 +23,7 @@ def nearest(scale):
 
 
 def by_scikit_image(output, original, scale):
-    """PSNR and SSIM of Y as the papers' MATLAB code computes them, with nobody's metrics of ours."""
+    """PSNR and SSIM of Y as the papers' MATLAB code computes them, with no metrics of ours."""
     original = original[: len(original) // scale * scale, : original.shape[1] // scale * scale]
     output = np.floor(np.clip(output, 0, 1) * 255 + 0.5)
     coefficients = np.array([65.481, 128.553, 24.966]) / 255

@@ -1,7 +1,7 @@
 """JPEG, WebP, AVIF and JPEG XL as codecs to measure beside a learned one.
 
-Each is set as a careful user sets it: no metadata, 8 bits, and the library's own default for all else,
-the number of threads included.
+Each is set as a careful user sets it: no metadata, 8 bits, and the library's own default for all
+else, the number of threads included.
 """
 
 import io
@@ -34,7 +34,7 @@ def create(key: str) -> Codec:
 
 
 def jpeg() -> Codec | None:
-    """Returns Pillow's libjpeg: chroma at half size (4:2:0, its default), optimised Huffman tables."""
+    """Returns Pillow's libjpeg: chroma at half size (4:2:0), optimised Huffman tables."""
     return _pillow("JPEG", "jpg", range(1, 101), optimize=True, subsampling="4:2:0")
 
 

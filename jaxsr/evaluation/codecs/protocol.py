@@ -1,8 +1,8 @@
 """Rate and distortion as the compression field measures them: whole files, 8-bit RGB.
 
 :func:`measure` takes an image through the protocol: encode, count the bytes, decode, compare.
-:func:`evaluate` does so with all images of a set and any codecs, each at its own qualities; every codec
-gets a :class:`MeasuredCurve`.
+:func:`evaluate` does so with all images of a set and any codecs, each at its own qualities; every
+codec gets a :class:`MeasuredCurve`.
 """
 
 import dataclasses
@@ -26,13 +26,11 @@ Pixels = UInt8[np.ndarray, "h w _"]  # the last is 1 (gray) or 3 (RGB)
 class Codec:
     """A codec to be measured: a pair of functions, whatever is behind them.
 
-    Attributes:
-      name: its name in tables.
-      encode: (pixels, quality) → the bytes of the complete file.
-      decode: those bytes → 8-bit pixels of that size, (h, w) or (h, w, c); gray may come back as RGB.
-      qualities: those there are; the higher, the more bytes.
-      about: versions and settings, for the report.
-      compiles: whether a first call may be slow because it compiles something. Every call is then
+    Attributes: name: its name in tables. encode: (pixels, quality) → the bytes of the complete
+      file. decode: those bytes → 8-bit pixels of that size, (h, w) or (h, w, c); gray may come
+      back as RGB. qualities: those there are; the higher, the more bytes. about: versions and
+      settings, for the report. compiles: whether a first call may be slow because it compiles
+      something. Every call is then
         made twice, and the second is timed: what is compiled depends on the size of the image, and
         for some codecs on that of the file.
     """
@@ -119,8 +117,8 @@ def evaluate(
       limit: how many images are taken, the first ones; None: all.
       picture: called with every reconstruction: image's name, codec's name, quality, 8-bit pixels.
 
-    Raises:
-      UserError: a codec has no such quality or returns an image of another size than it was given, or
+    Raises: UserError: a codec has no such quality or returns an image of another size than it was
+      given, or
         there are no images.
     """
     for codec, qualities in codecs:

@@ -25,12 +25,12 @@ class PublishedCurve:
 
 
 def read(path: str | os.PathLike, names: Sequence[str] = ()) -> list[PublishedCurve]:
-    """Reads the curves of a CSV file: a point a line, with a header of :data:`COLUMNS` in any order.
+    """Reads the curves of a CSV file: a point a line, a header of :data:`COLUMNS` in any order.
 
-    Lines of one ``codec`` and ``file`` are a curve. Left out are lines without PSNR and curves whose
-    ``file`` says that they are tuned for MS-SSIM: their PSNR says nothing. Of several curves of one
-    name the first counts. Without ``names`` a curve is left out too that equals an earlier one but for
-    its name: the same codec, measured again.
+    Lines of one ``codec`` and ``file`` are a curve. Left out are lines without PSNR and curves
+    whose ``file`` says that they are tuned for MS-SSIM: their PSNR says nothing. Of several curves
+    of one name the first counts. Without ``names`` a curve is left out too that equals an earlier
+    one but for its name: the same codec, measured again.
 
     Args:
       names: the codecs to take, in this order; none: all.

@@ -19,7 +19,7 @@ COLUMNS = ("codec", "quality", "image", "bytes", "bpp", "PSNR", "MS-SSIM", "enc 
 
 
 def table(title: str, curves: Sequence[MeasuredCurve], each_image: bool = False) -> str:
-    """Returns the mean of every codec at every quality as aligned text, on demand after each image's."""
+    """Returns every codec's mean at every quality as aligned text; each image too, on demand."""
     groups = [
         [row for point in curve.points for row in _rows(curve.name, point, each_image)]
         for curve in curves
@@ -88,7 +88,7 @@ def as_json(
     anchor: str,
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns everything about an evaluation, as values that JSON has (:func:`~jaxsr.evaluation.report.number`).
+    """Returns everything about an evaluation, as values that JSON has.
 
     Args:
       sets: curves by the folder they were measured on.

@@ -102,7 +102,7 @@ def built(weights: Weights, before: Model | None = None) -> Model:
 
 
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
-    """Returns the codecs and at which qualities they are measured: ours, if given, then classical."""
+    """Returns the codecs, each with its qualities: ours, where one is given; the classical ones."""
     codecs = []
     if weights is not None and config.model:
         raise UserError("say what to evaluate, by either --config.model or --workdir")

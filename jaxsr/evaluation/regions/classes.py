@@ -24,6 +24,7 @@ def ious(matrix: Matrix) -> Float[np.ndarray, "n"]:
 def mean_iou(matrix: Matrix) -> float:
     """Returns the mean IoU of the classes that occur, of all images' pixels together.
 
-    Source: Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective" (2015), 3.3.
+    Source: Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective"
+      (2015), 3.3.
     """
     return float(np.nanmean(ious(matrix)))

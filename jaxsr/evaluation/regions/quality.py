@@ -1,8 +1,8 @@
-"""What restoring a region gains: PSNR and SSIM inside the mask, outside it and over the whole image.
+"""What restoring a region gains: PSNR and SSIM inside it, outside it and over the whole image.
 
-An original is degraded (:data:`DEGRADATIONS`). Two results are compared with it: the *global* one, not
-restored (the degraded image itself, or what an upscaler makes of it), and the restored one. All figures
-are of 8-bit RGB, as files hold it, and no border is cut off.
+An original is degraded (:data:`DEGRADATIONS`). Two results are compared with it: the *global* one,
+not restored (the degraded image itself, or what an upscaler makes of it), and the restored one.
+All figures are of 8-bit RGB, as files hold it, and no border is cut off.
 """
 
 import dataclasses
@@ -31,14 +31,12 @@ PLACES = ("inside", "outside", "whole")
 
 @dataclasses.dataclass(frozen=True)
 class Degradation:
-    """How an original is degraded: blurred, reduced, made noisy, coded, in this order; or not at all.
+    """How an original is degraded, in this order: blurred, reduced, made noisy, coded.
 
-    Attributes:
-      blur: standard deviation of a Gaussian blur, in pixels of the original.
-      scale: the factor it is reduced by, as MATLAB does; it is upscaled again before it is compared.
-      noise: standard deviation of Gaussian noise, in levels of 255.
-      jpeg: quality of a JPEG file (4:2:0), 1 to 100; 0: none.
-      codec: quality of a file of our codec, 1 to 100; 0: none.
+    Attributes: blur: standard deviation of a Gaussian blur, in pixels of the original. scale: the
+      factor it is reduced by, as MATLAB does; it is upscaled again before it is compared. noise:
+      standard deviation of Gaussian noise, in levels of 255. jpeg: quality of a JPEG file (4:2:0),
+      1 to 100; 0: none. codec: quality of a file of our codec, 1 to 100; 0: none.
     """
 
     scale: int = 1
@@ -89,7 +87,7 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Returns a generator that depends on the seed and the names alone, not on what else is measured."""
+    """Returns a generator that depends on nothing but the seed and the names."""
     return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
 
 
@@ -100,8 +98,8 @@ def generator(seed: int, *names: str) -> np.random.Generator:
 class Quality:
     """Likeness of a place of an image to the original's: PSNR in dB (``inf``: equal) and SSIM.
 
-    Both are ``nan`` where the place has no pixels, SSIM also where it has no pixel whose window lies
-    in the image.
+    Both are ``nan`` where the place has no pixels, SSIM also where it has no pixel whose window
+    lies in the image.
     """
 
     psnr: float
@@ -111,9 +109,9 @@ class Quality:
 def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
     """Returns the quality at each of :data:`PLACES`.
 
-    Masked PSNR is of the mean squared error over the place's pixels and channels. Masked SSIM is the
-    mean, over the place, of the SSIM map of the whole images: near the outline windows reach across.
-    Over the whole image both are the usual PSNR and SSIM.
+    Masked PSNR is of the mean squared error over the place's pixels and channels. Masked SSIM is
+    the mean, over the place, of the SSIM map of the whole images: near the outline windows reach
+    across. Over the whole image both are the usual PSNR and SSIM.
     """
     if min(mask.shape) < metrics.WINDOW:
         raise UserError(f"SSIM takes {metrics.WINDOW} pixels a side, the image has {mask.shape}")
@@ -127,7 +125,7 @@ def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
 
 
 def in_decibels(output: Image, original: Image, mask: Mask) -> str:
-    """Returns the PSNR at each of :data:`PLACES`: ``inside 27.69 dB, outside 28.18 dB, whole …``."""
+    """Returns the PSNR at each place, as ``inside 27.69 dB, outside 28.18 dB, whole 27.92 dB``."""
     places = compare(output, original, mask).items()
     return ", ".join(f"{place} {quality.psnr:.2f} dB" for place, quality in places)
 
@@ -144,7 +142,7 @@ def masked_ssim(likeness: Float[np.ndarray, "rows columns"], place: Mask) -> flo
 
 
 def mean(values: Float[np.ndarray, "n"] | Sequence[float]) -> float:
-    """Returns the mean, in float64, of the values that are not ``nan``; ``nan`` if there are none."""
+    """Returns the float64 mean of the values that are not ``nan``; ``nan`` if there are none."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else math.nan
@@ -244,8 +242,8 @@ def evaluate(
             high, region = (np.ascontiguousarray(modcrop(x, scale)) for x in (original, mask))
             if min(region.shape) < metrics.WINDOW * scale:
                 raise UserError(
-                    f"{name}: {original.shape[1]}×{original.shape[0]} pixels are too few to measure "
-                    f"at ×{scale}; it takes {metrics.WINDOW * scale} on each side"
+                    f"{name}: {original.shape[1]}×{original.shape[0]} pixels are too few to measure"
+                    f" at ×{scale}; it takes {metrics.WINDOW * scale} on each side"
                 )
             low = DEGRADATIONS[kind](high, generator(seed, name, kind))
             plain, restored = process(low, region, scale)

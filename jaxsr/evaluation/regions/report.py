@@ -9,9 +9,10 @@ from jaxsr.evaluation.regions.saliency import MaskScores
 from jaxsr.evaluation.report import aligned, envelope, names_of, number
 
 PROTOCOL = (
-    "saliency: masks of the images' size, 8 bits, stretched to [0, 1] by minimum and maximum for MAE,"
-    " F and S-measure, as they are for IoU at 0.5; max-F (beta² = 0.3) of precision and recall averaged"
-    " over the images at each of 256 thresholds; quality: PSNR and SSIM of 8-bit RGB without cropping,"
+    "saliency: masks of the images' size, 8 bits, stretched to [0, 1] by minimum and maximum for"
+    " MAE, F and S-measure, as they are for IoU at 0.5; max-F (beta² = 0.3) of precision and recall"
+    " averaged over the images at each of 256 thresholds; quality: PSNR and SSIM of 8-bit RGB"
+    " without cropping,"
     " the mean over images, in the mask, out of it and over the whole image"
 )
 SALIENCY = ("method", "image", "MAE", "max-Fβ", "S-measure", "IoU")
@@ -37,7 +38,7 @@ def _saliency_rows(result: MaskScores, each_image: bool) -> Iterator[list[str]]:
 
 
 def quality_table(title: str, results: Sequence[RestorationGain], each_image: bool = False) -> str:
-    """Returns three lines a degradation: inside, outside, whole; ``worse`` counts regions that lost."""
+    """Returns a line a degradation and place; ``worse`` counts the regions that lost."""
     groups = []
     for result in results:
         groups.append([])
@@ -65,7 +66,7 @@ def as_json(
     restored: Mapping[str, Sequence[RestorationGain]],
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns everything about an evaluation, as values that JSON has (:func:`~jaxsr.evaluation.report.number`).
+    """Returns everything about an evaluation, as values that JSON has.
 
     Args:
       found: each method's masks' scores, by the folder they were measured on.

@@ -1,4 +1,4 @@
-"""Measuring restorers: images degraded, upscaled where they were reduced, and their regions restored."""
+"""Measuring restorers: images are degraded, upscaled if reduced, and their regions restored."""
 
 import copy
 import os
@@ -36,8 +36,8 @@ def evaluator(
       upscaler: the released name of what enlarges reduced images.
       degradations: names of :data:`jaxsr.evaluation.regions.quality.DEGRADATIONS`.
 
-    Raises:
-      UserError: there are no images in the folder, one has no mask, or there is no such degradation.
+    Raises: UserError: there are no images in the folder, one has no mask, or there is no such
+      degradation.
     """
     check_folder(folder)
     quality.check_degradations(degradations)
@@ -60,7 +60,7 @@ class Restoration:
     """Restores degraded images as ``pipeline`` does; see :meth:`__call__`."""
 
     def __init__(self, weights: Weights, upscaler: str):
-        """Builds the restorer of ``weights``; reduced images are enlarged by the released ``upscaler``."""
+        """Builds the restorer of ``weights``; the released ``upscaler`` enlarges reduced images."""
         self._restore = pipeline.Restore(zoo.build(weights), weights.params)
         self._weights, self._upscaler = weights, upscaler
         self._chains: dict[int, pipeline.Chain] = {}
@@ -100,14 +100,14 @@ class Restoration:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Raises UserError where a folder has no images, or ``masks/`` but not a mask for each image."""
+    """Raises UserError where a folder has no images, or ``masks/`` without one of each image."""
     (masked.check_folder if masked.has_masks(folder) else originals.check_folder)(folder)
 
 
 def regions(
     folder: str | os.PathLike, find: saliency.FindMask | None = None
 ) -> Iterator[tuple[str, quality.Image, quality.Mask]]:
-    """Yields every image with its region: its mask's; else what ``find`` finds, if any; else a box."""
+    """Yields every image with its region: its mask, else what ``find`` finds, else a box."""
     if masked.has_masks(folder):
         yield from masked.read(folder)
         return

@@ -1,12 +1,13 @@
 """How well a soft mask finds the region of an image: MAE, max-Fβ, S-measure and IoU.
 
-The field's protocol: the mask, at the size of the truth, is rounded to 8 bits and stretched to [0, 1]
-(:func:`normalised`) before MAE, Fβ and S-measure. IoU is of the mask as it is: where it is above 0.5 is
-the region that the rest of this project works on. All of it is NumPy in float64.
+The field's protocol: the mask, at the size of the truth, is rounded to 8 bits and stretched to [0,
+1] (:func:`normalised`) before MAE, Fβ and S-measure. IoU is of the mask as it is: where it is
+above 0.5 is the region that the rest of this project works on. All of it is NumPy in float64.
 
-Each figure but one equals that of PySODMetrics (``py_sod_metrics``, the field's reference in Python).
-max-Fβ is that of BASNet's and U²-Net's evaluation: precision and recall are averaged over the images at
-each of 256 thresholds, and the largest F of these means counts; PySODMetrics averages the images' F.
+Each figure but one equals that of PySODMetrics (``py_sod_metrics``, the field's reference in
+Python). max-Fβ is that of BASNet's and U²-Net's evaluation: precision and recall are averaged over
+the images at each of 256 thresholds, and the largest F of these means counts; PySODMetrics
+averages the images' F.
 """
 
 import dataclasses
@@ -150,7 +151,7 @@ def check(name: str, mask: np.ndarray, truth: np.ndarray) -> None:
 
 
 def normalised(mask: Mask) -> Mask:
-    """Rounds a mask to 8 bits, then stretches it to [0, 1] by minimum and maximum, unless it is blank.
+    """Rounds a mask to 8 bits, then stretches it to [0, 1] by its extremes, unless it is blank.
 
     Source: PySODMetrics, ``prepare_data``, after MATLAB's ``mapminmax(im2double(·))``.
     """
@@ -195,8 +196,8 @@ def f_measure(
     return (1 + BETA2) * precision * recall / np.maximum(BETA2 * precision + recall, EPS)
 
 
-# S-measure: Fan et al., "Structure-measure: A New Way to Evaluate Foreground Maps" (2017), as in the
-# authors' StructureMeasure.m.
+# S-measure: Fan et al., "Structure-measure: A New Way to Evaluate Foreground Maps" (2017), as in
+# the authors' StructureMeasure.m.
 
 
 def s_measure(mask: Mask, truth: Truth, alpha: float = 0.5) -> float:
@@ -265,7 +266,7 @@ def everything(image: Image) -> Mask:
 
 
 def centred_gaussian(image: Image) -> Mask:
-    """Takes the middle for the region: a Gaussian with σ of a quarter of each side, 1 at the centre.
+    """Takes the middle for the region: a Gaussian, σ a quarter of each side, 1 at the centre.
 
     Photographers put their subject there: a method has to be better than this.
     """

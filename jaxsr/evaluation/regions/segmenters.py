@@ -99,7 +99,7 @@ def side_by_side(
     found: Float[np.ndarray, "h w"] | UInt[np.ndarray, "h w"],
     classes: int,
 ) -> UInt8[np.ndarray, "h w3 3"]:
-    """Returns image, truth and what was found; classes are levels of gray, what is ignored half gray."""
+    """Returns image, truth and what was found; classes are grays, what is ignored is half gray."""
     last = max(1, classes - 1)
     truth = np.where(labels == masked.IGNORED, 0.5, labels / last)
     guess = found / last if classes else found

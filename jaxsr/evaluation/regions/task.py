@@ -162,7 +162,10 @@ def mask_writer(folder: Path, method: str) -> Callable:
 
 
 def result_writer(folder: Path) -> Callable:
-    """Returns a function that keeps global, restored and original as ``folder/NAME_DEGRADATION.png``."""
+    """Returns a function that keeps three images as ``folder/NAME_DEGRADATION.png``.
+
+    They are the global result, the restored one and the original.
+    """
 
     def write(name: str, degradation: str, *images: quality.Image) -> None:
         save(folder / f"{name}_{degradation}.png", images)

@@ -1,7 +1,7 @@
 """Super-resolution as the field measures it: PSNR and SSIM of Y, beside those of bicubic.
 
-An image is reduced by :func:`degrade`, enlarged by the upscaler, rounded to 8 bits and compared with
-the original by :func:`score`; :func:`evaluate` does so with all images of a folder.
+An image is reduced by :func:`degrade`, enlarged by the upscaler, rounded to 8 bits and compared
+with the original by :func:`score`; :func:`evaluate` does so with all images of a folder.
 """
 
 import dataclasses
@@ -94,8 +94,9 @@ def evaluate(
 ) -> UpscalerScores:
     """Measures an upscaler by the protocol of the super-resolution literature.
 
-    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and reduced as MATLAB does; the
-    output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y compared.
+    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and reduced as MATLAB does;
+    the output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y
+    compared.
 
     Args:
       images: a folder of originals, or (name, uint8 image) pairs; gray ones are taken as RGB.
@@ -105,8 +106,8 @@ def evaluate(
       group: how many images are in memory, and given to ``upscale``, at a time.
       picture: called with the name and the 8-bit output of every image.
 
-    Raises:
-      UserError: the scale is under 2, there are no images, an image is too small, or an output isn't
+    Raises: UserError: the scale is under 2, there are no images, an image is too small, or an
+      output isn't
         ``scale`` times as large as its input.
     """
     if scale < 2:
@@ -199,7 +200,7 @@ def bicubic(scale: int) -> Enlarge:
 
 
 def ensemble(upscale: Enlarge) -> Enlarge:
-    """Returns an upscaler that averages, turned back, the outputs of an image's eight flips and turns.
+    """Returns an upscaler that averages the outputs of an image's eight flips and turns.
 
     Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
     """

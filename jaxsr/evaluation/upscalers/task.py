@@ -38,7 +38,10 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
 
 
 def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evaluator:
-    """Returns what measures upscalers while they train, on a folder of originals: ``psnr_y``, ``ssim_y``.
+    """Returns what measures upscalers while they train: ``psnr_y`` in dB and ``ssim_y``.
+
+    Args:
+      folder: of originals.
 
     Raises:
       UserError: there are no images in the folder, or one is damaged or too small.
@@ -68,7 +71,7 @@ def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Enlarg
 
 
 def built(weights: Weights, before: pipeline.Upscale | None = None) -> pipeline.Upscale:
-    """Returns the upscaler of weights, in the form it is run in, with the programs of ``before``."""
+    """Returns the upscaler of weights in the form it is run in, with the programs of ``before``."""
     weights = zoo.folded(weights)
     if before is not None:
         return before.with_params(weights.params)
