@@ -11,6 +11,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from jaxsr.cli import scripts
+from jaxsr.errors import UserError
 
 _DEFAULT = Path(__file__).parent / "configs/eval/sr.py"
 _CONFIG = config_flags.DEFINE_config_file(
@@ -32,6 +33,9 @@ def run(config, workdir: str = "") -> None:
     from jaxsr.evaluation import tasks  # after the flags: --help stays quick
     from jaxsr.training import checkpoints
 
+    # a run's restorer may be measured on the regions that a model finds
+    if config.model and workdir and config.task != "regions":
+        raise UserError("say what to evaluate, by either --config.model or --workdir")
     weights = checkpoints.load_weights(workdir) if workdir else None
     tasks.run(config, weights, called=config.to_dict() | {"workdir": workdir})
 

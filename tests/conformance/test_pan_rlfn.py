@@ -29,7 +29,7 @@ def luma(image):
 
 
 def y_psnr(shared, checkpoint, scale, dataset, names):
-    """PSNR of the Y of 8-bit outputs, ``scale`` pixels off each side, of MATLAB's low-res images."""
+    """PSNR of the Y of 8-bit outputs, ``scale`` pixels off a side, of MATLAB's low-res images."""
     weights = convert(read_checkpoint(shared / "peers" / checkpoint), scale=scale)
     network = create(weights.network, **weights.options)
     with jax.default_matmul_precision("highest"):

@@ -12,6 +12,7 @@ from jaxsr.evaluation import plot
 from jaxsr.evaluation.codecs import report
 from jaxsr.evaluation.codecs.protocol import MeasuredCurve, Measurement, Point
 from jaxsr.evaluation.codecs.published import PublishedCurve
+from jaxsr.evaluation.report import save_json
 
 
 def curve(name, bpps, psnrs):
@@ -88,7 +89,7 @@ def test_the_measured_curve_of_a_name_goes_before_the_published_one():
 def test_json_has_every_image_and_is_valid_where_figures_are_none(tmp_path):
     exact = MeasuredCurve("exact", (Point(1, {"a": Measurement(9, 1.0, math.inf, 1.0, 0.1, 0.1)}),))
     sets = {"some/Set": [NET, JPEG], "other": [exact, JPEG]}
-    report.save_json(tmp_path / "rd.json", report.as_json(sets, [VTM, FAR], "JPEG", {"model": "m"}))
+    save_json(tmp_path / "rd.json", report.as_json(sets, [VTM, FAR], "JPEG", {"model": "m"}))
 
     def refuse(constant):
         raise AssertionError(f"{constant} is no JSON")

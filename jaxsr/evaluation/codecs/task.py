@@ -104,8 +104,6 @@ def built(weights: Weights, before: Model | None = None) -> Model:
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
     """Returns the codecs, each with its qualities: ours, where one is given; the classical ones."""
     codecs = []
-    if weights is not None and config.model:
-        raise UserError("say what to evaluate, by either --config.model or --workdir")
     if weights is not None or config.model:
         model = built(weights) if weights is not None else codec.load(config.model)
         codecs += [(learned(named(mode), model, mode), config.qualities) for mode in config.modes]

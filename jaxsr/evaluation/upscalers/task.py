@@ -57,7 +57,7 @@ def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evalu
 
 def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Enlarge:
     """Returns the upscaler of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
-    if bool(model) == (weights is not None):
+    if not model and weights is None:
         raise UserError("say what to evaluate, by either --config.model or --workdir")
     if model == "bicubic":
         return protocol.bicubic(scale)
