@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     ``--debug`` lets the exception through. Exceptions no user can cause always come through.
     """
-    arguments = parser().parse_args(argv)
+    arguments = parser().parse_args(with_boxes(sys.argv[1:] if argv is None else argv))
     prepare_jax()
     try:
         return arguments.run(arguments)
@@ -62,6 +62,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         complain(one_line(error))
         return 2
+
+
+def with_boxes(argv: Sequence[str]) -> list[str]:
+    """Joins ``--box -5,3,9,9`` to ``--box=-5,3,9,9``: argparse takes what begins with - for a flag."""
+    joined: list[str] = []
+    for text in argv:
+        if joined and joined[-1] == "--box":
+            joined[-1] = f"--box={text}"
+        else:
+            joined.append(text)
+    return joined
 
 
 class Parser(argparse.ArgumentParser):

@@ -29,31 +29,25 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.atomic import write_bytes
+    from jaxsr.atomic import make_folder, write_bytes
+    from jaxsr.cli import paths
     from jaxsr.image.page import page
 
     target = Path(arguments.output)
-    check_target(target, arguments)
-    if target.exists() and not arguments.overwrite:
+    if target.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"{target}: a page is written here; give a name that ends in .html")
+    inputs = [*arguments.inputs, *filter(None, [arguments.original])]
+    if not paths.check_target(target, inputs, arguments.overwrite):
         print(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
     scene = compared(arguments.inputs, arguments.original)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     write_bytes(target, page(arguments.title, [scene]).encode())
     for view in scene.views:
         height, width = view.picture.pixels.shape[:2]
         print(f"{view.name}: {width}×{height}{', ' if view.note else ''}{view.note}")
     print(f"{len(scene.views)} images compared in {target}")
     return 0
-
-
-def check_target(target: Path, arguments: argparse.Namespace) -> None:
-    """Raises UserError where no page can be written to ``target``: another name, or an input's."""
-    if target.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"{target}: a page is written here; give a name that ends in .html")
-    inputs = [*arguments.inputs, *filter(None, [arguments.original])]
-    if any(os.path.realpath(file) == os.path.realpath(target) for file in inputs):
-        raise UserError(f"{target}: would overwrite an input; choose another -o")
 
 
 def compared(inputs: Sequence[str], original: str | None):
@@ -94,5 +88,6 @@ def read(file: str):
     if Path(file).suffix.lower() != ".jsr":
         return files.read(file)
     from jaxsr import codec
+    from jaxsr.atomic import read_bytes
 
-    return codec.decode_picture(Path(file).read_bytes())
+    return codec.decode_picture(read_bytes(file))

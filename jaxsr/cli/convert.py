@@ -2,8 +2,12 @@
 
 import argparse
 import dataclasses
+import functools
 import os
+import sys
+from pathlib import Path
 
+from jaxsr.cli import flags
 from jaxsr.errors import UserError, needs_extra
 
 
@@ -14,8 +18,9 @@ def add(commands) -> argparse.ArgumentParser:
         description="Reads a PyTorch checkpoint, without PyTorch, and recognises its network; or "
         "takes the averaged parameters of a training run's newest checkpoint.",
     )
-    parser.add_argument("source", metavar="IN.pth|WORKDIR")
-    parser.add_argument("target", metavar="OUT.safetensors")
+    parser.add_argument("source", metavar="IN.pth|WORKDIR", help="or - for stdin")
+    parser.add_argument("target", metavar="OUT.safetensors", help="or - for stdout")
+    flags.add_overwrite(parser)
     parser.add_argument(
         "--scale", type=int, choices=(2, 3, 4), help="needed where the weights do not tell it"
     )
@@ -29,23 +34,26 @@ def add(commands) -> argparse.ArgumentParser:
 
 def convert(source: str, target: str, scale: int | None, classes: str | None = None):
     """Writes ``target`` and returns what it was made of."""
-    from jaxsr import codec, networks, zoo
-    from jaxsr.codec.export import export
     from jaxsr.zoo.convert import convert_file
 
-    if not target.endswith(".safetensors"):
-        raise UserError(f"{target}: weights are written as .safetensors; give such a name")
-    if not os.path.isdir(source):
-        if classes is not None:
-            raise UserError("--classes is for runs of segmenters")
-        return convert_file(source, target, scale)
+    if os.path.isdir(source):
+        return convert_run(source, target, scale, classes)
+    if classes is not None:
+        raise UserError("--classes is for runs of segmenters")
+    return convert_file(source, target, scale)
+
+
+def convert_run(source: str, target: str, scale: int | None, classes: str | None):
+    """Writes the averaged parameters of a training run's newest checkpoint; returns them."""
+    from jaxsr import codec, networks, zoo
+    from jaxsr.codec.export import export
+
     with needs_extra("train", "reading a training run"):
         from jaxsr.training import checkpoints
     loaded = checkpoints.load_weights(source)
     if classes is not None:
-        loaded = dataclasses.replace(
-            loaded, notes=loaded.notes | {"classes": named(loaded, classes)}
-        )
+        notes = loaded.notes | {"classes": named(loaded, classes)}
+        loaded = dataclasses.replace(loaded, notes=notes)
     made_for = loaded.options.get("scale")
     if scale not in (None, made_for):
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
@@ -59,7 +67,7 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
 
 
 def named(loaded, classes: str) -> str:
-    """The names of classes as they are kept with weights.
+    """Returns the names of classes as they are kept with weights.
 
     Raises:
       UserError: the network has others than so many classes, or none to tell apart.
@@ -80,10 +88,19 @@ def named(loaded, classes: str) -> str:
 
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr import zoo
+    from jaxsr.cli import paths, streams
 
-    loaded = convert(arguments.source, arguments.target, arguments.scale, arguments.classes)
+    source, target = Path(arguments.source), Path(arguments.target)
+    streamed = target == paths.STREAM
+    if not streamed and target.suffix != ".safetensors":
+        raise UserError(f"{target}: weights are written as .safetensors; give such a name")
+    if not streamed and not paths.check_target(target, [source], arguments.overwrite):
+        print(f"{target} exists, skipped (--overwrite replaces it)")
+        return 0
+    with streams.as_file(source, ".pth") as given, streams.to_file(target) as written:
+        loaded = convert(str(given), str(written), arguments.scale, arguments.classes)
     scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
-    print(f"{arguments.target}: {loaded.network}{scale}")
-    command = zoo.kind_of(loaded.network).command
-    print(f"use it with: {command} … --model {arguments.target}")
+    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout)
+    say(f"{target}: {loaded.network}{scale}")
+    say(f"use it with: {zoo.kind_of(loaded.network).command} … --model {target}")
     return 0

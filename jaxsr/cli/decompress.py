@@ -1,83 +1,67 @@
-"""``jaxsr decompress``: ``.jsr`` files as images, at their own size or enlarged, the region restored."""
+"""``jaxsr decompress``: ``.jsr`` files as images, at their size or enlarged, the region restored."""
 
 import argparse
 import functools
 
-from jaxsr.cli.upscale import FORMATS, percent
+from jaxsr.cli import flags
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "decompress",
         help="turn .jsr files into images",
-        description="Turns .jsr files into images. A file that fails is reported, the others go on.",
+        description="Turns .jsr files into images. A file that fails is reported, the others go "
+        "on.",
     )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="file, folder or quoted pattern")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help="folder; or an image, for one file"
-    )
-    parser.add_argument(
-        "--scale",
-        type=int,
-        choices=(2, 3, 4),
-        help="enlarge it, too, and restore the region of files that have one",
-    )
+    flags.add_files(parser, "an image's name")
+    flags.add_scale(parser, "enlarge it, too, and restore the region of files that have one")
     parser.add_argument(
         "--restore",
         action=argparse.BooleanOptionalAction,
         help="restore the region also where nothing is enlarged; or not even there",
     )
-    parser.add_argument("--format", choices=FORMATS, help="of what is written (png)")
-    parser.add_argument(
-        "--quality", type=percent, default=95, metavar="N", help="1 to 100, of JPEG and WebP (95)"
-    )
-    parser.add_argument(
-        "--model", metavar="NAME|FILE", help="the codec, if it is none of the released ones"
-    )
-    parser.add_argument(
-        "--upscaler",
-        metavar="NAME|FILE",
-        help="that images kept at half their size were made with, if it is none of the released ones",
-    )
-    parser.add_argument("--restorer", metavar="NAME|FILE", help="weights that restore the region")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
+    flags.add_format(parser, "png")
+    flags.add_model(parser, "--model", "the codec, if it is none of the released ones")
+    flags.add_model(parser, "--upscaler", "×2, of images that were kept at half their size")
+    flags.add_model(parser, "--restorer", "what restores the region")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr.cli import each, paths
 
-    jobs, problems = paths.plan(
-        arguments.inputs, arguments.output, FORMATS.get(arguments.format), reads=paths.COMPRESSED
-    )
-    return each.run(jobs, problems, lambda: decompressor(arguments), "decompressed", arguments)
+    suffix = flags.FORMATS.get(arguments.format)
+    if arguments.output == "-":
+        suffix = suffix or ".png"
+    plan = paths.plan(arguments, suffix, reads=paths.COMPRESSED)
+    return each.run(plan, lambda: steps(arguments), "decompressed", arguments)
 
 
-def decompressor(arguments: argparse.Namespace):
-    """What decompresses one file as the flags say."""
+def steps(arguments: argparse.Namespace):
+    """Returns what decompresses files as the flags say."""
     from jaxsr import codec
-    from jaxsr.cli import paths
+    from jaxsr.cli import each, paths, pictures, streams
     from jaxsr.image import files
 
     model = codec.load(arguments.model) if arguments.model else None
     upscaler = codec.half.load_enlarger(arguments.upscaler) if arguments.upscaler else None
     finish = finisher(arguments)
 
-    def decompress(job: paths.Job) -> str:
-        data = job.source.read_bytes()
+    def work(job: paths.Job, data: bytes) -> each.Output:
         picture = codec.decode_picture(data, model=model, upscaler=upscaler)
-        files.check_holds(job.target, picture)  # before it is enlarged
-        picture, done = finish(picture, codec.region_of(data))
-        job.target.parent.mkdir(parents=True, exist_ok=True)
-        files.write(job.target, picture, arguments.quality)
-        height, width = picture.pixels.shape[:2]
-        return f"{width}×{height} pixels{done}"
+        kind = pictures.format_of(job, data)
+        files.check_holds(kind, picture, job.target)  # before it is enlarged
+        result, done = finish(picture, codec.region_of(data))
+        read = pictures.Read(picture, kind, "")
+        return pictures.output(
+            job, read, result, arguments.quality, f"{pictures.size(result)}{done}"
+        )
 
-    return decompress
+    return each.Steps(lambda job: streams.read(job.source), each.one_by_one(work))
 
 
 def finisher(arguments: argparse.Namespace):
-    """(picture, mask of its region or None) → what is made of it, and what to say of that.
+    """Returns (picture, mask of its region or None) → what is made of it, and what to say of that.
 
     Networks are loaded for the first picture that needs them.
     """

@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from jaxsr.cli import flags
 from jaxsr.errors import needs_extra
 
 # Of scikit-image's astronaut (NASA, public domain; inside its wheel): the face, in pixels.
@@ -19,16 +20,19 @@ def add(commands) -> argparse.ArgumentParser:
         help="enlarge, restore and compress a photograph, and compare",
         description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by bicubic "
         "interpolation and by a network; compresses it as JPEG and by the learned codec to the same "
-        "bytes; sends it, small and noisy, through the whole chain: enlarged, its region found, restored, "
-        "and given the bytes. Prints how close each comes to the original, and draws all into PNGs and into a page to compare them in.",
+        "bytes; sends it, small and noisy, through the whole chain: enlarged, its region found, "
+        "restored, and given the bytes. Prints how close each comes to the original, and draws all into PNGs and "
+        "into a page to compare them in.",
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
-    parser.add_argument("--model", metavar="NAME|FILE", help="weights of a ×4 network")
+    flags.add_model(parser, "--model", "a ×4 upscaler")
+    flags.add_overwrite(parser)
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.atomic import write_bytes
+    from jaxsr.atomic import make_folder, write_bytes
+    from jaxsr.cli import paths
     from jaxsr.image import files
     from jaxsr.image.page import page
     from jaxsr.image.sheet import side_by_side
@@ -40,17 +44,22 @@ def run(arguments: argparse.Namespace) -> int:
         "region": lambda: chained(photo),
     }
     folder, scenes = Path(arguments.output), []
-    folder.mkdir(parents=True, exist_ok=True)
+    files_of = {name: folder / f"astronaut-{name}.png" for name in sheets}
+    compared = folder / "astronaut.html"
+    given = [arguments.model] if arguments.model else []
+    for target in (*files_of.values(), compared):
+        if not paths.check_target(target, given, arguments.overwrite):
+            print(f"{target} exists, skipped (--overwrite makes the demo anew)")
+            return 0
+    make_folder(folder)
     for name, draw in sheets.items():
         columns = draw()
         scenes.append(scene(name, columns, photo))
         sheet = side_by_side([*columns, ("original", photo)], DETAIL, across=ACROSS)
-        target = folder / f"astronaut-{name}.png"
-        files.write(target, files.Picture(sheet))
-        print(f"side by side: {target}\n")
-    target = folder / "astronaut.html"
-    write_bytes(target, page("jaxsr demo", scenes).encode())
-    print(f"to compare in a browser: {target}")
+        files.write(files_of[name], files.Picture(sheet))
+        print(f"side by side: {files_of[name]}\n")
+    write_bytes(compared, page("jaxsr demo", scenes).encode())
+    print(f"to compare in a browser: {compared}")
     return 0
 
 

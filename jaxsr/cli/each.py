@@ -1,67 +1,227 @@
-"""Files worked on one after another: a line for each, and one that fails does not stop the others."""
+"""The one road of every command's files: read ahead, worked on, written behind, told in order.
+
+Reading, computing and writing go on side by side, in a thread each: while the network is at work on
+one image, the next is decoded and the one before is encoded. A file that fails is told in one line
+and the others go on.
+"""
 
 import argparse
-from collections.abc import Callable, Sequence
+import collections
+import contextlib
+import dataclasses
+import functools
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
-from jaxsr.cli.paths import Job
+from jaxsr.cli import streams
+from jaxsr.cli.paths import STREAM, Job, Plan
 from jaxsr.cli.report import USER_ERRORS, complain, naming
 
 BAR = "{percentage:3.0f}% {bar} {elapsed}<{remaining}"
+AHEAD = 2  # files that are read before they are needed
+
+Progress = Callable[[int, int], None]  # (parts done, parts in all) of what is worked on
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What was made of one input.
+
+    Attributes:
+      files: where → what gives the bytes to write there: called in a thread, after the work.
+      line: what to say of it.
+    """
+
+    files: Mapping[Path, Callable[[], bytes]]
+    line: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """What a command does with its files.
+
+    Attributes:
+      read: what a job needs, from its source; called in a thread, ahead.
+      work: what is made of what was read for some jobs. Where it fails for several, it is called
+        for each.
+      size: of what was read; as many are worked on together as reach ``together``.
+      together: in the unit of ``size``; 0: one at a time.
+    """
+
+    read: Callable[[Job], Any]
+    work: Callable[[Sequence[tuple[Job, Any]], Progress], Sequence[Output]]
+    size: Callable[[Any], int] = lambda read: 0
+    together: int = 0
+
+
+def one_by_one(work: Callable[[Job, Any], Output]) -> Callable[..., Sequence[Output]]:
+    """Makes the ``work`` of :class:`Steps` of what works on one file."""
+    return lambda group, progress: [work(job, read) for job, read in group]
 
 
 def run(
-    jobs: Sequence[Job],
-    problems: Sequence[str],
-    prepare: Callable[[], Callable[[Job], str]],
-    done_word: str,
-    arguments: argparse.Namespace,
+    plan: Plan, prepare: Callable[[], Steps], done_word: str, arguments: argparse.Namespace
 ) -> int:
-    """Does the jobs and returns the exit code.
+    """Does the jobs of ``plan`` and returns the exit code: 2 if anything failed, else 0.
 
     Args:
-      problems: what the files already gave to complain of.
-      prepare: called if there is any job left to do; returns what does one: it writes the target
-        and returns what to say of it.
+      prepare: called if there is any job to do.
       done_word: as in "3 compressed to DIR".
-      arguments: ``output``, ``overwrite`` (else files that exist are skipped) and ``debug``.
+      arguments: ``output`` and ``debug``, with which the first error is raised.
     """
     from tqdm import tqdm
 
-    for problem in problems:
+    for problem in plan.problems:
         complain(problem)
-    waiting = [job for job in jobs if arguments.overwrite or not job.target.exists()]
-    failed = len(problems)
-    if waiting:
-        work = prepare()
-        with tqdm(total=len(waiting), bar_format=BAR, disable=None, leave=False) as bar:
-            for job in waiting:
-                failed += not _one(work, job, bar, arguments.debug)
-                bar.update()
-    done = len(waiting) - (failed - len(problems))
-    print(summary(done, len(jobs) - len(waiting), failed, done_word, arguments.output))
+    road = None
+    streamed = any(STREAM in (job.target, job.mask) for job in plan.jobs)
+    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout, flush=True)
+    if plan.jobs:
+        steps = prepare()
+        with tqdm(total=len(plan.jobs), bar_format=BAR, disable=None, leave=False) as bar:
+            road = Road(steps, bar, say, arguments.debug)
+            road.go(plan.jobs)
+    failed = len(plan.problems) + (road.failed if road else 0)
+    say(summary(road.done if road else 0, plan.skipped, failed, done_word, arguments.output))
     return 2 if failed else 0
 
 
-def _one(work: Callable[[Job], str], job: Job, bar, debug: bool) -> bool:
-    """Whether it went well."""
-    try:
-        line = work(job)
-    except USER_ERRORS as error:
-        if debug:
-            raise
-        with bar.external_write_mode():
-            complain(naming(error, job.source, job.target))
-        return False
-    with bar.external_write_mode():
-        print(f"{job.source} → {job.target}: {line}", flush=True)
-    return True
-
-
 def summary(done: int, skipped: int, failed: int, done_word: str, output: str) -> str:
-    """``3 compressed to DIR, 1 failed``"""
+    """Words the end: ``3 compressed to DIR, 1 failed``."""
     parts = [f"{done} {done_word} to {output}"]
     if skipped:
         parts.append(f"{skipped} skipped that exist (--overwrite replaces them)")
     if failed:
         parts.append(f"{failed} failed")
     return ", ".join(parts)
+
+
+class Road:
+    """Takes jobs through the steps; see :meth:`go`.
+
+    Attributes:
+      done, failed: how many jobs so far.
+    """
+
+    def __init__(self, steps: Steps, bar, say: Callable[[str], None], debug: bool):
+        self.steps = steps
+        self.bar = bar
+        self.say = say
+        self.debug = debug
+        self.done = self.failed = 0
+        self._pending: collections.deque[tuple[Job, Future[str]]] = collections.deque()
+
+    def go(self, jobs: Sequence[Job]) -> None:
+        """Reads, works on and writes all jobs, and tells of each in their order."""
+        with threads() as reader, threads() as writer:
+            for group in self._groups(reader, jobs):
+                ended = self._worked(writer, group)
+                self._tell()  # what was written meanwhile: results of two groups are kept, no more
+                self._pending.extend(ended)
+            self._tell()
+
+    def _groups(
+        self, reader: Executor, jobs: Sequence[Job]
+    ) -> Iterator[list[tuple[Job, Future[Any]]]]:
+        """Yields jobs to work on together, with what was read for them."""
+        group, size = [], 0
+        for job, reading in ahead(reader, self.steps.read, jobs):
+            group.append((job, reading))
+            if reading.exception() is None:
+                size += self.steps.size(reading.result())
+            if size >= self.steps.together:
+                yield group
+                group, size = [], 0
+        if group:
+            yield group
+
+    def _worked(
+        self, writer: Executor, group: Sequence[tuple[Job, Future[Any]]]
+    ) -> list[tuple[Job, Future[str]]]:
+        """Works on what could be read of a group; gives each job's line, once it is written."""
+        readable = [(job, read.result()) for job, read in group if read.exception() is None]
+        outputs = iter(self._outputs(readable))
+        ended = []
+        for job, read in group:
+            output = read if read.exception() else next(outputs)
+            if isinstance(output, Output):
+                output = writer.submit(written, output)
+            ended.append((job, output))
+        return ended
+
+    def _outputs(self, group: Sequence[tuple[Job, Any]]) -> list[Output | Future]:
+        """Works on a group together or, where that fails, one by one to know which it was."""
+        if not group:
+            return []
+        try:
+            return list(self.steps.work(group, functools.partial(self._progress, len(group))))
+        except USER_ERRORS as error:
+            if len(group) > 1:
+                return [output for one in group for output in self._outputs([one])]
+            failure: Future = Future()
+            failure.set_exception(error)
+            return [failure]
+
+    def _tell(self) -> None:
+        """Says how each job ended, waiting for it to be written."""
+        while self._pending:
+            job, end = self._pending.popleft()
+            try:
+                line = end.result()
+            except USER_ERRORS as error:
+                if self.debug:
+                    raise
+                self.failed += 1
+                with self.bar.external_write_mode():
+                    complain(naming(error, job.source, job.target))
+            else:
+                self.done += 1
+                with self.bar.external_write_mode():
+                    self.say(f"{job.source} → {job.target}: {line}")
+            self._progress(0, 0, 1)
+
+    def _progress(self, images: int, done: int, total: int) -> None:
+        """Shows how far all jobs are; parts of the ones at work count."""
+        self.bar.n = self.done + self.failed + len(self._pending) + images * done / total
+        self.bar.refresh()
+
+
+def written(output: Output) -> str:
+    """Writes the files of an output and returns its line."""
+    for path, encoded in output.files.items():
+        streams.write(path, encoded())
+    return output.line
+
+
+def ahead(
+    reader: Executor, read: Callable[[Job], Any], jobs: Sequence[Job]
+) -> Iterator[tuple[Job, Future[Any]]]:
+    """Yields each job when its file has been read, or could not be; the next ones are read already."""
+    left, reading = iter(jobs), collections.deque()
+    for job in left:
+        reading.append((job, reader.submit(read, job)))
+        if len(reading) > AHEAD:
+            yield waited(reading.popleft())
+    while reading:
+        yield waited(reading.popleft())
+
+
+def waited(read: tuple[Job, Future[Any]]) -> tuple[Job, Future[Any]]:
+    """Waits for the reading of a file; an error that no user can cause is raised at once."""
+    error = read[1].exception()
+    if error is not None and not isinstance(error, USER_ERRORS):
+        raise error
+    return read
+
+
+@contextlib.contextmanager
+def threads() -> Iterator[Executor]:
+    """One thread that does what it is given in turn, and drops what is left when an error comes."""
+    executor = ThreadPoolExecutor(1)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)

@@ -1,6 +1,7 @@
 """``jaxsr info``: what an image, a compressed image or a weights file holds."""
 
 import argparse
+import tempfile
 from pathlib import Path
 
 from jaxsr.cli.report import complain, short
@@ -11,19 +12,18 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "info", help="say what an image, a .jsr file or a weights file holds"
     )
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="or - for stdin")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from jaxsr.cli import streams
+
     path = Path(arguments.file)
-    problem = None
     if path.suffix == ".safetensors":
-        lines = of_weights(path)
-    elif path.suffix.lower() == ".jsr":
-        lines, problem = of_compressed(path)
+        lines, problem = of_weights(path), None
     else:
-        lines = of_image(path)
+        lines, problem = of_data(streams.read(path), path)
     width = max(len(name) for name, _ in lines)
     print(f"{path}")
     for name, value in lines:
@@ -33,30 +33,53 @@ def run(arguments: argparse.Namespace) -> int:
     return 2 if problem else 0
 
 
-def of_image(path: Path) -> list[tuple[str, str]]:
-    """Size, channels, bits and what comes with the pixels."""
+def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
+    """Says what a file holds, and what is wrong with it."""
+    from jaxsr.codec import container
+
+    if path.suffix.lower() == ".jsr" or data.startswith(container.MAGIC):
+        return of_compressed(data, path)
+    if is_safetensors(data):
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder, "weights.safetensors")
+            copy.write_bytes(data)
+            return of_weights(copy), None
+    return of_image(data, path), None
+
+
+def is_safetensors(data: bytes) -> bool:
+    """True if ``data`` begins with the length of a header in JSON, as weights files do."""
+    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
+
+
+def of_image(data: bytes, path: Path) -> list[tuple[str, str]]:
+    """Says size, channels, bits and what comes with the pixels."""
     from jaxsr.image import files
 
-    picture = files.read(path)
+    picture = files.decode(data, path)
     height, width, channels = picture.pixels.shape
     colour = "gray" if channels == 1 else "RGB"
+    frames = files.count_frames(data)
     return [
         ("size", f"{width}×{height} pixels"),
         ("channels", colour + (" and alpha" if picture.alpha is not None else "")),
         ("bits", f"{picture.pixels.dtype.itemsize * 8} a channel"),
+        ("frames", "1" if frames == 1 else f"{frames}, of which the first is read"),
         ("ICC profile", f"{len(picture.icc)} bytes" if picture.icc else "none"),
         ("EXIF", f"{len(picture.exif)} bytes" if picture.exif else "none"),
     ]
 
 
-def of_compressed(path: Path) -> tuple[list[tuple[str, str]], str | None]:
-    """The header and the sizes of a ``.jsr`` file's parts, as far as they can be read; what is wrong."""
+def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
+    """Says what a ``.jsr`` file's header says, the sizes of its parts, and what is wrong.
+
+    As far as they can be read; nothing is decompressed.
+    """
     from jaxsr.codec import container
 
-    data = path.read_bytes()
     try:
         layout = container.inspect(data)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{path}: {error}") from None
     header = layout.header
     lines = [("bytes", str(len(data)))]
@@ -72,7 +95,7 @@ def of_compressed(path: Path) -> tuple[list[tuple[str, str]], str | None]:
 
 
 def of_header(header) -> list[tuple[str, str]]:
-    """What a ``.jsr`` file's header says."""
+    """Says what a ``.jsr`` file's header says."""
     asked = f"{header.quality}" if header.quality else "by size"
     height, width = header.coded
     half = f", coded as {width}×{height} for upscaler {header.upscaler.hex()}"
@@ -85,7 +108,7 @@ def of_header(header) -> list[tuple[str, str]]:
 
 
 def model_name(header) -> str:
-    """Of the released codec that a file was made with."""
+    """Names the released codec that a file was made with."""
     from jaxsr import codec
 
     for name in codec.weights.available():
@@ -107,7 +130,7 @@ def tiles(layout) -> str:
 
 
 def of_weights(path: Path) -> list[tuple[str, str]]:
-    """The network, how it is built, its size, and the notes kept with it."""
+    """Says the network, how it is built, its size, and the notes kept with it."""
     import jax
 
     from jaxsr import codec, zoo

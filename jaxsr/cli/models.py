@@ -23,7 +23,9 @@ def add(commands) -> argparse.ArgumentParser:
         description="Parameters; multiply-adds, attention's included; and how far an output pixel sees, "
         "in pixels of the input.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these networks")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="only these networks, or those of released weights"
+    )
     parser.add_argument(
         "--scale", type=int, choices=(2, 3, 4), default=4, help="costs of upscalers at (4)"
     )
@@ -33,10 +35,10 @@ def add(commands) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr.zoo import KINDS
 
-    check_known(arguments.names)
     released = released_by_network()
+    wanted = [network_of(name) for name in arguments.names]
     for kind in KINDS:
-        names = sorted(set(arguments.names or kind.networks) & set(kind.networks))
+        names = sorted(set(wanted or kind.networks) & set(kind.networks))
         if not names:
             continue
         print(ROW.format(kind.name, "parameters", "multiply-adds", "sees", "released weights"))
@@ -52,18 +54,28 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def check_known(names: list[str]) -> None:
-    """Raises UserError where one of ``names`` is no network's."""
-    from jaxsr.zoo import KINDS, kind_of
+def network_of(name: str) -> str:
+    """Returns the network that ``name`` is, or that the released weights of this name are of.
 
-    for name in names:
-        if kind_of(name) is None:
-            known = ", ".join(name for kind in KINDS for name in sorted(kind.networks))
-            raise UserError(f"unknown network {name!r}; there are: {known}")
+    Raises:
+      UserError: there is neither.
+    """
+    from jaxsr import zoo
+
+    if zoo.kind_of(name) is not None:
+        return name
+    for released, file in released_files().items():
+        if name == released.split()[0]:
+            return zoo.weights.network_of(file)
+    networks = ", ".join(name for kind in zoo.KINDS for name in sorted(kind.networks))
+    released = ", ".join(released.split()[0] for released in released_files())
+    raise UserError(
+        f"unknown network {name!r}; there are: {networks}; and released weights: {released}"
+    )
 
 
-def released_by_network() -> dict[str, str]:
-    """Network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
+def released_files() -> dict[str, Path]:
+    """Returns released weights, with their scales where they have some → one of their files."""
     from jaxsr import zoo
     from jaxsr.zoo.kinds import CODEC, RESTORER, SEGMENTER
 
@@ -72,14 +84,21 @@ def released_by_network() -> dict[str, str]:
         files[" ".join([name, *(f"×{scale}" for scale in scales)])] = next(iter(scales.values()))
     for kind in (SEGMENTER, RESTORER, CODEC):
         files |= zoo.released(kind)
+    return files
+
+
+def released_by_network() -> dict[str, str]:
+    """Returns network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
+    from jaxsr import zoo
+
     found: dict[str, list[str]] = {}
-    for name, file in files.items():
+    for name, file in released_files().items():
         found.setdefault(zoo.weights.network_of(file), []).append(name)
     return {network: ", ".join(names) for network, names in found.items()}
 
 
 def costs(name: str, scale: int) -> tuple[str, str, str]:
-    """A network's parameters, multiply-adds and how far it sees, in the form that is run."""
+    """Returns a network's parameters, multiply-adds and how far it sees, in the form that is run."""
     from jaxsr import zoo
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER

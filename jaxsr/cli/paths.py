@@ -1,66 +1,173 @@
-"""Which files a command reads, and where it writes each: nothing is overwritten by accident."""
+"""Which files a command reads and where it writes each; the one rule of what may be replaced.
 
+Where a result goes depends on its own input, the output and the format asked for, and on nothing
+else that lies in a folder. In an output folder it is named after its input: ``a.jpg`` stays
+``a.jpg`` where the format stays, and becomes ``a.jpg.png`` or ``a.jpg.jsr`` where it changes, so
+that ``a.png`` beside it gets another name; decompressing takes the ``.jsr`` off again.
+
+A file that exists is skipped, and replaced only with ``--overwrite``. What the command was given
+to read (inputs, masks, weights) is never replaced.
+"""
+
+import argparse
+import collections
 import dataclasses
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jaxsr.errors import UserError
 from jaxsr.image import formats
 from jaxsr.image.folders import find_images, is_image_file
 
-IMAGES = formats.SUFFIXES
+STREAM = Path("-")  # standard input or output
+IMAGES = formats.SUFFIXES  # that are read
+IMAGES_WRITTEN = formats.WRITTEN
 COMPRESSED = (".jsr",)
+# Flags that name files to read, and what those are called.
+GIVEN = {
+    "roi": "the region's mask",
+    "model": "the model",
+    "segmenter": "the segmenter",
+    "restorer": "the restorer",
+    "upscaler": "the upscaler",
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One image to read and one to write."""
+    """One file to read, and what is written of it.
+
+    Attributes:
+      source: a file, or ``STREAM``.
+      target: a file, or ``STREAM``.
+      suffix: of the format to write; None: what the source turns out to be.
+      mask: where the region's mask goes, if anywhere.
+    """
 
     source: Path
     target: Path
+    suffix: str | None = None
+    mask: Path | None = None
+
+    @property
+    def written(self) -> list[Path]:
+        """The files that the job writes."""
+        return [path for path in (self.target, self.mask) if path not in (None, STREAM)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What there is to do: jobs, how many others are done already, and a line for each problem."""
+
+    jobs: list[Job]
+    skipped: int
+    problems: list[str]
 
 
 def plan(
-    inputs: Sequence[str],
-    output: str,
+    arguments: argparse.Namespace,
     suffix: str | None = None,
+    *,
     reads: tuple[str, ...] = IMAGES,
-    writes: tuple[str, ...] = IMAGES,
-) -> tuple[list[Job], list[str]]:
-    """The jobs for files, folders (all images below, their tree kept) and glob patterns.
-
-    ``output`` is a file if it has a suffix and there is one input, a file; else a folder.
-    Two inputs that would be written to one name (``a.jpg`` and ``a.png`` as PNG) get ``a.png`` and
-    ``a-2.png``.
+    writes: tuple[str, ...] = IMAGES_WRITTEN,
+) -> Plan:
+    """Plans the files, folders (all below, their tree kept) and patterns that a command was given.
 
     Args:
-      suffix: of what is written (``".png"``); the input's own unless given.
-      reads, writes: suffixes of files that are read and written.
-
-    Returns:
-      The jobs, and a line for each input that gives none.
+      arguments: ``inputs``, ``output``, ``overwrite``, ``mask_out`` and the flags of ``GIVEN``,
+        where the command has them. The output is a file if it is named as one and there is one
+        input; else a folder.
+      suffix: of what is written (``".png"``); the input's own if that is written, unless given.
+      reads, writes: suffixes of the files that are read and written.
 
     Raises:
       UserError: ``output`` is a single file's name for several inputs, or not of ``writes``.
     """
-    found, problems = sources(inputs, Path(output), reads)
-    if names_a_file(output):
+    mask_out = getattr(arguments, "mask_out", None)
+    outputs = [Path(text) for text in (arguments.output, mask_out) if text and text != "-"]
+    found, problems = sources(arguments.inputs, outputs, reads)
+    jobs = []
+    if found:
+        targets = targets_of(arguments.inputs, found, arguments.output, suffix, writes)
+        masks = [(None, None)] * len(found)
+        if mask_out:
+            kind = None if names_a_file(mask_out, arguments.inputs) else ".png"
+            masks = targets_of(arguments.inputs, found, mask_out, kind, IMAGES_WRITTEN)
+        for (source, _), (target, kind), (mask, _) in zip(found, targets, masks, strict=True):
+            jobs.append(Job(source, target, kind, mask))
+    return settled(jobs, problems, arguments)
+
+
+def settled(jobs: Sequence[Job], problems: list[str], arguments: argparse.Namespace) -> Plan:
+    """Decides which jobs may be done: none that replaces what is read or what is to be kept."""
+    inputs = {real(job.source): "an input" for job in jobs if job.source != STREAM}
+    for flag, what in GIVEN.items():
+        if (file := getattr(arguments, flag, None)) and os.path.isfile(file):
+            inputs[real(file)] = what
+    claims = collections.defaultdict(list)
+    for job in jobs:
+        for path in job.written:
+            claims[real(path).lower()].append(job)  # on some disks, case does not count
+    left, skipped, problems = [], 0, list(problems)
+    for job in jobs:
+        there = [path for path in job.written if path.exists() and not arguments.overwrite]
+        if refusal := refused(job, inputs, claims):
+            problems.append(refusal)
+        elif there and len(there) == len(job.written):
+            skipped += 1
+        elif there:
+            problems.append(f"{job.source}: {there[0]} exists; --overwrite replaces it")
+        else:
+            left.append(job)
+    return Plan(left, skipped, list(dict.fromkeys(problems)))
+
+
+def refused(job: Job, inputs: dict[str, str], claims: dict[str, list[Job]]) -> str | None:
+    """Returns why a job cannot be done, whatever the flags: what it would write over."""
+    for path in job.written:
+        if what := inputs.get(real(path)):
+            return f"{job.source}: would overwrite {path}, {what}; choose another output"
+        jobs = claims[real(path).lower()]
+        if jobs.count(job) > 1:
+            return f"{path}: an image is written there; choose another --mask-out"
+        if len(jobs) > 1:
+            names = " and ".join(str(other.source) for other in jobs)
+            first = next(iter(jobs[0].written))
+            return f"{names} would both be written to {first}; run them apart, to other outputs"
+    return None
+
+
+def real(path: str | os.PathLike) -> str:
+    return os.path.realpath(path)
+
+
+def targets_of(
+    inputs: Sequence[str],
+    found: Sequence[tuple[Path, Path]],
+    output: str,
+    suffix: str | None,
+    writes: tuple[str, ...],
+) -> list[tuple[Path, str | None]]:
+    """Returns where the result of each source goes, and the suffix of its format.
+
+    Raises:
+      UserError: ``output`` is a single file's name for several inputs, or not of ``writes``.
+    """
+    streamed = any(source == STREAM for source, _ in found)
+    if output == "-" or names_a_file(output, inputs):
         if len(inputs) > 1 or len(found) > 1 or Path(inputs[0]).is_dir():
             raise UserError(f"{output}: one file cannot hold several images; give a folder")
-        check_suffix(output, suffix, writes)
-        targets = [Path(output)] * len(found)
-    else:
-        targets = unique([Path(output) / renamed(name, suffix) for _, name in found])
-    originals = {os.path.realpath(source) for source, _ in found}
-    jobs = []
-    for (source, _), target in zip(found, targets, strict=True):
-        if os.path.realpath(target) in originals:
-            problems.append(f"{source}: would overwrite {target}, an input; choose another -o")
-        else:
-            jobs.append(Job(source, target))
-    return jobs, problems
+        if output != "-":
+            check_suffix(output, suffix, writes)
+            return [(Path(output), Path(output).suffix)]
+        own = None if streamed else result_name(found[0][1], suffix, writes).suffix
+        return [(STREAM, suffix or own)]
+    if streamed:
+        raise UserError(f"-: stdin has no name to give it in the folder {output}; give a file's")
+    names = [result_name(name, suffix, writes) for _, name in found]
+    return [(Path(output) / name, name.suffix) for name in names]
 
 
 def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> None:
@@ -69,77 +176,98 @@ def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> No
     if suffix in writes:
         if wanted and suffix not in same_format(wanted):
             raise UserError(f"{output}: the name says another format than {wanted[1:]}")
-    elif writes is IMAGES:
-        formats.format_of(output)
+    elif writes is IMAGES_WRITTEN:
+        try:
+            formats.format_of(output)
+        except UserError as error:
+            raise UserError(f"{error}; or {output}/ for a folder") from None
     else:
         raise UserError(f"{output}: what is written here is named {', '.join(writes)}")
 
 
 def sources(
-    inputs: Sequence[str], output: Path, reads: tuple[str, ...] = IMAGES
+    inputs: Sequence[str], outputs: Sequence[Path], reads: tuple[str, ...] = IMAGES
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(file, name to keep below the output folder) of every image, each once; and the problems.
+    """Returns (file, name to keep below the output folder) of every image once; and the problems.
 
-    A folder's own name is kept where there are several. Where ``output`` lies within an input
-    folder, what is in it are results of an earlier run and no input.
+    A folder's own name is kept where there are several. Where one of ``outputs`` lies within an
+    input folder, what is in it are results of an earlier run and no input.
     """
     found: dict[str, tuple[Path, Path]] = {}
     problems = []
     several = sum(Path(text).is_dir() for text in inputs) > 1
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        if text == "-":
+            images = [(STREAM, STREAM)]
+        elif path.is_dir():
             base = path.absolute().parent if several else path
             images = [
                 (image, image.absolute().relative_to(base) if several else image.relative_to(base))
                 for image in find_images(path, reads)
-                if not is_within(image, output) or is_within(path, output)
+                if not any(is_within(image, out) and not is_within(path, out) for out in outputs)
             ]
         elif not path.exists() and glob.has_magic(text):
             matches = map(Path, sorted(glob.glob(text, recursive=True)))
             images = [(image, Path(image.name)) for image in matches if is_image_file(image, reads)]
-        else:
-            images = [(path, Path(path.name))]  # reading it will say if it isn't there
+        else:  # reading it will say if it isn't there
+            images = [(path.absolute() if path == STREAM else path, Path(path.name))]
         if not images:
             problems.append(f"{text}: no images here; {', '.join(reads)} are read")
         for image, name in images:
-            found.setdefault(os.path.realpath(image), (image, name))
+            found.setdefault("-" if image == STREAM else real(image), (image, name))
     return list(found.values()), problems
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether ``path`` is ``folder`` or lies in it, links followed."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    """True if ``path`` is ``folder`` or lies in it, links followed."""
+    return Path(real(path)).is_relative_to(real(folder))
 
 
-def names_a_file(output: str) -> bool:
-    """Whether ``output`` means a file: it has a suffix and is neither a folder nor written as one."""
+def names_a_file(output: str, inputs: Sequence[str]) -> bool:
+    """True if ``output`` means a file.
+
+    It does if it has a suffix, is no folder and is not written as one. A suffix of no image, as in
+    ``out.v2``, means a file only where a single file is to be written.
+    """
     separators = tuple(filter(None, (os.sep, os.altsep)))
-    return (
-        bool(Path(output).suffix) and not output.endswith(separators) and not os.path.isdir(output)
-    )
+    suffix = Path(output).suffix.lower()
+    if not suffix or output.endswith(separators) or os.path.isdir(output):
+        return False
+    one = len(inputs) == 1 and not os.path.isdir(inputs[0]) and not glob.has_magic(inputs[0])
+    return one or suffix in (*IMAGES, *COMPRESSED)
 
 
-def renamed(name: Path, suffix: str | None) -> Path:
-    """With ``suffix``, or its own if that is an image's, else ``.png``."""
-    return name.with_suffix(
-        suffix or (name.suffix if name.suffix.lower() in formats.SUFFIXES else ".png")
-    )
+def result_name(name: Path, suffix: str | None, writes: tuple[str, ...]) -> Path:
+    """Names a result after its input, by the rule at the top of this module.
+
+    Args:
+      suffix: of the format asked for; the input's own if that is one of ``writes``, else ``.png``.
+    """
+    own = name.suffix.lower()
+    if own in COMPRESSED:
+        name, own = name.with_suffix(""), name.with_suffix("").suffix.lower()
+        suffix = suffix or ".png"
+    elif suffix is None:
+        suffix = own if own in writes else ".png"
+    return name if own in same_format(suffix) else name.with_name(name.name + suffix)
 
 
 def same_format(suffix: str) -> tuple[str, ...]:
-    return COMPRESSED if suffix in COMPRESSED else formats.format_of("_" + suffix).suffixes
+    """Returns all suffixes of the format that one names."""
+    return COMPRESSED if suffix in COMPRESSED else formats.format_of_suffix(suffix).suffixes
 
 
-def unique(targets: Sequence[Path]) -> list[Path]:
-    """Each name once: the second of ``a.png`` becomes ``a-2.png``. Case counts on no disk."""
-    taken: set[str] = set()
-    result = []
-    for target in targets:
-        name, count = target, 1
-        while str(name).lower() in taken:
-            count += 1
-            name = target.with_stem(f"{target.stem}-{count}")
-        taken.add(str(name).lower())
-        result.append(name)
-    return result
+def check_target(target: Path, inputs: Iterable[str | os.PathLike], overwrite: bool) -> bool:
+    """Applies the rule to a single file that a command writes.
+
+    Returns:
+      Whether it is to be written; it is kept where it exists, unless ``overwrite``.
+
+    Raises:
+      UserError: it is one of ``inputs``, or lies in one that is a folder (a training run).
+    """
+    for given in inputs:
+        if os.path.exists(given) and is_within(target, Path(given)):
+            raise UserError(f"{target}: {given} is read; choose another output")
+    return overwrite or not target.exists()

@@ -2,39 +2,18 @@
 
 import argparse
 import functools
-import os
-from collections.abc import Iterable
+from collections.abc import Callable
 from pathlib import Path
 
-from jaxsr.cli.upscale import FORMATS, percent
+from jaxsr.cli import flags
+from jaxsr.cli.paths import STREAM
 from jaxsr.errors import UserError
-
-
-def add_files(parser: argparse.ArgumentParser, written: str = "file") -> None:
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="file, folder or quoted pattern")
-    parser.add_argument(
-        "-o", "--output", required=True, metavar="OUT", help=f"folder; or a {written}, for one file"
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace files that exist")
-
-
-def add_format(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--format", choices=FORMATS, help="of what is written: the input's own")
-    parser.add_argument(
-        "--quality", type=percent, default=95, metavar="N", help="1 to 100, of JPEG and WebP (95)"
-    )
-
-
-def add_model(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
-    parser.add_argument(
-        flag, metavar="NAME|FILE", help=f"{what}: released weights or a .safetensors file"
-    )
 
 
 def add_boxes(parser: argparse._ActionsContainer, what: str) -> None:
     parser.add_argument(
         "--box",
-        type=box,
+        type=flags.box,
         action="append",
         metavar="X,Y,W,H",
         help=f"{what}, in pixels of the input from its left top corner; may be repeated",
@@ -62,32 +41,12 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     )
     add_boxes(which, "the region: a rectangle")
     add_class(parser)
-    add_model(parser, "--segmenter", "what finds the region")
-
-
-def box(text: str) -> tuple[int, ...]:
-    try:
-        numbers = tuple(map(int, text.split(",")))
-    except ValueError:
-        numbers = ()
-    if len(numbers) == 4:
-        return numbers
-    raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H, four whole numbers of pixels")
+    flags.add_model(parser, "--segmenter", "what finds the region")
 
 
 def is_auto(arguments: argparse.Namespace) -> bool:
     """Whether the segmenter has to find the region."""
     return arguments.roi == "auto" and not arguments.box
-
-
-def check_mask_is_kept(arguments: argparse.Namespace, targets: Iterable[Path]) -> None:
-    """Raises UserError where the mask that was given as the region would be written over."""
-    if arguments.roi not in ("auto", "all"):
-        mask = os.path.realpath(arguments.roi)
-        if any(os.path.realpath(target) == mask for target in targets):
-            raise UserError(
-                f"{arguments.roi}: would be overwritten, the region's mask; choose another output"
-            )
 
 
 def segmenter_of(arguments: argparse.Namespace) -> str | None:
@@ -127,13 +86,14 @@ def roi_of(arguments: argparse.Namespace, segment):
     return functools.partial(segment, of=segment.index(arguments.of))
 
 
-def write_mask(path: Path, mask) -> None:
-    """As 8-bit gray."""
-    from jaxsr.image import files
+def encoder(path: Path, mask) -> Callable[[], bytes]:
+    """Returns what encodes a mask as 8-bit gray, in the format of its file (PNG for stdout)."""
+    from jaxsr.image import files, formats
     from jaxsr.image.values import from_float
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(from_float(mask)[..., None]))
+    kind = formats.format_of("mask.png" if path == STREAM else path)
+    picture = files.Picture(from_float(mask)[..., None])
+    return functools.partial(files.encode, kind, picture, name=path)
 
 
 def share_of(mask, threshold: float | None = None) -> str:

@@ -1,68 +1,55 @@
 """``jaxsr segment``: what stands out in images, as masks."""
 
 import argparse
-import math
 
-from jaxsr.cli import region
+from jaxsr.cli import flags, region
 
 
 def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "segment",
         help="find what stands out in images",
-        description="Writes masks, 8-bit gray images of the input's size: white where something stands "
-        "out, black elsewhere. An image that fails is reported, the others go on.",
+        description="Writes masks, 8-bit gray images of the input's size: white where something "
+        "stands out, black elsewhere. An image that fails is reported, the others go on.",
     )
-    region.add_files(parser, "mask")
+    flags.add_files(parser, "a mask's file")
     region.add_boxes(parser, "look only into a rectangle")
     region.add_class(parser)
     parser.add_argument(
         "--threshold",
-        type=part,
+        type=flags.number(lambda x: 0 <= x < 1, "a number from 0 to below 1"),
         metavar="T",
         help="0 to 1: only black and white, which is where the mask is above it",
     )
-    region.add_model(parser, "--model", "the segmenter")
+    flags.add_model(parser, "--model", "the segmenter")
     return parser
-
-
-def part(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if 0 <= number < 1:
-        return number
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to below 1")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from jaxsr.cli import each, paths
 
-    suffix = None if paths.names_a_file(arguments.output) else ".png"
-    jobs, problems = paths.plan(arguments.inputs, arguments.output, suffix)
-    return each.run(jobs, problems, lambda: segmenter(arguments), "segmented", arguments)
+    named = paths.names_a_file(arguments.output, arguments.inputs)
+    plan = paths.plan(arguments, None if named else ".png")
+    return each.run(plan, lambda: steps(arguments), "segmented", arguments)
 
 
-def segmenter(arguments: argparse.Namespace):
-    """What segments one file as the flags say."""
+def steps(arguments: argparse.Namespace):
+    """Returns what segments files as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import paths
-    from jaxsr.image import files
+    from jaxsr.cli import each, paths, pictures
 
     find = pipeline.load_segmenter(arguments.model or zoo.DEFAULT_SEGMENTER)
     if arguments.of is not None:
         find.index(arguments.of)  # that there is such a class
     threshold = arguments.threshold
 
-    def segment(job: paths.Job) -> str:
-        picture = files.read(job.source)
+    def work(job: paths.Job, read: pictures.Read) -> each.Output:
         if arguments.box:
-            mask = find.in_boxes(picture, arguments.box, arguments.of).mask
+            mask = find.in_boxes(read.picture, arguments.box, arguments.of).mask
         else:
-            mask = find(picture, arguments.of).mask
-        written = mask if threshold is None else (mask > threshold).astype(mask.dtype)
-        region.write_mask(job.target, written)
-        return region.share_of(mask, threshold)
+            mask = find(read.picture, arguments.of).mask
+        shown = mask if threshold is None else (mask > threshold).astype(mask.dtype)
+        line = region.share_of(mask, threshold) + read.dropped
+        return each.Output({job.target: region.encoder(job.target, shown)}, line)
 
-    return segment
+    return each.Steps(pictures.look, each.one_by_one(work))

@@ -43,5 +43,5 @@ def _params_of(source: str, scale: int) -> dict:
         if codec.weights.holds_codec(path):
             return codec.load(path).trainable
         return weights.read(path).params
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"config.init_from: {error}; or give a run's --workdir") from None

@@ -70,7 +70,7 @@ def test_files_of_one_name_are_told_apart_by_their_paths(photos):
         ("cat.png -o page.html", "nothing to be compared with"),
         ("cat.png cat.jpg -o page.png", "ends in .html"),
         ("cat.png nowhere.png -o page.html", "nowhere.png: no such file"),
-        ("cat.png nowhere.jsr -o page.html", "nowhere.jsr: No such file"),
+        ("cat.png nowhere.jsr -o page.html", "nowhere.jsr: no such file"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(photos, capsys, command, complaint):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import skimage.data
+from PIL import Image
 
 from jaxsr import codec, pipeline
 from jaxsr.cli import main
@@ -59,28 +60,30 @@ def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, run):
     assert summary == "5 compressed to small, 3 failed"
     assert [line.split(": ")[:2] for line in err.splitlines()] == [["jaxsr", name] for name in bad]
     assert "--reduce-to-8-bit" in err.splitlines()[0]
-    size = (folder / "small/photo.jsr").stat().st_size
+    size = (folder / "small/photo.png.jsr").stat().st_size
     bpp = 8 * size / PIXELS
-    assert lines[0] == f"photo.png → small/photo.jsr: {size} bytes, {bpp:.3f} bpp"
-    coded = ["alpha.jsr", "deep/leaf.jsr", "gray.jsr", "one.jsr", "photo.jsr"]
+    assert lines[0] == f"photo.png → small/photo.png.jsr: {size} bytes, {bpp:.3f} bpp"
+    kept = ["alpha.webp", "deep/leaf.tif", "gray.jpg", "one.png", "photo.png"]
+    coded = [f"{name}.jsr" for name in kept]
     assert names(folder / "small") == coded
 
-    (folder / "small/bad.jsr").write_bytes((folder / "small/photo.jsr").read_bytes()[:-1])
+    (folder / "small/bad.jsr").write_bytes((folder / "small/photo.png.jsr").read_bytes()[:-1])
     code, out, err = run("decompress", "small", "-o", "back")
     assert code == 2 and out.splitlines()[-1] == "5 decompressed to back, 1 failed"
     assert err.startswith("jaxsr: small/bad.jsr: the file is damaged or cut off")
     assert err.count("\n") == 1
-    assert names(folder / "back") == [name.replace("jsr", "png") for name in coded]
+    back = ["alpha.webp.png", "deep/leaf.tif.png", "gray.jpg.png", "one.png", "photo.png"]
+    assert names(folder / "back") == back
     shapes = {
         "photo.png": CAT.shape,
         "one.png": (1, 1, 3),
-        "gray.png": (HEIGHT, WIDTH, 1),
-        "deep/leaf.png": (20, WIDTH, 3),
+        "gray.jpg.png": (HEIGHT, WIDTH, 1),
+        "deep/leaf.tif.png": (20, WIDTH, 3),
     }
     for name, shape in shapes.items():
         assert files.read(folder / "back" / name).pixels.shape == shape
     alpha = files.read(folder / "alpha.webp").alpha
-    np.testing.assert_array_equal(files.read(folder / "back/alpha.png").alpha, alpha)
+    np.testing.assert_array_equal(files.read(folder / "back/alpha.webp.png").alpha, alpha)
 
 
 def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_codec):
@@ -185,12 +188,23 @@ def test_metadata_are_kept_on_request_and_a_lost_profile_is_told(folder, run):
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     save(folder / "photo.png", CAT, None, profile)
     _, out, _ = run("compress", "photo.png", "-o", "plain.jsr")
-    assert out.splitlines()[0].endswith("bpp, without its ICC profile")
+    assert out.splitlines()[0].endswith("bpp, without its ICC profile (see --keep-metadata)")
     _, out, _ = run("compress", "photo.png", "-o", "whole.jsr", "--keep-metadata")
     assert out.splitlines()[0].endswith(" bpp")
     run("decompress", "*.jsr", "-o", "back")
     assert files.read(folder / "back/plain.png").icc is None
     assert files.read(folder / "back/whole.png").icc == profile
+
+
+def test_dropped_exif_and_frames_are_told(folder, run):
+    frames = [Image.fromarray(pixels) for pixels in (CAT, CAT[::-1])]
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    frames[0].save("a.png", save_all=True, append_images=frames[1:], exif=exif)
+    _, out, _ = run("compress", "a.png", "-o", "a.jsr")
+    assert ", without its EXIF (see --keep-metadata), the first of 2 frames\n" in out
+    _, out, _ = run("compress", "a.png", "-o", "b.jsr", "--keep-metadata")
+    assert "bpp, the first of 2 frames\n" in out
 
 
 def test_sixteen_bits_are_rounded_on_request(folder, run, tiny_codec):
@@ -235,7 +249,7 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
     assert (folder / "a.jsr").read_text() == "mine"
     code, out, _ = run("compress", "a.*", "-o", ".", "--overwrite")
     assert code == 0 and out.endswith("2 compressed to .\n")
-    assert names(folder) == ["a-2.jsr", "a.jpg", "a.jsr", "a.png"]
+    assert names(folder) == ["a.jpg", "a.jpg.jsr", "a.jsr", "a.png", "a.png.jsr"]
 
 
 def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
@@ -294,8 +308,12 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
             "a region's gain is -67 to 67 dB",
         ),
         (["compress", "*.jsr", "-o", "b"], "no images here; .png"),
+        (
+            ["compress", "a.png", "-o", "b.jsr", "--bpp", "0.0001"],
+            "the smallest file of this image",
+        ),
         (["decompress", "a.png", "-o", "b.png"], "a.png: not a .jsr file"),
-        (["decompress", "nothere.jsr", "-o", "b.png"], "nothere.jsr: No such file"),
+        (["decompress", "nothere.jsr", "-o", "b.png"], "nothere.jsr: no such file"),
         (["decompress", "a.jsr", "-o", "a.jsr"], ".jsr is no image format"),
         (["decompress", "a.jsr", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
         (["decompress", "a.jsr", "-o", "b.jpg", "--format", "png"], "another format than png"),

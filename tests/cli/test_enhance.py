@@ -57,10 +57,12 @@ def test_images_and_their_masks_are_written_as_python_gives_them(folder, run, ch
     code, out, err = run("in", "-o", "big", "--format", "png", "--mask-out", "masks")
     assert code == 2 and err.startswith("jaxsr: in/text.png: ") and err.count("\n") == 1
     assert "3 enhanced to big, 1 failed" in out
-    names = ["deep/gray.png", "one.png", "photo.png"]
+    names = ["deep/gray.png", "one.webp.png", "photo.jpg.png"]
     assert files_in(folder / "big") == files_in(folder / "masks") == names
-    assert re.search(r"photo\.png: 128×96 pixels, \d+\.\d % of them in the region, \d tiles?", out)
-    for source, name in (("photo.jpg", "photo.png"), ("deep/gray.png", "deep/gray.png")):
+    assert re.search(
+        r"photo\.jpg\.png: 128×96 pixels, \d+\.\d % of them in the region, \d tiles?", out
+    )
+    for source, name in (("photo.jpg", "photo.jpg.png"), ("deep/gray.png", "deep/gray.png")):
         result = chain(folder / "in" / source)
         np.testing.assert_array_equal(files.read(folder / "big" / name).pixels, result.image.pixels)
         mask = files.read(folder / "masks" / name).pixels[..., 0]

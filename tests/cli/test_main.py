@@ -10,7 +10,9 @@ from PIL import Image
 import jaxsr
 from jaxsr import codec
 from jaxsr.cli import main
+from jaxsr.errors import UserError
 from jaxsr.image import files
+from jaxsr.pipeline import Upscale
 
 CAT = skimage.data.chelsea()[100:124, 100:132]
 
@@ -44,7 +46,9 @@ def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, capsys):
     code, out, err = run(capsys, "upscale", *good, *bad, "-o", "big")
 
     assert code == 2
-    assert out == "5 upscaled to big, 4 failed\n"
+    *lines, summary = out.splitlines()
+    assert summary == "5 upscaled to big, 4 failed"
+    assert lines[0] == "photo.jpg → big/photo.jpg: 128×96 pixels" and len(lines) == 5
     assert [line.split(": ")[:2] for line in err.splitlines()] == [["jaxsr", name] for name in bad]
     assert files.read(folder / "big/photo.jpg").pixels.shape == (96, 128, 3)
     assert files.read(folder / "big/one.png").pixels.shape == (4, 4, 3)
@@ -64,16 +68,20 @@ def test_what_exists_is_kept_unless_overwritten(folder, capsys):
     assert code == 0 and "1 skipped" in out
     assert (folder / "big/a.png").read_text() == "mine"
     code, out, _ = run(capsys, "upscale", "a.png", "-o", "big", "--overwrite")
-    assert code == 0 and out == "1 upscaled to big\n"
+    assert code == 0 and out.endswith("\n1 upscaled to big\n")
     assert files.read(folder / "big/a.png").pixels.shape == (96, 128, 3)
 
 
-def test_names_that_would_meet_are_kept_apart(folder, capsys):
-    save(folder / "a.png", CAT)
-    save(folder / "a.jpg", CAT)
-    code, out, _ = run(capsys, "upscale", "a.*", "-o", "big", "--format", "png")
-    assert code == 0 and out.startswith("2 upscaled")
-    assert sorted(path.name for path in (folder / "big").iterdir()) == ["a-2.png", "a.png"]
+def test_where_a_result_goes_does_not_depend_on_what_lies_beside_its_input(folder, capsys):
+    save(folder / "in/a.png", CAT)
+    flags = ["in", "-o", "big", "--format", "png", "--scale", "2"]
+    run(capsys, "upscale", *flags)
+    save(folder / "in/a.jpg", CAT)
+    code, out, _ = run(capsys, "upscale", *flags)
+    assert code == 0 and out.endswith(
+        "1 upscaled to big, 1 skipped that exist (--overwrite replaces them)\n"
+    )
+    assert sorted(path.name for path in (folder / "big").iterdir()) == ["a.jpg.png", "a.png"]
 
 
 def test_an_input_is_never_overwritten(folder, capsys):
@@ -94,7 +102,10 @@ def test_an_input_is_never_overwritten(folder, capsys):
         (["a.png", "-o", "b.png", "--model", "nonet"], "released: span-compact"),
         (["a.png", "-o", "b.png", "--model", "no.safetensors"], "no such weights file"),
         (["a.png", "-o", "b.png", "--model", "net.pth"], "jaxsr convert"),
-        (["a.png", "-o", "a.png/b.png"], "a.png"),
+        (["a.png", "-o", "a.png/b.png"], "a.png: the folder cannot be made (File exists)"),
+        (["a.png", "-o", "b.v2"], "or b.v2/ for a folder"),
+        (["-", "-o", "b"], "stdin has no name to give it in the folder b; give a file's"),
+        (["a.png", "alpha.png", "-o", "-"], "-: one file cannot hold several images"),
         (["alpha.png", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
@@ -127,6 +138,14 @@ def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
     assert page.count("data:image/png") == 3 + 3 + 8
 
 
+def test_a_demo_that_is_there_is_kept(folder, capsys):
+    (folder / "demo").mkdir()
+    (folder / "demo/astronaut-region.png").write_text("mine")
+    code, out, _ = run(capsys, "demo")
+    assert code == 0 and "astronaut-region.png exists, skipped" in out
+    assert [path.read_text() for path in (folder / "demo").iterdir()] == ["mine"]
+
+
 def test_info_tells_a_codecs_weights(capsys):
     code, out, _ = run(capsys, "info", str(codec.weights.find()))
     assert code == 0 and "patch_hyperprior (codec, hash" in out and "3.08M" in out
@@ -155,6 +174,65 @@ def test_info_tells_of_images_and_of_weights(folder, capsys):
     (folder / "text.png").write_text("hello")
     code, _, err = run(capsys, "info", "text.png")
     assert code == 2 and err.count("\n") == 1
+
+
+def test_models_takes_the_names_of_released_weights(capsys):
+    code, out, _ = run(capsys, "models", "span-compact")
+    assert code == 0 and re.search(r"span_compact .*span-compact ×2 ×3 ×4", out)
+    assert "pan " not in out
+    code, _, err = run(capsys, "models", "nonet")
+    assert code == 2 and "there are: edsr" in err and "released weights: span-compact" in err
+
+
+def test_frames_beyond_the_first_are_told(folder, capsys):
+    frames = [Image.fromarray(pixels) for pixels in (CAT, CAT[::-1], CAT[:, ::-1])]
+    for name in ("a.tif", "a.webp", "a.gif"):
+        frames[0].save(name, save_all=True, append_images=frames[1:])
+        code, out, _ = run(capsys, "upscale", name, "-o", "big", "--scale", "2")
+        assert code == 0 and ": 64×48 pixels, the first of 3 frames\n" in out
+        code, out, _ = run(capsys, "info", name)
+        assert code == 0 and re.search("frames +3, of which the first is read", out)
+
+
+def test_one_bad_image_among_those_worked_on_together_is_told_in_its_place(
+    folder, capsys, monkeypatch
+):
+    for name in "abc":
+        save(folder / f"{name}.png", CAT[:8, :8] if name == "b" else CAT)
+    work = Upscale.upscale_many
+
+    def fails(self, images, *rest):
+        if any(image.pixels.shape[0] == 8 for image in images):
+            raise UserError("no such size")
+        return work(self, images, *rest)
+
+    monkeypatch.setattr(Upscale, "upscale_many", fails)
+    code, out, err = run(capsys, "upscale", "*.png", "-o", "big", "--scale", "2")
+    assert code == 2 and err == "jaxsr: b.png: no such size\n"
+    assert [line.split()[0] for line in out.splitlines()] == ["a.png", "c.png", "2"]
+
+
+def test_only_what_a_user_can_cause_is_one_line(folder, capsys, monkeypatch):
+    save(folder / "a.png", CAT)
+
+    def faulty(error):
+        def work(*_):
+            raise error
+
+        monkeypatch.setattr(Upscale, "upscale_many", work)
+
+    arguments = ["upscale", "a.png", "-o", "b.png"]
+    faulty(MemoryError())
+    code, _, err = run(capsys, *arguments)
+    assert code == 2 and err.startswith("jaxsr: a.png: not enough memory; ")
+    for error in (ValueError("shapes do not match"), OSError("odd"), TypeError("a bug")):
+        faulty(error)
+        with pytest.raises(type(error)):
+            main(arguments)
+    faulty(UserError("an image of Mondays"))
+    assert main(arguments) == 2
+    with pytest.raises(UserError):
+        main([*arguments, "--debug"])
 
 
 def test_version_and_no_command(capsys):

@@ -1,10 +1,13 @@
 """Where the command line writes what it reads: trees are kept, and nothing meets or is overwritten."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
-from jaxsr.cli.paths import COMPRESSED, plan
+from jaxsr.cli import paths
+from jaxsr.cli.paths import COMPRESSED
+from jaxsr.errors import UserError
 
 
 @pytest.fixture
@@ -18,9 +21,14 @@ def tree(tmp_path, monkeypatch):
     return tmp_path
 
 
-def planned(inputs, output, suffix=None):
-    jobs, problems = plan(inputs, output, suffix)
-    return {job.source.as_posix(): job.target.as_posix() for job in jobs}, problems
+def plan(inputs, output, suffix=None, *, overwrite=False, more=(), **kinds):
+    arguments = argparse.Namespace(inputs=inputs, output=output, overwrite=overwrite, **dict(more))
+    return paths.plan(arguments, suffix, **kinds)
+
+
+def planned(*arguments, **options):
+    made = plan(*arguments, **options)
+    return {job.source.as_posix(): job.target.as_posix() for job in made.jobs}, made.problems
 
 
 def test_a_folder_keeps_its_tree_and_its_suffixes(tree):
@@ -31,10 +39,10 @@ def test_a_folder_keeps_its_tree_and_its_suffixes(tree):
 def test_several_folders_keep_their_names(tree):
     jobs, _ = planned(["trip", "home/", "a.png"], "big", ".webp")
     assert jobs == {
-        "trip/b.JPG": "big/trip/b.webp",
-        "trip/sea/c.tif": "big/trip/sea/c.webp",
-        "home/b.jpg": "big/home/b.webp",
-        "a.png": "big/a.webp",
+        "trip/b.JPG": "big/trip/b.JPG.webp",
+        "trip/sea/c.tif": "big/trip/sea/c.tif.webp",
+        "home/b.jpg": "big/home/b.jpg.webp",
+        "a.png": "big/a.png.webp",
     }
 
 
@@ -44,21 +52,44 @@ def test_patterns_are_expanded_and_each_file_is_taken_once(tree):
     assert [problem.split(":")[0] for problem in problems] == ["*.tif"]
 
 
-def test_names_that_differ_in_case_only_are_kept_apart(tree):
-    jobs, _ = planned(["trip/b.JPG", "home/b.jpg"], "big")
-    assert jobs == {"trip/b.JPG": "big/b.JPG", "home/b.jpg": "big/b-2.jpg"}
+def test_two_inputs_of_one_target_are_a_problem_that_names_both(tree):
+    jobs, problems = planned(["trip/b.JPG", "home/b.jpg", "a.png"], "big")
+    assert jobs == {"a.png": "big/a.png"}
+    assert (
+        problems
+        == [
+            "trip/b.JPG and home/b.jpg: would both be written to big/b.JPG; "
+            "run them apart, to other outputs"
+        ]
+        or "trip/b.JPG and home/b.jpg" in problems[0]
+    )
+
+
+def test_a_name_depends_on_its_own_input_alone(tree):
+    alone, _ = planned(["home"], "big", ".png")
+    (tree / "home/b.png").touch()
+    (tree / "home/b.webp").touch()
+    together, problems = planned(["home"], "big", ".png")
+    assert problems == [] and together == alone | {
+        "home/b.png": "big/b.png",
+        "home/b.webp": "big/b.webp.png",
+    }
 
 
 def test_results_within_the_input_folder_are_no_input_next_time(tree):
     (tree / "home/big").mkdir()
     (tree / "home/big/b.jpg").touch()
-    assert planned(["home"], "home/big") == ({"home/b.jpg": "home/big/b.jpg"}, [])
+    expected = {"home/b.jpg": "home/big/b.jpg"}, []
+    assert planned(["home"], "home/big", overwrite=True) == expected
 
 
 def test_writing_into_the_input_folder_is_refused_unless_the_names_differ(tree):
     jobs, problems = planned(["home"], "home")
     assert jobs == {} and "would overwrite home/b.jpg" in problems[0]
-    assert planned(["home"], "home", ".png") == ({"home/b.jpg": "home/b.png"}, [])
+    assert planned(["home"], "home", ".png") == (
+        {"home/b.jpg": "home/b.jpg.png"},
+        [],
+    )
 
 
 def test_one_file_may_be_given_a_name_but_several_need_a_folder(tree):
@@ -78,11 +109,68 @@ def test_a_missing_file_is_a_job_that_reading_will_refuse(tree):
 def test_compressed_files_are_read_and_written_where_a_command_says_so(tree):
     (tree / "trip/p.jsr").touch()
     (tree / "trip/sea/q.JSR").touch()
-    jobs, _ = plan(["trip"], "back", reads=COMPRESSED)
-    assert [job.target.as_posix() for job in jobs] == ["back/p.png", "back/sea/q.png"]
-    jobs, _ = plan(["trip"], "small", ".jsr", writes=COMPRESSED)
-    assert [job.target.as_posix() for job in jobs] == ["small/b.jsr", "small/sea/c.jsr"]
-    jobs, _ = plan(["a.png"], "x.JSR", ".jsr", writes=COMPRESSED)
-    assert [job.target.as_posix() for job in jobs] == ["x.JSR"]
+    (tree / "trip/d.jpg.jsr").touch()
+    (tree / "trip/e.png.jsr").touch()
+    jobs, _ = planned(["trip"], "back", reads=COMPRESSED)
+    targets = ["back/d.jpg.png", "back/e.png", "back/p.png", "back/sea/q.png"]
+    assert sorted(jobs.values()) == targets
+    jobs, _ = planned(["trip"], "small", ".jsr", writes=COMPRESSED)
+    assert list(jobs.values()) == ["small/b.JPG.jsr", "small/sea/c.tif.jsr"]
+    jobs, _ = planned(["a.png"], "x.JSR", ".jsr", writes=COMPRESSED)
+    assert list(jobs.values()) == ["x.JSR"]
     with pytest.raises(ValueError, match=r"named \.jsr"):
         plan(["a.png"], "x.png", ".jsr", writes=COMPRESSED)
+
+
+def test_what_exists_is_skipped_and_what_is_half_there_is_a_problem(tree):
+    (tree / "big").mkdir()
+    (tree / "big/a.png").touch()
+    made = plan(["a.png", "home/b.jpg"], "big")
+    assert [job.source.name for job in made.jobs] == ["b.jpg"] and made.skipped == 1
+    assert len(plan(["a.png", "home/b.jpg"], "big", overwrite=True).jobs) == 2
+    made = plan(["a.png"], "big", more={"mask_out": "masks"})
+    assert made.problems == ["a.png: big/a.png exists; --overwrite replaces it"]
+
+
+@pytest.mark.parametrize("flag", ["roi", "model", "segmenter", "restorer", "upscaler"])
+def test_what_a_command_reads_is_never_written(tree, flag):
+    (tree / "big").mkdir()
+    (tree / "big/a.png").touch()
+    made = plan(["a.png", "home/b.jpg"], "big", overwrite=True, more={flag: "big/a.png"})
+    assert [job.source.name for job in made.jobs] == ["b.jpg"]
+    assert "a.png: would overwrite big/a.png, the " in made.problems[0]
+
+
+def test_a_link_to_an_input_is_not_written_either(tree):
+    (tree / "link.png").symlink_to(tree / "a.png")
+    _, problems = planned(["a.png"], "link.png", overwrite=True)
+    assert "a.png: would overwrite link.png, an input" in problems[0]
+
+
+def test_a_folder_may_be_named_with_a_dot(tree):
+    assert planned(["home"], "out.v2") == ({"home/b.jpg": "out.v2/b.jpg"}, [])
+    (tree / "made.v3").mkdir()
+    assert planned(["a.png"], "made.v3") == ({"a.png": "made.v3/a.png"}, [])
+    with pytest.raises(UserError, match=r"out\.v2: \.v2 is no image format.*or out\.v2/ for a"):
+        plan(["a.png"], "out.v2")
+
+
+def test_a_dash_is_stdin_or_stdout_and_a_file_of_that_name_is_said_otherwise(tree):
+    (job,) = plan(["-"], "x.png").jobs
+    assert job.source == paths.STREAM and job.target == Path("x.png")
+    (job,) = plan(["a.png"], "-").jobs
+    assert job.target == paths.STREAM and job.suffix == ".png" and job.written == []
+    (job,) = plan(["-"], "-").jobs
+    assert job.suffix is None
+    (tree / "-").touch()
+    (job,) = plan(["./-"], "x.png").jobs
+    assert job.source == tree / "-"
+
+
+def test_a_single_target_follows_the_same_rule(tree):
+    target = tree / "home/b.jpg"
+    assert not paths.check_target(target, ["a.png"], overwrite=False)
+    assert paths.check_target(target, ["a.png", "nothere"], overwrite=True)
+    for inputs in ([target], ["home"]):
+        with pytest.raises(UserError, match="is read; choose another output"):
+            paths.check_target(target, inputs, overwrite=True)

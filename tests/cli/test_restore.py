@@ -61,7 +61,7 @@ def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(folder, run, stage
     for flags, roi in (
         (["--roi", "all"], "all"),
         (["--roi", "mask.png"], mask),
-        (["--box", "1,2,30,20", "--box", "40,30,9,9"], [(1, 2, 30, 20), (40, 30, 9, 9)]),
+        (["--box", "-1,2,30,20", "--box", "40,30,9,9"], [(-1, 2, 30, 20), (40, 30, 9, 9)]),
         (["--class", "dog"], lambda image: find(image, "dog")),
     ):
         segmenter = "classes" if flags[0] == "--class" else None

@@ -44,14 +44,15 @@ def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_
     *lines, summary = out.splitlines()
     assert summary == "3 segmented to masks, 1 failed"
     assert re.fullmatch(
-        r"photo\.jpg → masks/photo\.png: 64×48 pixels, \d+\.\d % of them in the region", lines[0]
+        r"photo\.jpg → masks/photo\.jpg\.png: 64×48 pixels, \d+\.\d % of them in the region",
+        lines[0],
     )
     find = pipeline.load_segmenter(stage_files["attention_unet"])
     expected = from_float(find("photo.jpg").mask)[..., None]
     assert np.unique(expected).size > 10
-    np.testing.assert_array_equal(files.read("masks/photo.png").pixels, expected)
+    np.testing.assert_array_equal(files.read("masks/photo.jpg.png").pixels, expected)
     assert files.read("masks/one.png").pixels.shape == (1, 1, 1)
-    assert files.read("masks/deep/gray.png").pixels.dtype == np.uint8
+    assert files.read("masks/deep/gray.tif.png").pixels.dtype == np.uint8
 
 
 def test_classes_thresholds_and_boxes(folder, run, stage_files):

@@ -82,3 +82,25 @@ def test_models_lists_segmenters_and_restorers_with_what_they_cost(capsys):
     assert rows["attention_unet"][0].endswith("M") and rows["window_restorer"][1].endswith("G")
     assert main(["models", "nonet"]) == 2
     assert "unknown network 'nonet'; there are: edsr" in capsys.readouterr().err
+
+
+def test_a_weights_file_that_exists_is_kept_and_a_run_is_never_written_into(run, tmp_path, capsys):
+    target = tmp_path / "mine.safetensors"
+    target.write_text("mine")
+    convert = ["convert", str(tmp_path / "run"), str(target)]
+    assert main(convert) == 0
+    assert "exists, skipped" in capsys.readouterr().out and target.read_text() == "mine"
+    assert main([*convert, "--overwrite"]) == 0
+    assert weights.read(target).network == run[1]
+    inside = str(tmp_path / "run/mine.safetensors")
+    assert main(["convert", str(tmp_path / "run"), inside, "--overwrite"]) == 2
+    same = ["convert", str(target), str(target), "--overwrite"]
+    before = target.read_bytes()
+    assert main(same) == 2 and "is read; choose another output" in capsys.readouterr().err
+    assert target.read_bytes() == before
+
+
+def test_weights_go_to_stdout_too(run, tmp_path, capfdbinary):
+    assert main(["convert", str(tmp_path / "run"), "-"]) == 0
+    (tmp_path / "mine.safetensors").write_bytes(capfdbinary.readouterr().out)
+    assert weights.read(tmp_path / "mine.safetensors").network == run[1]

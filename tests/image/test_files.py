@@ -2,6 +2,7 @@
 
 import io
 import struct
+import sys
 import zlib
 
 import imagecodecs
@@ -10,9 +11,11 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms, ImageOps
 
-from jaxsr.image.files import MAX_PIXELS, Picture, read, turn_upright, write
+from jaxsr.errors import UserError
+from jaxsr.image import jpegxl
+from jaxsr.image.files import MAX_PIXELS, Picture, count_frames, read, turn_upright, write
 from jaxsr.image.folders import find_images, is_image_file
-from jaxsr.image.formats import SUFFIXES
+from jaxsr.image.formats import FORMATS, SUFFIXES, format_of_content
 from jaxsr.image.pictures import bleed
 from jaxsr.image.values import from_float, to_float
 
@@ -224,6 +227,99 @@ def test_of_several_pages_the_first_is_read(tmp_path):
         np.testing.assert_array_equal(read(tmp_path / name).pixels[0, 0], [255, 0, 0])
 
 
+def test_pages_and_frames_are_counted(tmp_path):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue", "green")]
+    for name in ("a.tif", "a.webp", "a.png", "a.gif", "a.avif"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert count_frames((tmp_path / name).read_bytes()) == 3
+        frames[0].save(tmp_path / name)
+        assert count_frames((tmp_path / name).read_bytes()) == 1
+    several = np.stack([pixels(5, 7, 3)] * 3)
+    assert count_frames(imagecodecs.jpegxl_encode(several, lossless=True)) == 3
+    assert count_frames(imagecodecs.jpegxl_encode(several[0])) == 1
+    assert count_frames(b"hello") == 1
+
+
+def test_smaller_copies_in_a_tiff_are_no_pages():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as tiff:
+        tiff.write(pixels(8, 8, 3))
+        tiff.write(pixels(4, 4, 3), subfiletype=1)
+    assert count_frames(file.getvalue()) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P"])
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".jp2", ".avif"])
+def test_formats_that_are_only_read_give_what_pillow_gives(tmp_path, suffix, mode):
+    if (suffix, mode) in ((".gif", "RGBA"), (".jp2", "P")):
+        pytest.skip("Pillow writes no such file")
+    Image.fromarray(pixels(16, 24, 3)).convert(mode).save(tmp_path / f"a{suffix}")
+    back = read(tmp_path / f"a{suffix}")
+    with Image.open(tmp_path / f"a{suffix}") as image:
+        expected = np.asarray(image.convert("RGBA"))
+    assert back.pixels.shape[:2] == (16, 24)
+    np.testing.assert_array_equal(
+        np.broadcast_to(back.pixels, (16, 24, 3)).astype(int), expected[..., :3]
+    )
+    if back.alpha is not None:
+        np.testing.assert_array_equal(back.alpha, expected[..., 3])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_jpeg_xl_and_jpeg_2000_are_read_with_all_their_bits(tmp_path, dtype, channels, alpha):
+    original = picture(9, 13, channels, dtype, alpha)
+    samples = original.pixels if not alpha else np.dstack([original.pixels, original.alpha])
+    for name, data in {
+        "a.jxl": imagecodecs.jpegxl_encode(samples, lossless=True),
+        "a.jp2": imagecodecs.jpeg2k_encode(samples, level=0, codecformat="jp2"),
+    }.items():
+        if name == "a.jp2" and alpha and channels == 1:
+            continue  # written as two components that nothing says are gray and alpha
+        (tmp_path / name).write_bytes(data)
+        assert_same(read(tmp_path / name), original)
+
+
+def test_twelve_bits_of_jpeg_2000_are_stretched_to_sixteen(tmp_path):
+    samples = pixels(9, 13, 3, np.uint16) >> 4
+    data = imagecodecs.jpeg2k_encode(samples, level=0, bitspersample=12)
+    (tmp_path / "a.jp2").write_bytes(data)
+    back = read(tmp_path / "a.jp2").pixels
+    assert back.max() == 65535
+    np.testing.assert_allclose(back / 65535, samples / 4095, atol=1e-5)
+
+
+def test_jpeg_xl_of_any_size_is_known_before_it_is_decoded():
+    for height, width in ((8, 8), (7, 300), (256, 256), (40, 30), (1, 9000)):
+        for lossless in (False, True):
+            data = imagecodecs.jpegxl_encode(pixels(height, width, 3), lossless=lossless)
+            assert jpegxl.header(data) == (width, height, False)
+
+
+def test_heic_is_read_where_its_plugin_is_installed(tmp_path):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    Image.fromarray(pixels(64, 64, 3)).save(tmp_path / "a.heic", quality=95)
+    back = read(tmp_path / "a.heic").pixels
+    assert np.abs(back.astype(int) - pixels(64, 64, 3)).max() < 16
+
+
+def test_heic_says_what_to_install(tmp_path, monkeypatch):
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    with pytest.raises(UserError, match=r"reading HEIC needs pillow_heif.*jaxsr\[heic\]"):
+        read(tmp_path / "a.heic")
+
+
+def test_every_format_is_found_in_folders_and_known_by_its_content(tmp_path):
+    for kind in FORMATS:
+        (tmp_path / f"a{kind.suffixes[0]}").touch()
+        position, mark = kind.marks[0]
+        assert format_of_content(bytes(position) + mark + bytes(20)) is kind
+    assert len(find_images(tmp_path)) == len(FORMATS)
+
+
 def test_a_gray_profile_is_not_put_on_rgb_pixels(tmp_path):
     gray = b"\0" * 16 + b"GRAY" + b"\0" * 108
     write(tmp_path / "a.webp", picture(channels=1, icc=gray))
@@ -264,7 +360,7 @@ def tiff_of(array):
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"hello", "not a PNG, JPEG, WebP or TIFF"),
+        (b"hello", "not a PNG, JPEG, WebP, TIFF, AVIF, JPEG XL, BMP, GIF, JPEG 2000 or HEIC image"),
         (b"", "empty"),
         (png_header(30000, 30000), f"{MAX_PIXELS // 10**6} million"),
         (png_header(60000, 60000), f"{MAX_PIXELS // 10**6} million"),

@@ -1,0 +1,105 @@
+"""Flags that several commands have, and the types of their values."""
+
+import argparse
+import math
+from collections.abc import Callable
+
+from jaxsr.image.formats import FORMATS as IMAGE_FORMATS
+
+FORMATS = {kind.suffixes[0][1:]: kind.suffixes[0] for kind in IMAGE_FORMATS if kind.written}
+FORMATS["tiff"] = FORMATS.pop("tif").replace("tif", "tiff")
+
+
+def add_files(parser: argparse.ArgumentParser, written: str = "a file") -> None:
+    """Adds what is read, ``-o`` and ``--overwrite``."""
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="file, folder, quoted pattern, or - for stdin"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        metavar="OUT",
+        help=f"folder; for one input also {written}, or - for stdout. In a folder each result is "
+        "named after its input; where its format is another, with that suffix added: a.jpg.png",
+    )
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that exist; they are skipped else"
+    )
+
+
+def add_format(parser: argparse.ArgumentParser, default: str = "the input's own, or png") -> None:
+    """Adds ``--format`` and ``--quality`` of images that are written."""
+    parser.add_argument("--format", choices=FORMATS, help=f"of what is written: {default}")
+    parser.add_argument(
+        "--quality", type=percent, default=95, metavar="N", help="1 to 100, of JPEG and WebP (95)"
+    )
+
+
+def add_scale(parser: argparse.ArgumentParser, help: str = "4, or that of --model FILE") -> None:
+    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help=help)
+
+
+def add_model(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
+    parser.add_argument(
+        flag,
+        metavar="NAME|FILE",
+        help=f"{what}: released weights (see jaxsr models) or a .safetensors file",
+    )
+
+
+def add_tile(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--tile",
+        type=tile_side,
+        default="auto",
+        metavar="auto|N|0",
+        help="longest side of an upscaler's tile, in pixels of the input; 0: never cut (auto)",
+    )
+
+
+def tile_side(text: str) -> int | str:
+    if text == "auto" or text.isdecimal():
+        return text if text == "auto" else int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither auto nor a number of pixels")
+
+
+def percent(text: str) -> int:
+    if text.isdecimal() and 1 <= int(text) <= 100:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100")
+
+
+def count(text: str) -> int:
+    if text.isdecimal() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes above 0")
+
+
+def number(accepts: Callable[[float], bool], what: str) -> Callable[[str], float]:
+    """Makes the type of finite numbers that ``accepts`` takes; errors call them ``what``."""
+
+    def parsed(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if math.isfinite(value) and accepts(value):
+            return value
+        raise argparse.ArgumentTypeError(f"{text!r} is not {what}")
+
+    return parsed
+
+
+def box(text: str) -> tuple[int, ...]:
+    try:
+        numbers = tuple(map(int, text.split(",")))
+    except ValueError:
+        numbers = ()
+    if len(numbers) == 4:
+        return numbers
+    raise argparse.ArgumentTypeError(f"{text!r} is not X,Y,W,H, four whole numbers of pixels")

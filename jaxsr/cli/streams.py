@@ -1,0 +1,64 @@
+"""Files by name, or standard input and output by ``-``."""
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from jaxsr import atomic
+from jaxsr.cli.paths import STREAM
+from jaxsr.errors import UserError
+
+
+def read(path: Path) -> bytes:
+    """Reads a whole file, or standard input.
+
+    Raises:
+      UserError: it cannot be read, or is empty.
+    """
+    if path != STREAM:
+        return atomic.read_bytes(path)
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise UserError("-: stdin is empty")
+    return data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Writes a whole file, its folder too where there is none, or to standard output.
+
+    Raises:
+      UserError: it cannot be written; or standard output is a terminal.
+    """
+    if path != STREAM:
+        atomic.make_folder(path.parent)
+        return atomic.write_bytes(path, data)
+    if sys.stdout.isatty():
+        raise UserError("-: stdout is a terminal, no place for an image; redirect it to a file")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+@contextlib.contextmanager
+def as_file(path: Path, suffix: str) -> Iterator[Path]:
+    """Gives the file itself, or a temporary one of ``suffix`` that holds standard input."""
+    if path != STREAM:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, f"stdin{suffix}")
+        copy.write_bytes(read(STREAM))
+        yield copy
+
+
+@contextlib.contextmanager
+def to_file(path: Path) -> Iterator[Path]:
+    """Gives the file to write itself, or a temporary one that goes to standard output at the end."""
+    if path != STREAM:
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "stdout")
+        yield copy
+        write(STREAM, copy.read_bytes())

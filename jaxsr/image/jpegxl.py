@@ -1,0 +1,68 @@
+"""What the header of a JPEG XL file says, which imagecodecs does not tell before it decodes all.
+
+Source: ISO/IEC 18181-1, the size header and the first fields of the image metadata; 18181-2, boxes.
+"""
+
+import struct
+
+RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width : height, from 1 on
+SIZE_BITS = (9, 13, 18, 30)
+CODESTREAM = b"\xff\x0a"
+
+
+def header(data: bytes) -> tuple[int, int, bool]:
+    """Returns width and height in pixels, and whether there may be several frames.
+
+    Raises:
+      ValueError: it is no JPEG XL file, or is cut off.
+    """
+    bits = _Bits(_codestream(data)[2:])
+    width, height = _size(bits)
+    if bits.take(1) or not bits.take(1):  # all by default; no extra fields
+        return width, height, False
+    bits.take(3)  # orientation
+    if bits.take(1):  # intrinsic size
+        _size(bits)
+    preview = bits.take(1)
+    return width, height, bool(preview or bits.take(1))
+
+
+def _codestream(data: bytes) -> bytes:
+    at = 0
+    while not data.startswith(CODESTREAM):
+        size, name = struct.unpack_from(">I4s", data, at)
+        if name in (b"jxlc", b"jxlp"):
+            return data[at + (8 if name == b"jxlc" else 12) :]
+        if size < 8:
+            raise ValueError("no codestream in a JPEG XL file")
+        at += size
+    return data
+
+
+def _size(bits: "_Bits") -> tuple[int, int]:
+    small = bits.take(1)
+
+    def side() -> int:
+        return 8 * (bits.take(5) + 1) if small else bits.take(SIZE_BITS[bits.take(2)]) + 1
+
+    height, ratio = side(), bits.take(3)
+    if ratio == 0:
+        return side(), height
+    across, down = RATIOS[ratio - 1]
+    return height * across // down, height
+
+
+class _Bits:
+    """Bits from the lowest of each byte on."""
+
+    def __init__(self, data: bytes):
+        self._bits = int.from_bytes(data[:64], "little")
+        self._left = 8 * min(len(data), 64)
+
+    def take(self, count: int) -> int:
+        if count > self._left:
+            raise ValueError("the header is cut off")
+        value = self._bits & ((1 << count) - 1)
+        self._bits >>= count
+        self._left -= count
+        return value
