@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 .PHONY: demo test lint format docs clean
 
 demo: $(VENV)/.all
-	$(BIN)/jaxsr demo --output demo
+	$(BIN)/jaxsr demo --output demo --overwrite
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
