@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 
@@ -33,7 +34,7 @@ class AffineParams(nn.Module):
     def __call__(self) -> Affine:
         kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape)
         bias = self.param("bias", nn.initializers.zeros, self.shape[-1:]) if self.use_bias else None
-        return Affine(*nn.dtypes.promote_dtype(kernel, bias, dtype=self.dtype))
+        return Affine(*promote_dtype(kernel, bias, dtype=self.dtype))
 
 
 def dense(x: Float[Array, "*b i"], weights: Affine) -> Float[Array, "*b o"]:

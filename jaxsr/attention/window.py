@@ -22,7 +22,7 @@ LOGITS = 2**26  # attention computes at most so many at once: 256 MB in float32
 
 def window_partition(
     x: Shaped[Array | np.ndarray, "b h w c"], window: int
-) -> Shaped[Array | np.ndarray, "b n t c"]:
+) -> Shaped[Any, "b n t c"]:
     """Cut into windows, numbered row by row, their pixels row by row.
 
     Raises:
@@ -41,7 +41,7 @@ def window_partition(
 
 def window_merge(
     windows: Shaped[Array | np.ndarray, "b n t c"], height: int, width: int
-) -> Shaped[Array | np.ndarray, "b {height} {width} c"]:
+) -> Shaped[Any, "b {height} {width} c"]:
     """Put windows together again: the inverse of :func:`window_partition`."""
     batch, _, tokens, channels = windows.shape
     window = round(tokens**0.5)
@@ -154,8 +154,13 @@ def window_attention(
     turn = max(1, LOGITS // (batch * heads * queries * k.shape[2]))
     if windows <= turn:
         return _attend(q, k, v, bias, mask)
+
+    def attend(window: tuple[Array, Array, Array, Array | None]) -> Array:
+        q, k, v, mask = window
+        return _attend(q, k, v, bias, mask)
+
     by_window = (q.swapaxes(0, 1), k.swapaxes(0, 1), v.swapaxes(0, 1), mask)
-    y = jax.lax.map(lambda a: _attend(*a[:3], bias, a[3]), by_window, batch_size=turn)
+    y = jax.lax.map(attend, by_window, batch_size=turn)
     return y.swapaxes(0, 1)
 
 

@@ -5,6 +5,8 @@ Local variances are sums of squared differences from the local mean, never E[x²
 would lose in float32 the digits that published tables print.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -106,7 +108,7 @@ def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
 
 @jax.jit
 def _ms_ssim(a: Array, b: Array, max_value: Array) -> Array:
-    score = 1.0
+    score = jnp.ones(len(a))
     for octave, weight in enumerate(MS_SSIM_WEIGHTS):
         if octave:
             a, b = _halve(a), _halve(b)
@@ -116,9 +118,7 @@ def _ms_ssim(a: Array, b: Array, max_value: Array) -> Array:
     return score.mean()
 
 
-def shave(
-    x: Shaped[Array | np.ndarray, "h w *c"], border: int
-) -> Shaped[Array | np.ndarray, "h2 w2 *c"]:
+def shave(x: Shaped[Array | np.ndarray, "h w *c"], border: int) -> Shaped[Any, "h2 w2 *c"]:
     """Cut ``border`` pixels from every side, as super-resolution is scored.
 
     Raises:
@@ -146,14 +146,17 @@ def _pair(a, b) -> tuple[Array, Array]:
         raise UserError(
             f"metrics compare floats, got {a.dtype} and {b.dtype}; use jaxsr.image.to_float"
         )
-    return tuple(
-        jnp.moveaxis(x.astype(jnp.float32).reshape(*x.shape[:2], -1), -1, 0) for x in (a, b)
-    )
+    return _channels(a), _channels(b)
+
+
+def _channels(x: Array) -> Array:
+    return jnp.moveaxis(x.astype(jnp.float32).reshape(*x.shape[:2], -1), -1, 0)
 
 
 def _luminance_and_structure(a: Array, b: Array, max_value) -> tuple[Array, Array]:
     """Return each channel's means of SSIM and of its contrast–structure factor alone."""
-    return tuple(_mean(x) for x in _maps(a, b, max_value))
+    whole, structure = _maps(a, b, max_value)
+    return _mean(whole), _mean(structure)
 
 
 def _maps(a: Array, b: Array, max_value) -> tuple[Array, Array]:

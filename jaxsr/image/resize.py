@@ -8,6 +8,7 @@ input positions count and by how much. :func:`imresize` sums them in JAX on floa
 import functools
 import math
 from fractions import Fraction
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -56,10 +57,11 @@ def _imresize(x: Array, axes: tuple, border: str, antialias: bool) -> Array:
         axis += x.ndim - 3
         indices, weights = contributions(x.shape[axis], out, scale, border, antialias)
         weights = weights.reshape(*weights.shape, *[1] * (x.ndim - 1 - axis)).astype(x.dtype)
-        x = sum(
+        taps = (
             jnp.take(x, indices[:, tap], axis=axis, mode="clip") * weights[:, tap]
             for tap in range(indices.shape[1])
         )
+        x = sum(taps, jnp.zeros((), x.dtype))
     return x
 
 
@@ -152,24 +154,24 @@ def cubic(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return near + far
 
 
-def modcrop(
-    x: Shaped[Array | np.ndarray, "h w *c"], scale: int
-) -> Shaped[Array | np.ndarray, "h2 w2 *c"]:
+def modcrop(x: Shaped[Array | np.ndarray, "h w *c"], scale: int) -> Shaped[Any, "h2 w2 *c"]:
     """Return the largest top-left part whose height and width are multiples of ``scale``."""
     height, width = x.shape[:2]
     return x[: height - height % scale, : width - width % scale]
 
 
-def _axes(size: tuple[int, int], scale, shape) -> tuple[tuple[int, int, float], ...]:
+def _axes(
+    size: tuple[int, ...], scale: Scale | None, shape: tuple[int, int] | None
+) -> tuple[tuple[int, int, float], ...]:
     """Return (axis, output size, scale) of the passes, as MATLAB the smaller scale first."""
-    if (scale is None) == (shape is None):
-        raise UserError(f"give either scale or shape to resize to, got {scale=}, {shape=}")
-    if scale is not None:
+    if scale is not None and shape is None:
         if not 0 < scale < math.inf:
             raise UserError(f"scale must be a positive number, got {scale}")
         axes = [(axis, math.ceil(n * scale), float(scale)) for axis, n in enumerate(size)]
-    else:
+    elif shape is not None and scale is None:
         if min(shape) < 1:
             raise UserError(f"shape must be a positive height and width, got {shape}")
         axes = [(i, int(m), m / n) for i, (m, n) in enumerate(zip(shape, size, strict=True))]
+    else:
+        raise UserError(f"give either scale or shape to resize to, got {scale=}, {shape=}")
     return tuple(sorted(axes, key=lambda axis: axis[2]))

@@ -26,8 +26,8 @@ def side_by_side(
     height, width = columns[0][1].shape[:2]
     details = [image[detail].repeat(zoom, axis=0).repeat(zoom, axis=1) for _, image in columns]
     across = min(across or len(columns), len(columns))
-    font = ImageFont.load_default(size=max(18, width // 22))
-    top = int(1.9 * font.size)
+    letters = max(18, width // 22)
+    font, top = ImageFont.load_default(letters), int(1.9 * letters)
     step_x = max(width, details[0].shape[1]) + MARGIN
     step_y = top + height + MARGIN + details[0].shape[0] + MARGIN
     rows = -(-len(columns) // across)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -23,7 +24,7 @@ def parameters(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
     return sum(math.prod(a.shape) for a in jax.tree.leaves(shapes))
 
 
-def multiply_adds(network: nn.Module, height: int | None = None, width: int | None = None) -> int:
+def multiply_adds(network: Any, height: int | None = None, width: int | None = None) -> int:
     """Count the multiply-adds of an upscaler for one image of ``height × width`` pixels.
 
     Without sizes, those are taken whose output is 1280×720 (×3: 1278×720, 1280 being no multiple of
@@ -43,8 +44,8 @@ def multiply_adds(network: nn.Module, height: int | None = None, width: int | No
     Raises:
       UserError: the program has a loop of unknown length.
     """
-    height, width = height or OUTPUT[0] // network.scale, width or OUTPUT[1] // network.scale
-    return multiply_adds_of(network, _image(height, width))
+    size = height or OUTPUT[0] // network.scale, width or OUTPUT[1] // network.scale
+    return multiply_adds_of(network, _image(*size))
 
 
 def multiply_adds_of(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
@@ -101,14 +102,18 @@ def _programs_within(params: dict) -> Iterator[core.Jaxpr]:
 
 def _convolution(equation: core.JaxprEqn) -> int:
     """Return outputs × the kernel's taps × input channels a group."""
-    kernel = equation.invars[1].aval.shape
+    kernel = _shape_of(equation.invars[1])
     outputs_axis = equation.params["dimension_numbers"].rhs_spec[0]
     taps = math.prod(kernel) // kernel[outputs_axis]
-    return math.prod(equation.outvars[0].aval.shape) * taps
+    return math.prod(_shape_of(equation.outvars[0])) * taps
 
 
 def _matrix_product(equation: core.JaxprEqn) -> int:
     """Return outputs × the length of the axes summed over."""
     (summed, _), _ = equation.params["dimension_numbers"]
-    left = equation.invars[0].aval.shape
-    return math.prod(equation.outvars[0].aval.shape) * math.prod(left[a] for a in summed)
+    left = _shape_of(equation.invars[0])
+    return math.prod(_shape_of(equation.outvars[0])) * math.prod(left[a] for a in summed)
+
+
+def _shape_of(variable: Any) -> tuple[int, ...]:
+    return variable.aval.shape

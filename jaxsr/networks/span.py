@@ -9,6 +9,7 @@ from collections.abc import Callable
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 from jaxsr.attention.parameter_free import ParameterFreeAttention
@@ -73,15 +74,15 @@ class SpanBody(nn.Module):
 
     @nn.compact
     def __call__(self, f0: Array) -> Array:
-        f, early = f0, None
+        outputs, inner = [f0], f0
         for i in range(self.blocks):
             block = SpanBlock(
                 self.features, self.conv, self.residual, self.dtype, name=f"block_{i}"
             )
-            f, inner = block(f)
-            early = f if early is None else early
-        late = self.conv(self.features, dtype=self.dtype, name="conv_last")(f)
-        joined = jnp.concatenate([f0, late, early, inner], axis=-1)
+            f, inner = block(outputs[-1])
+            outputs.append(f)
+        late = self.conv(self.features, dtype=self.dtype, name="conv_last")(outputs[-1])
+        joined = jnp.concatenate([f0, late, outputs[1], inner], axis=-1)
         return Conv(self.features, 1, dtype=self.dtype, name="conv_join")(joined)
 
 
@@ -148,7 +149,7 @@ class RepConv(nn.Module):
             for name, shape in shapes.items()
         }
         kernel, bias = fold_kernel(kernels)
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = jax.lax.conv_general_dilated(
             x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
         )

@@ -3,8 +3,7 @@
 import dataclasses
 import inspect
 import os
-
-import flax.linen as nn
+from typing import Any
 
 from jaxsr import networks
 from jaxsr.errors import UserError
@@ -14,12 +13,15 @@ from jaxsr.zoo.kinds import kind_of
 from jaxsr.zoo.weights import Weights
 
 
-def build(read: Weights, name: str | os.PathLike = "weights") -> nn.Module:
+def build(read: Weights, name: str | os.PathLike = "weights") -> Any:
     """Build the network of an upscaler's, segmenter's or restorer's weights, checked to fit it.
 
     Args:
       read: the weights, as read from a file.
       name: what the error calls them.
+
+    Returns:
+      An ``Upscaler``, ``AttentionUNet`` or ``WindowRestorer``, as the weights' kind is.
 
     Raises:
       UserError: there is no such network, or its parameters differ in name or shape.

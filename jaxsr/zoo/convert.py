@@ -81,8 +81,8 @@ def fit(flat: dict[str, np.ndarray], network: str, options: dict[str, Any]) -> d
     kind = kind_of(network)
     assert kind is not None, f"a dialect names {network!r}, which is no network"
     module = kind.create(network, **options)
-    expected = jax.eval_shape(module.init, jax.random.key(0), *kind.inputs(module))["params"]
-    expected = flax.traverse_util.flatten_dict(expected, sep="/")
+    shapes = jax.eval_shape(module.init, jax.random.key(0), *kind.inputs(module))
+    expected = weights.flatten(shapes["params"])
     if wrong := sorted(expected.keys() ^ flat.keys()):
         side = "lacks" if wrong[0] in expected else "has too much:"
         raise UserError(f"the checkpoint {side} {wrong[0]!r} for {network} with {options}")

@@ -37,10 +37,17 @@ class Weights:
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
+def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Flatten a parameter tree: ``enhance/conv/kernel`` → leaf."""
+    return dict(flax.traverse_util.flatten_dict(params, sep="/"))
+
+
 def write(path: str | os.PathLike, weights: Weights) -> None:
     """Write ``weights`` to ``path``, whole or not at all."""
-    flat = flax.traverse_util.flatten_dict(weights.params, sep="/")
-    flat = {name: np.ascontiguousarray(value, np.float32) for name, value in flat.items()}
+    flat = {
+        name: np.ascontiguousarray(value, np.float32)
+        for name, value in flatten(weights.params).items()
+    }
     metadata = {
         "format": FORMAT,
         "network": weights.network,
