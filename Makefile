@@ -23,7 +23,7 @@ format: $(VENV)/.test
 # the pages of docs/ as a site; any warning fails it
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	@echo 'the site: site/index.html'
+	@echo 'the site: site/index.html; with search: python3 -m http.server --directory site'
 
 # the environment with one extra; again whenever the dependencies change
 $(VENV)/.%: setup.cfg

@@ -48,6 +48,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.out = ""  # JSON file; empty: only the tables
     config.plot = ""  # PNG file; with several folders one each, FILE-FOLDER.png
     config.pictures = ""  # folder for the reconstructions; empty: none kept
+    config.report = ""  # HTML page that compares the images; empty: none
     config.each_image = False  # print every image's figures too
     config.limit = 0  # images of each folder; 0: all
     return config

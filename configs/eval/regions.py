@@ -41,6 +41,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.out = ""  # JSON file; empty: only the tables
     config.plot = ""  # PNG file of precision over recall; with several folders FILE-FOLDER.png
     config.pictures = ""  # folder: image | truth | mask, and global | restored | original
+    config.report = ""  # HTML page that compares the images; empty: none
     config.each_image = False  # print every image's figures too
     config.limit = 0  # images of each folder; 0: all
     return config

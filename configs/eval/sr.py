@@ -23,6 +23,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.scale = 4
     config.out = ""  # JSON file; empty: only the table
     config.pictures = ""  # folder for the outputs; empty: none kept
+    config.report = ""  # HTML page that compares the images; empty: none
     config.self_ensemble = False
     config.limit = 0  # images of each folder; 0: all
     return config

@@ -16,7 +16,7 @@ WHOLE = 128  # pixels that images are padded to multiples of: the windows of att
 
 def rate_distortion(
     image: Float[Array, "b h w 3"],
-    quality: float | Float[Array, ""] | Float[Array, "b"] = 50.0,
+    quality: float | int | Float[Array, ""] | Float[Array, "b"] = 50.0,
     *,
     key: PRNGKeyArray | None = None,
     model: str | os.PathLike | Model = weights.DEFAULT,
@@ -73,6 +73,6 @@ def coded(
     return result.output[:, :height, :width], bits
 
 
-def rate_of(quality: float | Float[Array, "*n"]) -> Float[Array, "*n"]:
+def rate_of(quality: float | int | Float[Array, "*n"]) -> Float[Array, "*n"]:
     """The rate, 0 to 1, of a quality of 1 to 100."""
     return (jnp.asarray(quality, jnp.float32) - 1) / 99

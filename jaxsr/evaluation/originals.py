@@ -27,8 +27,17 @@ def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
         yield from images
         return
     for name, path in named(images).items():
-        pixels = files.read(path).pixels
-        yield name, pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
+        yield name, pixels_of(path)
+
+
+def pixels_of(path: str | os.PathLike) -> UInt8[np.ndarray, "h w c"]:
+    """The colours of an image file in 8 bits, deeper ones rounded.
+
+    Raises:
+      UserError: it is no image, or damaged.
+    """
+    pixels = files.read(path).pixels
+    return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
 
 
 def named(folder: str | os.PathLike) -> dict[str, Path]:

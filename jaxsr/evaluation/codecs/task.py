@@ -22,9 +22,11 @@ from jaxsr.evaluation.codecs import classical, protocol, published, report
 from jaxsr.evaluation.codecs.learned import learned
 from jaxsr.evaluation.codecs.protocol import Codec, MeasuredCurve, Pixels
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
+from jaxsr.evaluation.gallery import Gallery, all_of
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder, path_for
 from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.image import files
+from jaxsr.image.page import figures
 from jaxsr.zoo.weights import Weights
 
 
@@ -35,6 +37,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     check_output(config.plot, "plot", ".png")
     if config.plot:
         plot.check_available()
+    gallery = Gallery(config.report, "coded")
     limit = limit_of(config.limit)
     others = published_curves(config)
     codecs = codecs_of(config, weights)
@@ -45,12 +48,16 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
             codecs,
             folder,
             limit=limit,
-            picture=writer(Path(config.pictures, name)) if config.pictures else None,
+            picture=all_of(
+                writer(Path(config.pictures, name)) if config.pictures else None,
+                by_image(gallery, folder, name) if config.report else None,
+            ),
         )
         show(config, name, results[folder], others)
         if config.plot:
             path = path_for(config.plot, name, len(names))
             write_bytes(path, plot.rate_distortion(name, results[folder], others))
+    gallery.write()
     if config.out:
         save_json(config.out, report.as_json(results, others, config.anchor, called))
 
@@ -163,3 +170,20 @@ def writer(folder: Path) -> Callable[[str, str, int, Pixels], None]:
         files.write(path, files.Picture(pixels))
 
     return write
+
+
+def by_image(gallery: Gallery, folder: str | os.PathLike, name: str):
+    """A function that shows each image's reconstructions in the gallery, the original first."""
+    paths = originals.named(folder)
+    begun = set()
+
+    def show(image: str, codec_name: str, quality: int, pixels: Pixels) -> None:
+        original = files.Picture(originals.pixels_of(paths[image]))
+        scene = f"{name}/{image}"
+        if scene not in begun:
+            begun.add(scene)
+            gallery.add(scene, "original", original.pixels)
+        close = figures(files.Picture(pixels), original)
+        gallery.add(scene, f"{codec_name} {quality}", pixels, close)
+
+    return show

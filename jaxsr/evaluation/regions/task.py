@@ -3,7 +3,8 @@
 ``configs/eval/regions.py`` has the options.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxsr import zoo
 from jaxsr.atomic import write_bytes
 from jaxsr.errors import UserError
 from jaxsr.evaluation import plot
+from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
 from jaxsr.evaluation.options import check_output, folders_in, limit_of, make_folder, path_for
 from jaxsr.evaluation.regions import masked, quality, report, restorers, saliency, segmenters
 from jaxsr.evaluation.report import names_of, save_json
@@ -33,6 +35,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         check_output(config[option], option, suffix)
     if config.plot:
         plot.check_available()
+    gallery = Gallery(config.report, "regions")
     limit = limit_of(config.limit)
     quality.check_degradations(config.degradations)
     finder, process = stages(config, weights)
@@ -41,9 +44,10 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     for folder, name in names_of(folders).items():
         pictures = Path(config.pictures, name) if config.pictures else None
         if folder in with_masks:
-            found[folder] = find(config, folder, name, finder, limit, pictures)
+            found[folder] = find(config, folder, name, finder, limit, pictures, gallery)
         if process:
-            restored[folder] = gain(config, folder, name, finder, process, limit, pictures)
+            restored[folder] = gain(config, folder, name, finder, process, limit, pictures, gallery)
+    gallery.write()
     if config.out:
         save_json(config.out, report.as_json(found, restored, called))
 
@@ -108,6 +112,7 @@ def find(
     finder: saliency.FindMask | None,
     limit: int | None,
     pictures: Path | None,
+    gallery: Gallery,
 ) -> list[saliency.MaskScores]:
     """Measures the segmenter on a folder, beside the baselines, and prints the table."""
     methods = ({"segmenter": finder} if finder else {}) | saliency.BASELINES
@@ -115,7 +120,10 @@ def find(
         methods,
         masked.read(folder),
         limit=limit,
-        picture=mask_writer(pictures, next(iter(methods))) if pictures else None,
+        picture=all_of(
+            mask_writer(pictures, next(iter(methods))) if pictures else None,
+            functools.partial(show_masks, gallery, name),
+        ),
     )
     print(report.saliency_table(name, results, config.each_image), end="\n\n", flush=True)
     if config.plot:
@@ -132,6 +140,7 @@ def gain(
     process: quality.Process,
     limit: int | None,
     pictures: Path | None,
+    gallery: Gallery,
 ) -> list[quality.RestorationGain]:
     """Measures the restorer on a folder and prints the table."""
     results = quality.evaluate(
@@ -140,7 +149,10 @@ def gain(
         config.degradations,
         seed=config.seed,
         limit=limit,
-        picture=result_writer(pictures) if pictures else None,
+        picture=all_of(
+            result_writer(pictures) if pictures else None,
+            functools.partial(show_result, gallery, name),
+        ),
     )
     print(report.quality_table(name, results, config.each_image), end="\n\n", flush=True)
     return results
@@ -171,6 +183,30 @@ def result_writer(folder: Path) -> Callable:
         save(folder / f"{name}_{degradation}.png", images)
 
     return write
+
+
+def show_masks(
+    gallery: Gallery,
+    folder: str,
+    name: str,
+    image: Pixels,
+    truth: np.ndarray,
+    masks: Mapping[str, np.ndarray],
+) -> None:
+    """Shows an image in the gallery with its true mask and those that were found."""
+    gallery.add(f"{folder}/{name}", "image", image)
+    for method, mask in {"true mask": truth, **masks}.items():
+        gray = from_float(mask.astype(np.float32))[..., None]
+        gallery.add(f"{folder}/{name}", method, gray)
+
+
+def show_result(
+    gallery: Gallery, folder: str, name: str, degradation: str, *images: Pixels
+) -> None:
+    """Shows in the gallery what was restored, of what, and the original."""
+    before, restored, original = images
+    scene = f"{folder}/{name}, {degradation}"
+    gallery.compare(scene, {"before": before, "restored": restored}, original)
 
 
 def save(path: Path, images: Sequence[quality.Image]) -> None:

@@ -7,11 +7,14 @@ from typing import Any
 
 from jaxsr import pipeline, zoo
 from jaxsr.errors import UserError
+from jaxsr.evaluation import originals
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Picture, Show, make_evaluator
+from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
 from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder
 from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.evaluation.upscalers import protocol, report
 from jaxsr.image import files
+from jaxsr.image.resize import imresize_uint8
 from jaxsr.zoo.kinds import UPSCALER, kind_of
 from jaxsr.zoo.weights import Weights
 
@@ -21,6 +24,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     folders = folders_of(config.data)
     check_output(config.out, "out", ".json")
     limit = limit_of(config.limit)
+    gallery = Gallery(config.report, "upscaled")
     upscale = upscaler(config.model, weights, config.scale)
     results = {}
     for folder, name in names_of(folders).items():
@@ -30,9 +34,13 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
             config.scale,
             self_ensemble=config.self_ensemble,
             limit=limit,
-            picture=writer(Path(config.pictures, name), config.scale) if config.pictures else None,
+            picture=all_of(
+                writer(Path(config.pictures, name), config.scale) if config.pictures else None,
+                beside_bicubic(gallery, folder, name, config.scale) if config.report else None,
+            ),
         )
         print(report.table(name, results[folder]), end="\n\n", flush=True)
+    gallery.write()
     if config.out:
         save_json(config.out, report.as_json(results, called))
 
@@ -87,3 +95,20 @@ def writer(folder: Path, scale: int) -> Callable[[str, Picture], None]:
         files.write(path, files.Picture(pixels))
 
     return write
+
+
+def beside_bicubic(
+    gallery: Gallery, folder: str | os.PathLike, name: str, scale: int
+) -> Callable[[str, Pixels], None]:
+    """Returns a function that shows an output in the gallery beside bicubic's and the original."""
+    paths = originals.named(folder)
+
+    def show(image: str, output: Pixels) -> None:
+        original, low = protocol.degrade(image, originals.pixels_of(paths[image]), scale)
+        scene = f"{name}/{image}"
+        for title, shown in (("bicubic", imresize_uint8(low, scale)), ("upscaled", output)):
+            figures = protocol.score(shown, original, scale)
+            gallery.add(scene, title, shown, f"Y: {figures.psnr:.2f} dB, SSIM {figures.ssim:.4f}")
+        gallery.add(scene, "original", original)
+
+    return show

@@ -1,0 +1,170 @@
+"""The README and the pages of docs/: their samples run, their commands parse, nothing public is missing."""
+
+import configparser
+import importlib
+import importlib.util
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import skimage.data
+
+from jaxsr import cli
+from jaxsr.image import files
+
+REPO = Path(__file__).resolve().parent.parent
+PAGES = {
+    path.name: path
+    for path in (REPO / "README.md", REPO / "CONTRIBUTING.md", *sorted(REPO.glob("docs/*.md")))
+}
+CARDS = {path.name: path for path in sorted((REPO / "jaxsr/zoo").glob("*.md"))}
+CAT = skimage.data.chelsea()[100:148, 100:164]
+PROGRAMS = ("jaxsr", "python", "pip", "make")
+NOT_RUN = ("demo", "convert")  # they take minutes, or what is not here, and have tests of their own
+
+
+def samples(page: Path) -> list[str]:
+    """The Python blocks of a page."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The commands of a page's indented blocks, as words; lines that end in \\ go on."""
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = text.replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
+    words = [shlex.split(line, comments=True) for line in lines if command_in(line)]
+    return [part[next(i for i, word in enumerate(part) if "=" not in word) :] for part in words]
+
+
+def command_in(line: str) -> bool:
+    """True for a line that is a command, perhaps after variables of the environment."""
+    return bool(re.match(rf"(?:[A-Z_]+=\S+ )*(?:{'|'.join(PROGRAMS)}) ", line))
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    """A folder with the images that the pages' samples name, small ones."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("photo.jpg", "photo.png", "holiday/a.jpg", "scans/b.tif", "photos/c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        files.write(name, files.Picture(CAT))
+    face = CAT[..., :1] * 0
+    face[8:24, 8:40] = 255
+    files.write("face.png", files.Picture(face))
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [name for name, path in PAGES.items() if samples(path)])
+def test_the_samples_of_a_page_run_one_after_another(page, photos):
+    names: dict = {}
+    for sample in samples(PAGES[page]):
+        exec(compile(sample, page, "exec"), names)
+
+
+@pytest.mark.parametrize("page", ["README.md", "cli.md"])
+def test_the_first_command_of_every_kind_on_a_page_runs(page, photos, capsys):
+    done = set(NOT_RUN)
+    for name, *words in commands(PAGES[page]):
+        if name == "jaxsr" and words[0] not in done and "--help" not in words:
+            done.add(words[0])
+            arguments = cli.parser().parse_args(expanded(words))
+            assert arguments.run(arguments) == 0, (words, capsys.readouterr())
+
+
+def expanded(words: list[str]) -> list[str]:
+    """The words as a shell gives them to a program: patterns as the files they match."""
+    found = [sorted(map(str, Path().glob(word))) if "*" in word else [word] for word in words]
+    return [word for part in found for word in part]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CARDS])
+def test_the_commands_of_a_page_are_ones_that_there_are(page):
+    for name, *words in commands((PAGES | CARDS)[page]):
+        if name == "jaxsr" and "--help" not in words:
+            cli.parser().parse_args(words)
+        elif name == "make":
+            targets = re.findall(r"^([a-z]+):", (REPO / "Makefile").read_text(), re.MULTILINE)
+            assert {word for word in words if "=" not in word} <= set(targets)
+        elif name == "pip":
+            extras = {extra for word in words for extra in re.findall(r"\[(.*)\]", word)}
+            assert set(",".join(extras).split(",")) - {""} <= set(declared_extras())
+        elif name == "python" and words[0] in ("train.py", "eval.py"):
+            check_script(*words)
+        elif name == "python":
+            assert (REPO / words[0]).is_file(), words
+
+
+def declared_extras():
+    parser = configparser.ConfigParser()
+    parser.read(REPO / "setup.cfg")
+    return parser["options.extras_require"]
+
+
+def check_script(script: str, *words: str) -> None:
+    """Fails unless ``train.py`` or ``eval.py`` has the flags and the config has the options."""
+    known = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (REPO / script).read_text("utf-8"))
+    config = None
+    for word in words:
+        flag, _, value = word.removeprefix("--").partition("=")
+        if flag == "config":
+            config = config_of(*value.split(":"))
+        elif flag.startswith("config."):
+            *parents, last = flag.split(".")[1:]
+            options = config
+            for parent in parents:
+                options = options[parent]
+            assert last in options, f"{script} has no {flag}"
+        else:
+            assert flag in known, f"{script} has no --{flag}"
+
+
+def config_of(file: str, *argument: str):
+    """What a config file's ``get_config`` gives."""
+    spec = importlib.util.spec_from_file_location("config", REPO / file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(*argument)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *CARDS, "CHANGELOG.md"])
+def test_the_files_that_a_page_links_to_are_there(page):
+    path = (PAGES | CARDS | {"CHANGELOG.md": REPO / "CHANGELOG.md"})[page]
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text("utf-8")):
+        if link.startswith(("api/", "cards/")) or link in ("contributing.md", "changelog.md"):
+            continue  # pages that docs/site.py makes: `make docs` fails on a wrong one
+        assert (path.parent / link).exists(), f"{page}: {link}"
+
+
+def test_the_readme_is_short():
+    assert len((REPO / "README.md").read_bytes()) < 6000
+
+
+def test_every_public_name_is_in_the_reference():
+    site = pytest.importorskip("mkdocs") and load_site()
+    modules = {module for page in site.rooms().values() for module in page}
+    assert "jaxsr" in modules and not any("jaxsr.cli" in module for module in modules)
+    for file in (REPO / "jaxsr").rglob("*.py"):
+        parts = file.relative_to(REPO).with_suffix("").parts
+        name = ".".join(parts).removesuffix(".__init__")
+        assert name in modules or name.startswith("jaxsr.cli"), f"{name} has no page"
+
+
+def load_site():
+    spec = importlib.util.spec_from_file_location("site_hooks", REPO / "docs/site.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_name_of_the_public_face_says_what_it_is():
+    public = {"pipeline": None, "codec": None, "networks": None, "errors": None}
+    for room in public:
+        module = importlib.import_module(f"jaxsr.{room}")
+        for name in getattr(module, "__all__", dir(module)):
+            value = getattr(module, name)
+            ours = getattr(value, "__module__", "").startswith("jaxsr")
+            if ours and not name.startswith("_") and (inspect.isclass(value) or callable(value)):
+                assert inspect.getdoc(value), f"jaxsr.{room}.{name} has no docstring"
