@@ -55,8 +55,8 @@ def test_importing_jaxsr_loads_neither_jax_nor_numpy(tmp_path):
 
 
 def test_a_public_name_is_loaded_when_it_is_asked_for(tmp_path):
-    program = "import jaxsr; print(jaxsr.load.__name__, jaxsr.image.files.SUFFIXES[0])"
-    assert python(program, tmp_path).endswith(" .png\n")
+    program = "import jaxsr; print(jaxsr.load.__name__, jaxsr.image.files.read.__name__)"
+    assert python(program, tmp_path).endswith(" read\n")
 
 
 def test_commands_of_inference_need_no_package_of_training(tmp_path):
