@@ -52,7 +52,7 @@ def runs_of(arguments: argparse.Namespace, height: int, width: int):
     percents = [100.0, *map(float, arguments.regions.split(","))]
     for stage, image in (("restore", high), ("upscale and restore", low)):
         for percent in percents:
-            # anew for each: what is compiled already is used for other regions, too, if it is near enough
+            # anew for each: what is compiled already is taken for other regions, too
             restore = pipeline.load_restorer(arguments.restorer, None)
             run = restore if stage == "restore" else pipeline.Chain(upscale, restore)
             name = f"{stage}, {percent:g} %"
@@ -93,7 +93,7 @@ def take_turns(runs: dict, rounds: int) -> dict[str, list[float]]:
 
 
 def show(seconds: dict[str, list[float]], tiles: dict[str, int], megapixels: float) -> None:
-    """Medians, what that is in megapixels of the frame a second, and the ratio to the whole frame."""
+    """Prints medians, megapixels of the frame a second, and the ratio to the whole frame."""
     print(f"{'':<28} {'s':>8} {'MP/s':>7} {'tiles':>6} {'of the whole':>13}")
     for name, values in seconds.items():
         median = statistics.median(values)
@@ -110,9 +110,8 @@ def show(seconds: dict[str, list[float]], tiles: dict[str, int], megapixels: flo
             parts = zip(region, whole, upscale, strict=True)
             found = statistics.median((r - u) / (w - u) for r, w, u in parts)
             aside = ", upscaling aside," if name != "restore" else ""
-            print(
-                f"{name}: {percent} %{aside} costs {100 * found:.1f} % of the whole; goal {100 * most:.0f}"
-            )
+            cost = f"costs {100 * found:.1f} % of the whole"
+            print(f"{name}: {percent} %{aside} {cost}; goal {100 * most:.0f}")
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:

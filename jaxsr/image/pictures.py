@@ -1,9 +1,9 @@
 """The one door for whatever a caller gives: pictures of every kind, and masks that say a region.
 
 An *image* may be a file's path, a :class:`~jaxsr.image.files.Picture` or an array: ``(h, w)``, or
-``(h, w, channels)`` of 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16, or float in
-[0, 1]. A *region* may be "all", an array, boxes or a file's path; "auto" says that it is to be found
-(:mod:`jaxsr.regions.find`). The pipeline and the codec take both by the rules here.
+``(h, w, channels)`` of 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha); uint8, uint16, or
+float in [0, 1]. A *region* may be "all", an array, boxes or a file's path; "auto" says that it is
+to be found (:mod:`jaxsr.regions.find`). The pipeline and the codec take both by the rules here.
 """
 
 import dataclasses
@@ -53,8 +53,8 @@ def opened(image: Image) -> Shaped[np.ndarray | Array, "..."] | files.Picture:
 def split(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Colour, Alpha]:
     """Splits an image into colours ``(h, w, 1 or 3)`` and alpha ``(h, w)``, if it has any.
 
-    Both are uint8, uint16 or float32, as the image is. Where alpha hides the colours completely, those of
-    the visible surroundings are continued (:func:`bleed`).
+    Both are uint8, uint16 or float32, as the image is. Where alpha hides the colours completely,
+    those of the visible surroundings are continued (:func:`bleed`).
 
     Raises:
       UserError: it is no image (:func:`checked`).
@@ -115,7 +115,7 @@ def checked(array: np.ndarray) -> np.ndarray:
 
 
 def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
-    """Enlarges alpha by bicubic interpolation, in its own type: networks have learnt colours only."""
+    """Enlarges alpha by bicubic interpolation, in its own type: networks have learnt colours."""
     if alpha is None:
         return None
     plane = jax.device_put(decoded(alpha)[..., None])
@@ -126,7 +126,7 @@ def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
 def joined(
     colour: Colour, alpha: Alpha, like: Shaped[np.ndarray | Array, "..."] | files.Picture
 ) -> Shaped[np.ndarray, "..."] | files.Picture:
-    """Joins colours and alpha to an image of the kind of ``like``; a Picture keeps its ICC and EXIF."""
+    """Joins colours and alpha to an image of the kind of ``like``; a Picture keeps ICC and EXIF."""
     if isinstance(like, files.Picture):
         return dataclasses.replace(like, pixels=colour, alpha=alpha)
     if alpha is not None:
@@ -203,8 +203,9 @@ def given_mask(roi: Given, height: int, width: int) -> Mask:
     """Returns the region that a caller gives as a mask of an image, float32 in [0, 1].
 
     Args:
-      roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``; or the path of a
-        mask's file, read at every call: to use one for many images, give the array of :func:`read_mask`.
+      roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``; or the
+        path of a mask's file, read at every call: to use one for many images, give the array of
+        :func:`read_mask`.
       height, width: the image's, in pixels.
 
     Raises:
@@ -225,7 +226,8 @@ def read_mask(path: Path) -> Mask:
     """
     if not os.path.exists(path):
         raise UserError(
-            f"{path}: no such file; a region is {', '.join(map(repr, WORDS))}, boxes, a mask or its file"
+            f"{path}: no such file; a region is {', '.join(map(repr, WORDS))}, boxes, a "
+            "mask or its file"
         )
     picture = files.read(path)
     values = to_float(picture.pixels).mean(axis=-1)

@@ -1,13 +1,13 @@
 """What numbers of pixels mean: uint8 and uint16 at the file boundary, float32 in [0, 1] inside."""
 
 import numpy as np
-from jaxtyping import Array, Float, Num, UInt
+from jaxtyping import Array, Float, Num, Shaped, UInt
 
 from jaxsr.errors import UserError
 
 
 def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """uint8 or uint16 → float32 in [0, 1].
+    """Converts uint8 or uint16 to float32 in [0, 1].
 
     Raises:
       UserError: the pixels are of another type.
@@ -16,7 +16,7 @@ def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 
 
 def from_float(x: Num[Array | np.ndarray, "*n"], dtype=np.uint8) -> UInt[np.ndarray, "*n"]:
-    """Floats in [0, 1] → uint8 or uint16: clipped, scaled, rounded (halves up).
+    """Converts floats in [0, 1] to uint8 or uint16: clips, scales, rounds (halves up).
 
     Raises:
       UserError: ``x`` holds NaN, or ``dtype`` is another type.
@@ -32,16 +32,17 @@ def from_float(x: Num[Array | np.ndarray, "*n"], dtype=np.uint8) -> UInt[np.ndar
 
 
 def _white(dtype: np.dtype) -> np.float32:
+    """Returns the largest value of uint8 or uint16."""
     if dtype not in (np.uint8, np.uint16):
         raise UserError(f"pixels are uint8 or uint16, got {dtype}")
     return np.float32(np.iinfo(dtype).max)
 
 
-def decoded(x: np.ndarray) -> np.ndarray:
-    """float32 in [0, 1] of either type."""
+def decoded(x: Shaped[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
+    """Returns pixels as float32 in [0, 1]; those that are float32 as they are."""
     return x if x.dtype == np.float32 else to_float(x)
 
 
-def encoded(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """float32 in [0, 1] as ``dtype``: floats as they are, integers rounded."""
+def encoded(x: Float[np.ndarray, "*n"], dtype: np.dtype) -> Shaped[np.ndarray, "*n"]:
+    """Returns float32 in [0, 1] as ``dtype``: float32 as it is, uint8 or uint16 rounded."""
     return x if dtype == np.float32 else from_float(x, dtype)

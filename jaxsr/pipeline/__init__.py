@@ -2,10 +2,10 @@
 
 For images of any kind and size, on the host, tile by tile; everything returns a :class:`Result`::
 
-    big = load_upscaler("span-compact")("photo.jpg").image     # the first three stages
-    mask = load_segmenter()("photo.jpg").mask                  # the fourth: (h, w) in [0, 1]
-    better = load_restorer()("photo.jpg", [(x, y, w, h)])      # the fifth: better.image, better.mask
-    result = load_chain(scale=2)("photo.jpg")                  # all five
+    big = load_upscaler("span-compact")("photo.jpg").image   # the first three stages
+    mask = load_segmenter()("photo.jpg").mask                # the fourth: (h, w) in [0, 1]
+    better = load_restorer()("photo.jpg", [(x, y, w, h)])    # the fifth: .image, .mask, .tiles
+    result = load_chain(scale=2)("photo.jpg")                # all five
 
 As one pure function of parameters and arrays, to jit, vmap, grad and shard: :func:`run_chain`.
 """

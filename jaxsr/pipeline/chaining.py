@@ -1,4 +1,4 @@
-"""Chain: an image of any kind and size through all stages."""
+"""Chain: images of any kind and size through all five stages."""
 
 import copy
 import os
@@ -26,7 +26,7 @@ def load_chain(
     segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
     restorer: Name = zoo.DEFAULT_RESTORER,
 ) -> "Chain":
-    """All stages with weights: released ones by name, or those of files.
+    """Returns all stages with weights: released ones by name, or those of files.
 
     Args:
       scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
@@ -40,12 +40,12 @@ def load_chain(
 
 
 class Chain:
-    """Images in, images ``scale`` times as large with a region restored out; see :meth:`__call__`.
+    """All five stages: larger images, a region of them restored; see :meth:`__call__`.
 
     Attributes:
       upscale: the first three stages.
       segment: the fourth: :class:`Segment`, or any function from an upscaled array
-        ``(h, w, 1 or 3)`` to its mask; None where regions are always given.
+        ``(h, w, 1 or 3)`` to its mask or a Result with one; None where regions are always given.
       scale: 2, 3 or 4.
     """
 
@@ -61,7 +61,7 @@ class Chain:
         """``segment`` is that of ``restore`` unless given.
 
         Args:
-          features: whether the restorer takes those of the upscaler: where it was trained with them.
+          features: True where the restorer was trained with the upscaler's, and takes them.
         """
         self.upscale = upscale
         self.segment = segment or restore.segment
@@ -82,13 +82,13 @@ class Chain:
         return other
 
     def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Result:
-        """One image, upscaled; its region restored, everything else as ``upscale`` gives it, bit for bit.
+        """Upscales an image and restores its region; the rest is what ``upscale`` gives.
 
         Args:
           image, tile: as :class:`Upscale` takes them.
-          roi: the region: None or "auto": what ``segment`` finds in the upscaled image; "all"; a mask
-            of ``image``, the path of its file, or boxes ``[(x, y, w, h), …]`` in pixels of it; or a
-            function as ``segment`` is.
+          roi: the region: None or "auto": what ``segment`` finds in the upscaled image; "all"; a
+            mask of ``image``, the path of its file, or boxes ``[(x, y, w, h), …]`` in pixels of it;
+            or a function as ``segment`` is.
 
         Returns:
           The ``image``, its ``mask``, and how many ``tiles`` were restored.

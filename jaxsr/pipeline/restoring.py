@@ -21,7 +21,7 @@ Name = str | os.PathLike
 def load_restorer(
     name_or_path: Name = zoo.DEFAULT_RESTORER, segmenter: Name | None = zoo.DEFAULT_SEGMENTER
 ) -> "Restore":
-    """A restorer with weights: released ones by name, or those of a file.
+    """Returns a restorer with weights: released ones by name, or those of a file.
 
     Args:
       segmenter: what finds the region where none is given; None: nothing does.
@@ -36,11 +36,11 @@ def load_restorer(
 
 
 class Restore:
-    """Images in, images of the same size with a region restored out; see :meth:`__call__`.
+    """The fifth stage: images with a region restored, at their own size; see :meth:`__call__`.
 
     Attributes:
       network: the linen module.
-      params: its parameters.
+      params: its parameters, on the default device.
       segment: what finds the region where none is given: :class:`Segment`, or any function from an
         array ``(h, w, 1 or 3)`` to its mask or to a Result with one; or None.
     """
@@ -66,19 +66,19 @@ class Restore:
         return other
 
     def __call__(self, image: Image, roi: Roi = None) -> Result:
-        """One image, restored where its region is and everywhere else as it was, bit for bit.
+        """Restores the region of an image; everything else stays as it was, bit for bit.
 
         Gray images are restored as RGB and come back gray; alpha stays.
 
         Args:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
-          roi: the region: None or "auto": what ``segment`` finds; "all"; a mask, or the path of its file;
-            boxes ``[(x, y, w, h), …]``; or a function as ``segment`` is.
+          roi: the region: None or "auto": what ``segment`` finds; "all"; a mask, or the path of its
+            file; boxes ``[(x, y, w, h), …]``; or a function as ``segment`` is.
 
         Returns:
-          ``image``: an array in the type of the one given (floats as float32), on the host; a Picture,
-          with the ICC profile and EXIF it had, for a Picture or a path; its ``mask``; and how many
-          ``tiles`` were restored.
+          ``image``: an array in the type of the one given (floats as float32), on the host; a
+          Picture, with the ICC profile and EXIF it had, for a Picture or a path; its ``mask``; and
+          how many ``tiles`` were restored.
 
         Raises:
           UserError: it is no image, or there is no such region.

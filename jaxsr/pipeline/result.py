@@ -13,13 +13,13 @@ from jaxsr.image.files import Picture
 class Result:
     """An image and what was found out about it; None is what a stage has nothing to say about.
 
-    It is a pytree, so the pure chain returns it through ``jit``, ``vmap`` and ``grad``, with a batch as
-    the first axis of every array.
+    It is a pytree, so the pure chain returns it through ``jit``, ``vmap`` and ``grad``, with a
+    batch as the first axis of every array.
 
     Attributes:
       image: upscaled, restored, or both: an array of the kind that was given, or a
         :class:`~jaxsr.image.files.Picture` for a Picture or a path.
-      mask: ``(h, w)`` float32 in [0, 1], of the size of ``image``; the region is where it is above 0.5.
+      mask: ``(h, w)`` float32 in [0, 1], of the image's size; above 0.5 is the region.
       tiles: how many tiles of the region were restored.
       fused: the image before its region was restored (:func:`~jaxsr.pipeline.run_chain` only).
       left_over: how many tiles of each image's region are beyond the budget, and not restored

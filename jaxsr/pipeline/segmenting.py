@@ -29,11 +29,11 @@ def load_segmenter(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "
 
 
 class Segment:
-    """Images in, masks of what stands out in them out; see :meth:`__call__`.
+    """The fourth stage: masks of what stands out in images; see :meth:`__call__`.
 
     Attributes:
       network: the linen module.
-      params: its parameters.
+      params: its parameters, on the default device.
       classes: their names, the background first: numbers where they have none. Empty where the
         network tells only the region from the rest.
     """
@@ -94,7 +94,7 @@ class Segment:
         return Result(mask=mask)
 
     def labels(self, image: Image) -> UInt[np.ndarray, "h w"]:
-        """Returns the number of the most probable class at every pixel; of one class, 1 for the region.
+        """Returns every pixel's most probable class by its number; without classes 1 is the region.
 
         Argument and errors are those of :meth:`__call__`.
         """

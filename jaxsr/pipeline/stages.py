@@ -28,9 +28,9 @@ UPSCALING = {"extract": "extracted", "enhance": "enhanced", "fuse": "fused"}  # 
 
 @dataclasses.dataclass(frozen=True)
 class Stages:
-    """What the chain does, a pure function a stage; ``dataclasses.replace`` exchanges one.
+    """The chain as pure functions, one a stage; ``dataclasses.replace`` exchanges any of them.
 
-    Each has its own parameters, under its name in the chain's: ``{"extract": …, "enhance": …, …}``.
+    The parameters of each are under its name in the chain's: ``{"extract": …, "enhance": …, …}``.
 
     Attributes:
       extract: ``(params, x) → f0``: x of (b, h, w, 3) in [0, 1], features of (b, h', w', c), where
@@ -43,7 +43,7 @@ class Stages:
         None. A plain function is taken to look no farther than 64 pixels (:class:`Local`); networks
         say it themselves.
       scale: s, 2, 3 or 4. 1: the image is not upscaled, and the first three stages are None.
-      features: whether the restorer is given ``f``, those of the upscaler it was trained with.
+      features: True where the restorer is given ``f``: it was trained with this upscaler's.
     """
 
     extract: Stage | None
@@ -57,7 +57,7 @@ class Stages:
 
 @dataclasses.dataclass(frozen=True)
 class Local:
-    """A function as a restorer, and how far it looks.
+    """A plain function as a restorer, with how far it looks.
 
     Attributes:
       run: see :class:`Stages`.
@@ -69,6 +69,7 @@ class Local:
     multiple: int = 32
 
     def apply(self, variables: Params, x: Array, mask: Array, features: Array | None) -> Array:
+        """Runs the function, as a linen module is applied."""
         return self.run(variables["params"], x, mask, features)
 
 
@@ -81,16 +82,17 @@ def run_chain(
     core: int = 256,
     budget: int = 4,
 ) -> Result:
-    """Images upscaled, their regions found and restored: a pure function, to jit, vmap, grad and shard.
+    """Upscales images, finds their regions and restores them: a pure function.
 
-    Its cost does not depend on what the images show, and it compiles once for a shape.
-    ``jax.jit(run_chain, static_argnums=0)``, or ``functools.partial`` with the stages, will do.
+    It jits, vmaps, grads and shards. Its cost does not depend on what the images show, and it
+    compiles once for a shape: as ``jax.jit(run_chain, static_argnums=0)``, for example, or with
+    ``functools.partial(run_chain, stages)``.
 
     Args:
       params: of each stage, by its name.
       x: RGB in [0, 1].
-      mask: of ``x``; None: as the stage ``segment`` finds.
-      core, budget: the side in pixels and the number of the tiles restored in each image; see
+      mask: of ``x``, in [0, 1]; None: what the stage ``segment`` finds.
+      core, budget: the side in pixels, and the number, of the tiles restored in each image; see
         :func:`jaxsr.regions.restore.restore`, also for what it raises.
 
     Returns:
@@ -114,7 +116,7 @@ def run_chain(
 def upscaled(
     stages: Stages, params: Params, x: Float[Array, "b h w 3"]
 ) -> tuple[Float[Array, "b H W 3"], Float[Array, "b h w c"] | None]:
-    """The first three stages: the fused image, and the enhanced features if the restorer wants them."""
+    """Runs the first three stages: the fused image, and the features if the restorer wants them."""
     if stages.scale == 1:
         return x, None
     f = stages.enhance(params["enhance"], stages.extract(params["extract"], x))
@@ -132,9 +134,9 @@ def load_stages(
     segment: Name | Stage | None = zoo.DEFAULT_SEGMENTER,
     restore: Name | Stage | Restorer = zoo.DEFAULT_RESTORER,
 ) -> tuple[Stages, Params]:
-    """The stages with released weights, and their parameters; each by a name, a file, or as a callable.
+    """Returns the stages and their parameters; each is given by a name, a file, or as a callable.
 
-    A callable's parameters are ``{}`` until you put in others.
+    The parameters are on the default device. A callable's are ``{}`` until you put in others.
 
     Args:
       scale: 2, 3, 4, or 1 for images that are not upscaled.
@@ -142,8 +144,8 @@ def load_stages(
       segment: None where masks are always given.
 
     Raises:
-      UserError: the scale is none of these; there are no such weights, or they don't fit the network
-        they name.
+      UserError: the scale is none of these; there are no such weights, or they don't fit the
+        network they name.
     """
     if scale not in (1, *networks.SCALES):
         scales = ", ".join(map(str, networks.SCALES))
@@ -174,7 +176,7 @@ def load_stages(
 
 
 def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
-    """The first three stages of an upscaler, and their parameters."""
+    """Reads the first three stages of an upscaler, and their parameters."""
     weights = zoo.read_upscaler(name, scale)
     network = zoo.build(weights, name)
 
@@ -188,12 +190,13 @@ def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
 
 
 def _segmenting(name: Name) -> tuple[Stage, Params]:
+    """Reads the stage of a segmenter, and its parameters."""
     weights = zoo.read_segmenter(name)
     return functools.partial(saliency, zoo.build(weights, name)), weights.params
 
 
 def conditions(restorer: Weights, upscaler: Weights) -> bool:
-    """Whether a restorer knows an upscaler's features: those of the network that it was trained with.
+    """Returns True if a restorer was trained with the features of an upscaler such as this.
 
     That network is the note ``features_of`` of its weights, else the one of the released upscalers.
     """

@@ -22,7 +22,7 @@ Params = dict[str, Any]
 def load_upscaler(
     name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
 ) -> "Upscale":
-    """An upscaler with weights: released ones by name, or those of a file.
+    """Returns an upscaler with weights: released ones by name, or those of a file.
 
     Args:
       name_or_path: a name of ``zoo.released_upscalers()``, or a ``.safetensors`` file.
@@ -36,15 +36,15 @@ def load_upscaler(
 
 
 class Upscale:
-    """Images in, images ``scale`` times as large out; see :meth:`__call__`.
+    """The first three stages: images ``scale`` times as large; see :meth:`__call__`.
 
     Attributes:
       network: the linen module.
-      params: its parameters.
+      params: its parameters, on the default device.
       scale: 2, 3 or 4.
       apply: ``apply(params, x)``, x of ``(b, h, w, 3)`` in [0, 1] → ``(b, sh, sw, 3)`` in [0, 1]: a
         pure function, to jit, grad, vmap and shard in other JAX code.
-      tiled: what upscales gray and RGB arrays of any size, in tiles.
+      tiled: the engine: upscales gray and RGB arrays of any size, in tiles.
     """
 
     def __init__(self, network: Upscaler, params: Params, devices: Sequence[jax.Device] = ()):
@@ -63,19 +63,19 @@ class Upscale:
         return other
 
     def __call__(self, image: Image, tile: int | str = "auto") -> Result:
-        """One image, or one array of images ``(b, h, w, c)``, upscaled.
+        """Upscales one image, or one array of images ``(b, h, w, c)``.
 
         Gray images (no channel axis, or one or two channels) are upscaled as RGB and come back
         gray. A last channel beyond gray or RGB is alpha: it is upscaled by bicubic interpolation,
-        and what it hides doesn't bleed into the visible.
+        and the colours it hides don't show.
 
         Args:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
           tile: the longest side of a tile in low-resolution pixels, 0 for the whole image.
 
         Returns:
-          ``image``: an array in the type of the one given (floats as float32, clipped to [0, 1]), on
-          the host; a Picture, with the ICC profile and EXIF it had, for a Picture or a path.
+          ``image``: an array in the type of the one given (floats as float32, clipped to [0, 1]),
+          on the host; a Picture, with the ICC profile and EXIF it had, for a Picture or a path.
 
         Raises:
           UserError: the file or the array is not an image, or memory suffices for no tile.
@@ -91,10 +91,10 @@ class Upscale:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> list[Result]:
-        """Images of any sizes and kinds, in order. Tiles of several share batches and devices.
+        """Upscales images of any sizes and kinds, in order; their tiles share batches and devices.
 
-        All of it is in memory at a time; give a long list in parts. Arguments and errors are those
-        of :meth:`__call__`; ``progress`` is called with (tiles done, tiles in all).
+        All of them are in memory at a time: give a long list in parts. Arguments and errors are
+        those of :meth:`__call__`; ``progress`` is called with (tiles done, tiles in all).
         """
         images = [opened(image) for image in images]
         parts = [split(image) for image in images]

@@ -12,8 +12,9 @@ def find_region(roi: Roi, image: Colour, segment: Finder | None = None) -> Mask:
     """Returns the region that ``roi`` means in an image, as a mask of the image's size.
 
     Args:
-      roi: None or "auto": what ``segment`` finds; "all"; a mask, boxes ``[(x, y, w, h), …]`` or the path
-        of a mask's file (:func:`~jaxsr.image.pictures.given_mask`); or a function as ``segment`` is.
+      roi: None or "auto": what ``segment`` finds; "all"; a mask, boxes ``[(x, y, w, h), …]`` or the
+        path of a mask's file (:func:`~jaxsr.image.pictures.given_mask`); or a function as
+        ``segment`` is.
       image: gray or RGB.
       segment: from such an image to its mask, or to a result that has one as ``mask``.
 
@@ -31,7 +32,7 @@ def chosen(roi: Roi, height: int, width: int, segment: Finder | None = None) -> 
       height, width: of the image that a given region belongs to.
 
     Raises:
-      UserError: ``roi`` is no region, it doesn't fit the image, or there is no ``segment`` to find it.
+      UserError: ``roi`` is no region or doesn't fit the image, or nothing is there to find it.
     """
     if callable(roi):
         return roi

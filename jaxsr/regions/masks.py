@@ -16,10 +16,10 @@ STRIP = 64  # rows that are feathered at once on the host
 def of_class(
     x: Float[Array | np.ndarray, "*b h w n"] | Integer[Array | np.ndarray, "*b h w"], index: int
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """The mask of one class, from the classes' probabilities or from labels.
+    """Returns the mask of one class, from the classes' probabilities or from labels.
 
-    Of probabilities it is ``p / (p + the largest other)``: soft, and above a half just where the class
-    is the most probable one.
+    Of probabilities it is ``p / (p + the largest other)``: soft, and above a half just where the
+    class is the most probable one.
 
     Raises:
       UserError: there is no such class.
@@ -37,7 +37,7 @@ def of_class(
 def enlarge(
     mask: Float[Array | np.ndarray, "*b h w"], scale: int
 ) -> Float[Array | np.ndarray, "*b H W"]:
-    """The mask of the image upscaled by ``scale``; bilinear: edges stay, corners are rounded."""
+    """Enlarges a mask with its image, bilinearly: edges stay where they are, corners get round."""
     height, width = mask.shape[-2:]
     return resized(mask, scale * height, scale * width)
 
@@ -45,7 +45,10 @@ def enlarge(
 def resized(
     x: Float[Array | np.ndarray, "*b h w"], height: int, width: int
 ) -> Float[Array | np.ndarray, "*b {height} {width}"]:
-    """Bilinear, the kernel widened when shrinking: the same weights in JAX and, by Pillow, on the host."""
+    """Resizes planes bilinearly, the kernel widened when shrinking.
+
+    The weights are the same in JAX and, by Pillow, on the host.
+    """
     if not isinstance(x, np.ndarray):
         return jax.image.resize(x, (*x.shape[:-2], height, width), "linear")
     planes = [
@@ -60,11 +63,11 @@ def resized(
 def feather(
     mask: Float[Array | np.ndarray, "*b h w"], width: int = WIDTH
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """The weights to write a region back with: 0 outside, smoothly rising inward from its border.
+    """Returns the weights that a region is written back with: 0 outside, rising from its border.
 
-    They are ``t² (3 − 2t)`` of ``t``, the Euclidean distance to the nearest pixel outside as a part of
-    ``width`` pixels, at most 1. So neighbours differ by at most ``1.5 / width``, and a region thinner
-    than twice that still has a weight. The image's own border is none of the region.
+    They are ``t² (3 − 2t)``, where ``t`` is the Euclidean distance to the nearest pixel outside
+    over ``width``, at most 1. So neighbours differ by at most ``1.5 / width``, and a region thinner
+    than twice ``width`` still has weights. The image's own border is no border of the region.
 
     Raises:
       UserError: ``width`` is less than 1.
@@ -85,7 +88,7 @@ def feather(
 
 
 def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
-    """The region's rows and columns, and one more on every side within the image."""
+    """Returns the region's rows and columns, and one more on every side within the image."""
     region = region.reshape(-1, *region.shape[-2:]).any(0)
     spans = []
     for axis in (1, 0):
@@ -98,7 +101,7 @@ def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
 def _rise(
     region: Bool[Array | np.ndarray, "*b h w"], width: int
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """:func:`feather` of a region."""
+    """Returns the weights of :func:`feather`, of a region that is known."""
     square = region * np.float32(width**2)
     for axis in (-1, -2):
         square = _nearest(square, width, axis)
@@ -107,9 +110,10 @@ def _rise(
 
 
 def _nearest(square, width: int, axis: int):
-    """``min over j of j² + square[i + j]``, of ``|j| < width``: one pass of the distance transform.
+    """Runs one pass of the distance transform: ``min over |j| < width of j² + square[i + j]``.
 
-    Source: Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions" (2012), eq. 2-3.
+    Source: Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions" (2012),
+    equations 2 and 3.
     """
     xp = square.__array_namespace__()
     size = square.shape[axis]

@@ -1,4 +1,4 @@
-"""Restoring a region: the tiles it touches through the restorer, written back with a feathered mask."""
+"""Restoring as pure functions: a region's tiles restored, and written back without a seam."""
 
 import functools
 from typing import Any, Protocol, runtime_checkable
@@ -17,11 +17,11 @@ from jaxsr.tiling.cover import frame_size
 
 @runtime_checkable
 class Restorer(Protocol):
-    """What restores frames and tiles: a network such as :class:`WindowRestorer`, or what acts like it.
+    """A network that restores frames and tiles, such as ``WindowRestorer``, or what acts like one.
 
     Attributes:
       multiple: heights, widths and the places of tiles are multiples of so many pixels.
-      margin: how many pixels around an aligned tile its result depends on, a multiple of ``multiple``.
+      margin: pixels around an aligned tile that its result depends on, a multiple of ``multiple``.
     """
 
     multiple: int
@@ -40,18 +40,18 @@ def restore(
     core: int = 256,
     budget: int = 4,
 ) -> tuple[Float[Array, "b h w 3"], Int[Array, "b"]]:
-    """Images with their regions restored: a pure function, of one cost whatever the regions are.
+    """Restores the regions of images: a pure function, of one cost whatever the regions are.
 
-    Of each image ``budget`` tiles are restored: those with the most of the region, on a grid that starts
-    at the region's corner. Within the budget the result equals :func:`restore_whole`'s.
+    Of each image ``budget`` tiles are restored: those with the most of the region, on a grid that
+    starts at the region's corner. Within the budget the result equals :func:`restore_whole`'s.
 
     Args:
       x: images in [0, 1] of any size.
       mask: their masks; the region is where it is above 0.5.
-      features: the upscaler's, on the restorer's grid (``window_restorer.features_at`` with the rows
-        and columns of :func:`grid`, or fewer: those missing are 0); None: not upscaled.
-      core: the side of what a tile restores, in pixels, a multiple of ``network.multiple``; the tile
-        is larger by ``network.margin`` on every side, but never larger than the frame.
+      features: the upscaler's, on the restorer's grid (``window_restorer.features_at`` with the
+        rows and columns of :func:`grid`, or fewer: those missing are 0); None: not upscaled.
+      core: the side of what a tile restores, in pixels, a multiple of ``network.multiple``; the
+        tile is larger by ``network.margin`` on every side, but never larger than the frame.
       budget: tiles an image.
 
     Returns:
@@ -59,8 +59,8 @@ def restore(
       image were left as they were because there were more than the budget.
 
     Raises:
-      UserError: the core is not a positive multiple of ``network.multiple``, the budget is less than
-        1, or the features are larger than the grid.
+      UserError: the core is not a positive multiple of ``network.multiple``, the budget is less
+        than 1, or the features are larger than the grid.
     """
     if core < 1 or core % network.multiple or budget < 1:
         raise UserError(
@@ -91,7 +91,7 @@ def restore_whole(
     mask: Float[Array | np.ndarray, "b h w"],
     features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """:func:`restore` by the whole frame, at the whole frame's cost."""
+    """Does what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
     framed = jax.vmap(functools.partial(_framed, network))(x, mask, features)
     y = apply(network, params, *framed)
@@ -105,7 +105,7 @@ def apply(
     mask: Float[Array, "b h w 1"],
     features: Float[Array, "b rows cols c"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """The network as a pure function of frames, or of tiles, in [0, 1]; the result is clipped to it."""
+    """Restores frames or tiles in [0, 1]: a pure function; the result is clipped to that range."""
     return jnp.clip(network.apply({"params": params}, x, mask, features), 0, 1)
 
 
@@ -114,20 +114,23 @@ def write_back(
     restored: Float[Array | np.ndarray, "*b h w c"],
     mask: Float[Array | np.ndarray, "*b h w"],
 ) -> Float[Array | np.ndarray, "*b h w c"]:
-    """``x + w (restored − x)``, w the feathered mask; bit for bit ``x`` where w is 0: outside the region."""
+    """Returns ``x + w (restored − x)``, where w is the feathered mask.
+
+    Outside the region w is 0, and the result ``x`` bit for bit.
+    """
     weights = feather(mask)[..., None]
     xp = x.__array_namespace__()
     return xp.where(weights > 0, x + weights * (restored - x), x)
 
 
 def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the grid that the restorer wants an image's features on."""
+    """Returns rows and columns of the grid on which the restorer wants an image's features."""
     rows, columns = frame_size(height, width, network.multiple)
     return rows // PATCH, columns // PATCH
 
 
 def _framed(network: Restorer, x: Array, mask: Array, features: Array | None):
-    """An image and its mask ``(h, w, 1)`` continued by their edges to a frame; features by zeros."""
+    """Continues image and mask ``(h, w, 1)`` by their edges to a frame, features by zeros."""
     height, width = frame_size(*mask.shape, network.multiple)
     pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]
     x, mask = (jnp.pad(a, pads, mode="edge") for a in (x, mask[..., None]))

@@ -1,8 +1,8 @@
 """Restoring on the host: regions of images of any size, tile by tile.
 
-Images of any size pass through few compiled shapes: the tiles of :func:`jaxsr.tiling.cover.plan`. Where
-the image was upscaled, each tile's features are computed anew, from as much of the small image as they
-depend on: to keep those of a whole image would take many times its memory.
+Images of any size pass through few compiled shapes: the tiles of :func:`jaxsr.tiling.cover.plan`.
+Where the image was upscaled, each tile's features are computed anew, from as much of the small
+image as they depend on: to keep those of a whole image would take many times its memory.
 """
 
 import copy
@@ -79,8 +79,8 @@ class TiledRestorer:
     def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
         """Returns the image with the region of ``mask`` restored, and how many tiles that took.
 
-        Outside the region it is the same bit for bit. Where a batch does not fit into memory, one tile at
-        a time and smaller ones are tried.
+        Outside the region it is the same bit for bit. Where a batch does not fit into memory, one
+        tile at a time and smaller ones are tried.
 
         Args:
           image: gray or RGB of any type.
@@ -104,14 +104,14 @@ class TiledRestorer:
 
     @property
     def _margin(self) -> int:
-        """The margin of tiles in pixels: the restorer's, or the feather's width where that is more."""
+        """The tiles' margin in pixels: the restorer's, or the feather's width if that is more."""
         multiple = self.network.multiple
         return max(self.network.margin, -(-masks.WIDTH // multiple) * multiple)
 
     def _restored(
         self, image: Colour, source: Source, mask: Mask, sides: Sequence[int], at_once: int
     ) -> tuple[Colour, int]:
-        """Does what :meth:`__call__` says, by tiles of ``sides``, ``at_once`` pixels on a device."""
+        """Does what :meth:`__call__` says, with ``at_once`` pixels of tiles on a device."""
         options = {} if self._runner.platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
         plan = cover.plan(
             mask > masks.REGION,
@@ -133,7 +133,7 @@ class TiledRestorer:
         return 1 if self._runner.platform == "cpu" else max(1, at_once // math.prod(shape))
 
     def _inputs(self, source: Source, mask: Mask, tile: Tile) -> tuple[np.ndarray, ...]:
-        """Returns what the device gets: a part of the source, the tile's mask, its place in the part."""
+        """Returns a part of the source, the tile's mask, and the tile's place in the part."""
         mask = cover.cut(mask, tile)[..., None]
         if self.upscaler is None:
             return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32)
@@ -175,9 +175,9 @@ class TiledRestorer:
 def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice:
     """Returns, along one axis, what of a small image a tile of the large one depends on.
 
-    All tiles of one length have parts of one length, never longer than the image. Parts start, and those
-    at the image's end stop, where windows of ``unit`` pixels do when the whole image is upscaled, so
-    that a network looks at the same windows.
+    All tiles of one length have parts of one length, never longer than the image. Parts start, and
+    those at the image's end stop, where windows of ``unit`` pixels do when the whole image is
+    upscaled, so that a network looks at the same windows.
 
     Args:
       span: of the tile, in pixels of the large image.
@@ -194,7 +194,7 @@ def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice
 def within(
     y: Float[Array, "h w c"], start: Int[Array, "2"], height: int, width: int
 ) -> Float[Array, "{height} {width} c"]:
-    """Cuts the tile that begins at ``start``, continued by edge pixels where the image ends before it."""
+    """Cuts the tile that begins at ``start``; edge pixels continue an image that ends before it."""
     rows, cols = (
         jnp.minimum(at + jnp.arange(n), end - 1)
         for at, n, end in zip(start, (height, width), y.shape[:2], strict=True)
@@ -205,7 +205,7 @@ def within(
 def paste(
     out: Colour, image: Colour, mask: Mask, tile: Tile, result: Float[np.ndarray, "th tw 3"]
 ) -> None:
-    """Writes into ``out`` what of a tile is kept and lies in the region, feathered into ``image``."""
+    """Writes what of a tile is kept and in the region into ``out``, feathered into ``image``."""
     keep = tile.keep_rows, tile.keep_cols
     around = tuple(  # the feather's weights depend on the mask as far as it is wide
         slice(max(0, span.start - masks.WIDTH), min(n, span.stop + masks.WIDTH))

@@ -98,7 +98,7 @@ class SquareSegmenter:
         return [self._mask(p, index, *image.shape[:2]) for image, p in self._run(images)]
 
     def labels(self, image: Colour) -> UInt[np.ndarray, "h w"]:
-        """Returns the number of the most probable class at every pixel; of one class, 1 for the region.
+        """Returns every pixel's most probable class by its number; without classes 1 is the region.
 
         Raises:
           UserError: memory does not suffice.

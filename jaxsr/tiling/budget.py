@@ -1,4 +1,4 @@
-"""Tiles that a region touches, chosen inside jit: as many as a fixed budget allows."""
+"""Choosing tiles inside jit: those a region touches, as many as a fixed budget allows."""
 
 from typing import NamedTuple
 
@@ -8,12 +8,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Cells(NamedTuple):
-    """Squares of a grid that a region touches, ``k`` of them, with the most of it first.
+    """The ``k`` squares of a grid that hold the most of a region, in falling order.
 
     Attributes:
       top, left: the pixel of the frame where each starts.
-      used: whether it holds any of the region; the others fill up the budget.
-      left_over: how many more there would be.
+      used: True where it holds any of the region; the others only fill up the budget.
+      left_over: how many more squares hold some of the region.
     """
 
     top: Int[Array, "k"]
@@ -23,11 +23,13 @@ class Cells(NamedTuple):
 
 
 def choose(region: Bool[Array, "h w"], multiple: int, core: int, count: int) -> Cells:
-    """Up to ``count`` squares of ``core`` pixels that hold a region, from the region's corner on.
+    """Chooses squares that hold a region, on a grid that starts at the region's corner.
 
     Args:
-      region: of a frame.
-      core: a multiple of ``multiple``; along an axis where the frame is shorter, the frame.
+      region: of a frame, whose sides are multiples of ``multiple``.
+      core: the squares' side in pixels, a multiple of ``multiple``; a frame that is shorter than
+        that is one square long.
+      count: how many squares at most.
     """
     blocks = region.reshape(region.shape[0] // multiple, multiple, -1, multiple).sum((1, 3))
     sides = [min(core // multiple, n) for n in blocks.shape]
@@ -49,7 +51,12 @@ def choose(region: Bool[Array, "h w"], multiple: int, core: int, count: int) -> 
 def gather(
     frame: Float[Array, "h w c"], cells: Cells, core: int, margin: int, step: int = 1
 ) -> Float[Array, "k th tw c"]:
-    """The tiles around cells, cut from a frame; one of every ``step``-th pixel has as many fewer."""
+    """Cuts the tiles around cells out of a frame.
+
+    Args:
+      core, margin: in pixels; a tile is a cell and ``margin`` on every side, within the frame.
+      step: of so many pixels each way ``frame`` holds one, as features do; and so do the tiles.
+    """
     shape = [n * step for n in frame.shape[:2]]
     sides, starts = _around(shape, cells, core, margin)
 
@@ -67,7 +74,7 @@ def scatter(
     core: int,
     margin: int,
 ) -> Float[Array, "h w c"]:
-    """The frame with the cells in use replaced by those of their tiles' results."""
+    """Returns the frame with the cells in use replaced by those of their tiles' results."""
     _, starts = _around(frame.shape[:2], cells, core, margin)
     size = (*(min(core, n) for n in frame.shape[:2]), frame.shape[2])
 
@@ -82,7 +89,7 @@ def scatter(
 
 
 def _around(shape, cells: Cells, core: int, margin: int) -> tuple[list[int], list[Array]]:
-    """The sides of tiles in pixels, and where each starts: within the frame."""
+    """Returns the sides of tiles in pixels, and where each starts: within the frame."""
     sides = [min(core + 2 * margin, n) for n in shape]
     starts = [
         jnp.clip(start - margin, 0, n - side)

@@ -1,9 +1,9 @@
-"""The tiles that a region touches: chosen on the host by their cost, or inside jit by a fixed budget.
+"""Choosing tiles on the host: the few that cover a region, by what they cost.
 
-The restorer takes frames whose sides are multiples of ``multiple`` pixels: an image is continued, by
-its edge pixels, to such a *frame*. A tile that starts at a multiple, and that reaches ``margin`` pixels
-farther than what is kept of it wherever it does not end with the frame, gives there exactly what the
-whole frame gives: zero padding acts at the frame's border only, as it does for the whole.
+The restorer takes frames whose sides are multiples of ``multiple`` pixels: an image is continued,
+by its edge pixels, to such a *frame*. A tile that starts at a multiple, and that reaches ``margin``
+pixels farther than what is kept of it wherever it does not end with the frame, gives there exactly
+what the whole frame gives: zero padding acts at the frame's border only, as it does for the whole.
 """
 
 import functools
@@ -16,10 +16,11 @@ from jaxtyping import Bool, Int, Shaped
 from jaxsr.errors import UserError
 from jaxsr.tiling.geometry import Tile, spans
 
-# Sides of tiles, in pixels: few, as every pair of them may be compiled, yet no region is far from one.
+# Sides of tiles, in pixels: few, as every pair of them may be compiled; close, as regions vary.
 SIDES = (192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 896, 1024)
-# What compiling one more shape costs, in pixels computed in that time. Compiling takes as long as some 2**20
-# pixels on a CPU; but many regions come to use a shape, and programs may keep what they compiled on disk.
+# What compiling one more shape costs, in pixels computed in that time. Compiling takes as long as
+# some 2**20 pixels on a CPU; but many regions come to use a shape, and programs may keep what they
+# compiled on disk.
 COMPILATION = 2**17
 
 Count = int | Int[np.ndarray, "n"] | np.integer
@@ -28,11 +29,8 @@ Box = tuple[Ends, Ends]
 
 
 def frame_size(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """The height and width of an image's frame."""
+    """Returns the height and width of an image's frame."""
     return -(-height // multiple) * multiple, -(-width // multiple) * multiple
-
-
-# On the host: as few pixels as possible
 
 
 def plan(
@@ -43,16 +41,16 @@ def plan(
     known: Collection[tuple[int, int]] = (),
     compilation: int = COMPILATION,
 ) -> list[Tile]:
-    """Tiles of one shape that cover a region at the least cost; none where there is no region.
+    """Covers a region with tiles of one shape, at the least cost; none where there is no region.
 
-    Distant parts of a region are covered separately, each from its own corner on. The shape is a pair
-    of ``sides``, or the frame's own where that is smaller.
+    Distant parts of a region are covered separately, each from its own corner on. The shape is a
+    pair of ``sides``, or the frame's own where that is smaller.
 
     Args:
       multiple, margin: the restorer's, in pixels.
-      sides: those a tile may have: multiples of ``multiple``.
+      sides: those a tile may have, in pixels: multiples of ``multiple``.
       known: (height, width) of tiles that are compiled already.
-      compilation: what any other shape costs, in pixels.
+      compilation: what any other shape costs, as a number of pixels computed in that time.
 
     Returns:
       Tiles in pixels of the frame. What is kept of them lies in the image; together it covers the
@@ -64,7 +62,8 @@ def plan(
     unit = margin // multiple
     if margin % multiple or any(side % multiple for side in sides):
         raise UserError(
-            f"sides and margin of tiles are multiples of {multiple}, got {tuple(sides)} and {margin}"
+            f"sides and margin of tiles are multiples of {multiple}, got {tuple(sides)} "
+            f"and {margin}"
         )
     blocks = _blocks(region, multiple)
     usable = [side // multiple for side in sides if side > 2 * margin]
@@ -90,7 +89,7 @@ def plan(
 
 
 def cut(image: Shaped[np.ndarray, "h w *c"], tile: Tile) -> Shaped[np.ndarray, "th tw *c"]:
-    """What a tile sees: the image, continued by its edge pixels as its frame is."""
+    """Cuts what a tile sees out of an image, which is continued by its edge pixels to its frame."""
     rows, cols = (
         np.minimum(np.arange(span.start, span.stop), n - 1)
         for span, n in zip((tile.rows, tile.cols), image.shape[:2], strict=True)
@@ -99,14 +98,14 @@ def cut(image: Shaped[np.ndarray, "h w *c"], tile: Tile) -> Shaped[np.ndarray, "
 
 
 def _blocks(region: Bool[np.ndarray, "h w"], multiple: int) -> Bool[np.ndarray, "rows cols"]:
-    """Which squares of ``multiple`` pixels the region touches."""
+    """Marks the squares of ``multiple`` pixels that the region touches."""
     for axis in (0, 1):
         region = np.logical_or.reduceat(region, range(0, region.shape[axis], multiple), axis)
     return region
 
 
 def _in_pixels(tile: Tile, multiple: int, shape: tuple[int, int]) -> Tile:
-    """A tile of blocks as one of pixels, what is kept of it cut off at the image's end."""
+    """Converts a tile of blocks to pixels; what is kept of it ends with the image."""
 
     def pixels(span: slice, end: int | None = None) -> slice:
         stop = span.stop * multiple
@@ -124,14 +123,14 @@ def _in_pixels(tile: Tile, multiple: int, shape: tuple[int, int]) -> Tile:
 def _tiles(
     blocks: Bool[np.ndarray, "rows cols"], shape: tuple[int, int], margin: int
 ) -> list[Tile]:
-    """Tiles of one shape that cover the marked blocks; everything is in blocks."""
+    """Covers the marked blocks with tiles of one shape; everything is in blocks."""
     reach = [
         functools.partial(_reach, frame=n, side=side, margin=margin)
         for n, side in zip(blocks.shape, shape, strict=True)
     ]
 
     def count(box: Box) -> Count:
-        """How many tiles cover a box; or boxes, of arrays of ends."""
+        """Counts the tiles that cover a box; of many boxes, where its ends are arrays."""
         numbers = []
         for ends, along, side in zip(box, reach, shape, strict=True):
             low, high = along(*ends)
@@ -149,14 +148,14 @@ def _tiles(
 
 
 def _reach(start, stop, frame: int, side: int, margin: int):
-    """Along one axis: what tiles have to see, so that ``start`` to ``stop`` can be kept of them."""
+    """Returns, along one axis, what tiles must see so that ``start`` to ``stop`` can be kept."""
     low, high = np.maximum(0, start - margin), np.minimum(frame, stop + margin)
     high = np.maximum(high, np.minimum(frame, low + side))
     return np.minimum(low, high - side), high
 
 
 def _spans(start: int, stop: int, low, high, side: int, margin: int) -> list[tuple[slice, slice]]:
-    """Along one axis: tiles from ``low`` to ``high``, and the part each keeps of ``start`` to ``stop``."""
+    """Returns, along one axis, the tiles from ``low`` to ``high`` and what each keeps."""
     low = int(low)
     return [
         (
@@ -170,10 +169,14 @@ def _spans(start: int, stop: int, low, high, side: int, margin: int) -> list[tup
 def _boxes(
     blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], count: Callable[[Box], Count]
 ) -> list[Box]:
-    """Boxes around all marked blocks, ``corner`` being the first one's place; cut where that saves tiles.
+    """Returns boxes around all marked blocks, apart where that saves tiles.
 
-    The box around them all is cut in two where the two boxes around what is on either side need the
-    fewest tiles; if these are fewer, both parts are treated likewise.
+    The box around them all is cut in two where the boxes around what is on either side need the
+    fewest tiles; if these are fewer than the box itself needs, both parts are treated likewise.
+
+    Args:
+      corner: row and column of the first block, of those of the whole image.
+      count: how many tiles cover a box.
     """
     rows, cols = (np.flatnonzero(blocks.any(axis)) for axis in (1, 0))
     if not len(rows):
@@ -195,9 +198,10 @@ def _boxes(
 
 
 def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: int) -> list[Box]:
-    """The boxes around the marked blocks on either side of every cut across ``axis``, as arrays.
+    """Returns the boxes around what is marked on either side of every cut across ``axis``.
 
-    The first and the last row and column have marked blocks.
+    Their ends are arrays, one element a cut. The first and the last row and column have marked
+    blocks.
     """
     if axis == 1:
         return [box[::-1] for box in _cuts(blocks.T, corner[::-1], 0)]
@@ -210,7 +214,10 @@ def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: 
 
 
 def _growing(blocks: Bool[np.ndarray, "rows cols"]) -> Int[np.ndarray, "3 rows-1"]:
-    """Of 1, 2, … rows, but not all: how many up to the last marked one; their first and last column."""
+    """Returns the boxes around what is marked in the first 1, 2, … rows, up to all but one.
+
+    For each: how many rows it has from the first on, its first column, and the end of its columns.
+    """
     marked = blocks.any(1)
     rows = np.where(marked, np.arange(1, len(blocks) + 1), 0)
     first = np.where(marked, blocks.argmax(1), blocks.shape[1])

@@ -1,4 +1,4 @@
-"""Cutting an image into tiles of one shape, so that a network is compiled once and fits in memory.
+"""Tiles of one shape for a whole image, so that a network is compiled once and fits into memory.
 
 If what is computed on the tiles is local, with a receptive field of radius r, and ``overlap`` is at
 least r, then :func:`paste` assembles exactly the result on the whole image: tiles never leave the
@@ -38,7 +38,7 @@ class Tile:
 
 
 def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
-    """Tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels that cover an image, row by row.
+    """Plans tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels for an image, row by row.
 
     They are as few as the overlap allows, and spread evenly.
 
@@ -62,7 +62,7 @@ def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
 
 
 def cut(image: Shaped[np.ndarray, "*b h w c"], tile: Tile) -> Shaped[np.ndarray, "*b th tw c"]:
-    """What the network sees of ``image``: a view, not a copy."""
+    """Returns what the network sees of ``image``: a view, not a copy."""
     return image[..., tile.rows, tile.cols, :]
 
 
@@ -102,7 +102,7 @@ def blend(
 
 
 def spans(size: int, tile: int, overlap: int) -> list[tuple[slice, slice]]:
-    """Along one axis: each tile, and its kept part, which ends midway through the overlap.
+    """Returns, along one axis, each tile and its kept part, which ends midway through the overlap.
 
     Arguments and errors are those of :func:`plan`.
     """
@@ -127,7 +127,10 @@ def _scaled(span: slice, scale: int) -> slice:
 
 
 def _fade(span: slice, size: int) -> Float[np.ndarray, "n"]:
-    """Each pixel's distance to the nearest side that is not a side of the image."""
+    """Returns the weights of a tile's pixels along one axis.
+
+    They are the distance to the nearest end that is not the image's, over the tile's length.
+    """
     position = np.arange(span.stop - span.start, dtype=np.float32) + 0.5
     distance = np.full_like(position, len(position))
     if span.start > 0:

@@ -1,7 +1,7 @@
-"""One way to run a pure function on many tiles: devices, batches, compiled programs and memory.
+"""The one executor: a pure function on many jobs, by devices, batches, programs and memory.
 
-Networks and coders say what they compute on a batch; where tiles lie and what becomes of the results
-is their callers' matter.
+It knows nothing of images. Where tiles lie, and what becomes of their results, is its callers'
+matter.
 """
 
 import contextlib
@@ -32,8 +32,8 @@ class OutOfMemory(Exception):
 class Runner:
     """A pure function with its parameters, compiled once for each shape of a batch, on all devices.
 
-    The parameters are placed on the devices once; inputs and results are moved explicitly, so everything
-    here works under ``jax.transfer_guard("disallow")``.
+    The parameters are placed on the devices once; inputs and results are moved explicitly, so
+    everything here works under ``jax.transfer_guard("disallow")``.
 
     Attributes:
       devices: those that share the batches.
@@ -49,8 +49,8 @@ class Runner:
         """Places ``params`` on ``devices``: all local ones unless told.
 
         Args:
-          function: ``(params, *inputs) → results``; the batch is the first axis of every input and of
-            every array of the results, and examples do not influence each other.
+          function: ``(params, *inputs) → results``; the batch is the first axis of every input and
+            of every array of the results, and examples do not influence each other.
         """
         self.devices = list(devices) or jax.local_devices()
         self._function = function
@@ -71,7 +71,7 @@ class Runner:
 
     @property
     def platform(self) -> str:
-        """Tells what the devices are: "cpu", "gpu" or "tpu"."""
+        """Returns what the devices are: "cpu", "gpu" or "tpu"."""
         return self.devices[0].platform
 
     @functools.cached_property
@@ -89,7 +89,7 @@ class Runner:
         """Yields every job with its result on the host, in order; one batch is computed ahead.
 
         Args:
-          groups: jobs whose inputs have equal shapes, and how many of them a device takes at a time.
+          groups: jobs whose inputs have equal shapes, and how many a device takes at a time.
           inputs: makes a job's inputs, without the batch's axis.
 
         Raises:
@@ -132,7 +132,7 @@ class Runner:
         return self._programs[key]
 
     def _compile(self, batch: Batch) -> jax.stages.Compiled:
-        """Compiles the function for batches of one shape; every device runs its share on its own."""
+        """Compiles the function for batches of one shape; devices run their shares on their own."""
         on_each_device = jax.shard_map(
             self._function,
             mesh=self._spread.mesh,
@@ -144,7 +144,7 @@ class Runner:
         return jax.jit(on_each_device).lower(self.params, *shapes).compile()
 
     def _check_memory(self, program: jax.stages.Compiled) -> bool:
-        """Returns True, or raises :class:`OutOfMemory` where ``program`` needs more than is free now."""
+        """Returns True, or raises :class:`OutOfMemory` where more is needed than is free now."""
         if memory_needed(program, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
             raise OutOfMemory
         return True
@@ -157,7 +157,7 @@ def batched(rows: Sequence[tuple[np.ndarray, ...]], size: int) -> Batch:
 
 
 def one_ahead(items: Iterable) -> Iterator:
-    """Yields the items, asking for each before the one ahead of it is used: the device never waits."""
+    """Yields the items, each only when the next was asked for: so devices never wait."""
     previous, items = None, iter(items)
     for item in items:
         if previous is not None:

@@ -4,10 +4,10 @@ Tiles do three jobs with one mechanism. They bound memory; they turn images of m
 shapes, each compiled once; and tiles of one shape, from however many images, form the batches that
 are spread over the devices.
 
-A network with a known receptive field gives exactly the untiled result (:mod:`jaxsr.tiling.geometry`
-says why; an image smaller than a tile is a shape of its own for that reason). One that looks at the
-whole image is run on the whole image if memory permits, else on tiles blended into each other,
-which is close but not equal.
+A network with a known receptive field gives exactly the untiled result
+(:mod:`jaxsr.tiling.geometry` says why; an image smaller than a tile is a shape of its own for that
+reason). One that looks at the whole image is run on the whole image if memory permits, else on
+tiles blended into each other, which is close but not equal.
 """
 
 import collections
@@ -53,13 +53,14 @@ class TiledUpscaler:
     """A network with its parameters, compiled as needed for the tiles of whatever it is given.
 
     Attributes:
-      exact: whether tiles give the untiled result.
+      network: the linen module.
+      exact: True if a tiled result equals the untiled one.
       unit: tiles start and end at multiples of this many pixels (the network's windows).
       smallest: the least side of a tile.
     """
 
     def __init__(self, network: Upscaler, params: dict, devices: Sequence[jax.Device] = ()):
-        """``devices`` share the batches: all local ones unless told."""
+        """Places ``params`` on ``devices``, which share the batches: all local ones unless told."""
         self.network = network
         self.exact = network.receptive_field is not None and network.multiple == 1
         self.unit = network.multiple
@@ -80,13 +81,13 @@ class TiledUpscaler:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> list[Image]:
-        """Upscaled images in the order, the type and the channels (1 or 3) of ``images``.
+        """Upscales images; results have their order, type and channels (1 or 3).
 
         Where a batch does not fit into memory, tiles of half the side are tried, and so on.
 
         Args:
           images: uint8, uint16, or float32 in [0, 1]; any sizes.
-          tile: the longest side of a tile in low-resolution pixels; 0: none; "auto": chosen.
+          tile: the longest side of a tile in pixels of ``images``; 0: uncut; "auto": the quickest.
           progress: called with (tiles done, tiles in all).
 
         Raises:
@@ -103,7 +104,7 @@ class TiledUpscaler:
                 at_once = side**2  # and no longer several of them
 
     def _side(self, images: Sequence[Image], tile: int | str) -> int:
-        """The side to start with, in pixels; at most that of the largest image."""
+        """Returns the side to start with, in pixels; at most that of the largest image."""
         largest = self._units(max(max(image.shape[:2]) for image in images)) * self.unit
         if tile == "auto":
             return min(self._quickest_side(images), largest) if self.exact else largest
@@ -115,7 +116,7 @@ class TiledUpscaler:
         return min(tile // self.unit * self.unit or largest, largest)
 
     def _quickest_side(self, images: Sequence[Image]) -> int:
-        """The side with the fewest pixels for a device to compute; a shape counts as so many."""
+        """Returns the side that costs a device the least; a new shape counts as so many pixels."""
         compilation = COMPILATION.get(self._runner.platform, COMPILATION_ELSEWHERE)
         devices = len(self._runner.devices)
 
@@ -131,6 +132,7 @@ class TiledUpscaler:
         return min(range(longest, self.smallest - 1, -STEP), key=cost)
 
     def _smaller(self, side: int) -> int:
+        """Halves a side of tiles, saying so; raises UserError where it is the smallest."""
         smaller = max(side // 2 // self.unit * self.unit, self.smallest)
         if smaller >= side:
             raise UserError(
@@ -143,12 +145,13 @@ class TiledUpscaler:
     def _run(
         self, images: Sequence[Image], side: int, at_once: int, progress: Progress | None
     ) -> list[Image]:
+        """Does what :meth:`__call__` says, by tiles of one side."""
         plans = [self._plan(image, side) for image in images]
         total, done = sum(map(len, plans)), itertools.count(1)
         if total > len(plans) and not self.exact:
             log.warning(
-                "this network looks at the whole image: %d-pixel tiles are blended into each other, "
-                "which differs slightly",
+                "this network looks at the whole image: %d-pixel tiles are blended into each "
+                "other, which differs slightly",
                 side,
             )
         outputs: list[Image | None] = [None] * len(images)
@@ -165,14 +168,14 @@ class TiledUpscaler:
         return outputs
 
     def _plan(self, image: Image, side: int) -> list[Tile]:
-        """The image's tiles, in units."""
+        """Plans an image's tiles, in units."""
         height, width = map(self._units, image.shape[:2])
         return geometry.plan(height, width, side // self.unit, self._overlap)
 
     def _results(
         self, images: Sequence[Image], plans: Sequence[list[Tile]], at_once: int
     ) -> Iterator[tuple[int, Tile, np.ndarray]]:
-        """Every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
+        """Yields every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
         waiting: dict[tuple[int, int], list] = {}
         for index, plan in enumerate(plans):
             waiting.setdefault(plan[0].shape, []).extend((index, tile) for tile in plan)
@@ -188,7 +191,7 @@ class TiledUpscaler:
     def _assemble(
         self, image: Image, count: int, results: Iterable[tuple[Tile, np.ndarray]]
     ) -> Image:
-        """The upscaled image, in the type and channels of ``image``, from its tiles' results."""
+        """Assembles the upscaled image, in the type and channels of ``image``, from its tiles."""
         height, width = map(self._units, image.shape[:2])
         scale = self.network.scale * self.unit
         if self.exact or count == 1:
@@ -203,17 +206,21 @@ class TiledUpscaler:
         return out[:height, :width]
 
     def _units(self, pixels: int) -> int:
-        """How many units cover so many pixels."""
+        """Counts the units that cover so many pixels."""
         return -(-pixels // self.unit)
 
 
 def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W 3"]:
-    """The network as a pure function of parameters and RGB in [0, 1]; the result is clipped to it."""
+    """Upscales RGB in [0, 1] and clips the result to it: a pure function."""
     return jnp.clip(network.apply({"params": params}, x), 0, 1)
 
 
 def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
-    """A tile as the network wants it: float32 RGB, mirrored to whole units at the image's end."""
+    """Cuts a tile as the network wants it: float32 RGB, mirrored to whole units at the image's end.
+
+    Args:
+      tile: in units of ``unit`` pixels.
+    """
     rows, cols = (slice(s.start * unit, s.stop * unit) for s in (tile.rows, tile.cols))
     seen = decoded(image[rows, cols])
     seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
@@ -225,7 +232,13 @@ def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
 def without_cuts(
     tile: Tile, result: np.ndarray, height: int, width: int, trim: int, scale: int
 ) -> tuple[Tile, np.ndarray]:
-    """A tile and its result less the ``trim`` pixels along each cut, the most wrong ones."""
+    """Trims a tile and its result along each cut, where results are the most wrong.
+
+    Args:
+      height, width: the image's, in units.
+      trim: how much, in units.
+      scale: pixels of the result a unit.
+    """
     spans, crop = [], []
     for span, size in ((tile.rows, height), (tile.cols, width)):
         start = span.start + trim * (span.start > 0)

@@ -1,4 +1,4 @@
-"""Upscaling arrays, pictures and files: tiles change nothing, and every kind of image comes back."""
+"""Upscaling arrays, pictures and files: tiles change nothing, every kind comes back as it was."""
 
 import jax
 import numpy as np

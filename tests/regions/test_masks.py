@@ -1,4 +1,4 @@
-"""Masks: boxes, classes and arrays become them; feathered they rise from the region's border inward."""
+"""Masks: of classes, enlarged, and feathered: they rise from the region's border inward."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Restoring by the tiles a region touches gives what the whole frame gives, and touches nothing else."""
+"""Restoring a region's tiles gives what the whole frame gives, and touches nothing else."""
 
 import functools
 

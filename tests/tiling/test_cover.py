@@ -1,4 +1,4 @@
-"""Tiles of a region: whatever sees no farther than the margin gives on them what the whole frame gives."""
+"""Tiles of a region: what sees no farther than the margin gives what the whole frame gives."""
 
 import jax
 import numpy as np
@@ -14,7 +14,7 @@ MULTIPLE, MARGIN, SIDES = 4, 8, (20, 28, 40)
 
 
 def local(x):
-    """Sums of windows, then over 9×9 pixels with zeros outside: it looks as far as the margin, not farther.
+    """Sums of windows, then over 9×9 pixels with zeros outside: it looks as far as the margin.
 
     It is exact in integers, and wrong wherever a tile lies off the windows or is cut too near.
     """

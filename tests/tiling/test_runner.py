@@ -1,4 +1,4 @@
-"""The runner: every job gets its own result, in order, from whatever devices, shapes and batches."""
+"""The runner: every job gets its own result, in order, from whatever devices and batches."""
 
 import jax
 import jax.numpy as jnp
