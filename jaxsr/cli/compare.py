@@ -1,11 +1,14 @@
 """``jaxsr compare``: images beside each other in one page, to look at in a browser."""
 
 import argparse
-import os
+import functools
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsr.errors import UserError
+
+JSR = b"\x89JSR"  # jaxsr.codec.container.MAGIC, which takes JAX to import
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -16,8 +19,12 @@ def add(commands) -> argparse.ArgumentParser:
         "border between any two to move, zoom and pan of both, their difference, and how close each comes "
         "to an original.",
     )
-    parser.add_argument("inputs", nargs="+", metavar="IN", help="image or .jsr file")
-    parser.add_argument("-o", "--output", required=True, metavar="PAGE.html")
+    parser.add_argument(
+        "inputs", nargs="+", metavar="IN", help="image or .jsr file, or - for stdin"
+    )
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="PAGE.html", help="or - for stdout"
+    )
     parser.add_argument(
         "--original",
         metavar="FILE",
@@ -29,24 +36,26 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.atomic import make_folder, write_bytes
-    from jaxsr.cli import paths
+    from jaxsr.cli import paths, streams
     from jaxsr.image.page import page
 
     target = Path(arguments.output)
-    if target.suffix.lower() not in (".html", ".htm"):
+    streamed = target == paths.STREAM
+    if not streamed and target.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"{target}: a page is written here; give a name that ends in .html")
     inputs = [*arguments.inputs, *filter(None, [arguments.original])]
-    if not paths.check_target(target, inputs, arguments.overwrite):
+    if inputs.count("-") > 1:
+        raise UserError("-: stdin holds one image; name the others")
+    if not streamed and not paths.check_target(target, inputs, arguments.overwrite):
         print(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
     scene = compared(arguments.inputs, arguments.original)
-    make_folder(target.parent)
-    write_bytes(target, page(arguments.title, [scene]).encode())
+    streams.write(target, page(arguments.title, [scene]).encode())
+    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout)
     for view in scene.views:
         height, width = view.picture.pixels.shape[:2]
-        print(f"{view.name}: {width}×{height}{', ' if view.note else ''}{view.note}")
-    print(f"{len(scene.views)} images compared in {target}")
+        say(f"{view.name}: {width}×{height}, {view.note}")
+    say(f"{len(scene.views)} images compared in {target}")
     return 0
 
 
@@ -60,14 +69,14 @@ def compared(inputs: Sequence[str], original: str | None):
 
     if len(inputs) + (original is not None) < 2:
         raise UserError("one image has nothing to be compared with; give another, or --original")
-    truth = None if original is None else read(original)
+    truth, its_bytes = (None, "") if original is None else read(original)
     views = []
     for name, file in zip(names_of(inputs), inputs, strict=True):
-        picture = read(file)
+        picture, size = read(file)
         told = [] if truth is None else [figures(picture, truth)]
-        views.append(View(name, picture, " · ".join([*told, size_of(file)])))
+        views.append(View(name, picture, " · ".join([*told, size])))
     if truth is not None:
-        views.append(View(f"original: {Path(original).name}", truth, size_of(original)))
+        views.append(View(f"original: {Path(original).name}", truth, its_bytes))
     return Scene("", views)
 
 
@@ -77,17 +86,14 @@ def names_of(files: Sequence[str]) -> list[str]:
     return names if len(set(names)) == len(names) else list(files)
 
 
-def size_of(file: str) -> str:
-    return f"{os.path.getsize(file):,} bytes"
-
-
 def read(file: str):
-    """The picture in an image or a ``.jsr`` file."""
+    """Returns the picture in an image or a ``.jsr`` file, and how many bytes the file has."""
+    from jaxsr.cli import streams
     from jaxsr.image import files
 
-    if Path(file).suffix.lower() != ".jsr":
-        return files.read(file)
+    data = streams.read(Path(file))
+    if not file.lower().endswith(".jsr") and not data.startswith(JSR):
+        return files.decode(data, file), f"{len(data):,} bytes"
     from jaxsr import codec
-    from jaxsr.atomic import read_bytes
 
-    return codec.decode_picture(read_bytes(file))
+    return codec.decode_picture(data), f"{len(data):,} bytes"

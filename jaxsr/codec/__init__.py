@@ -11,7 +11,7 @@ from jaxtyping import Float32, UInt8
 from jaxsr import zoo
 from jaxsr.codec import container, encoder, half, region, weights
 from jaxsr.codec.container import LEVELS, Header, parse_header
-from jaxsr.codec.differentiable import coded, rate_distortion, rate_of  # noqa: F401
+from jaxsr.codec.differentiable import coded, rate_distortion, rate_of
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import Model
@@ -23,6 +23,25 @@ from jaxsr.regions import segmenting
 from jaxsr.regions.find import chosen, mask_in
 from jaxsr.regions.masks import REGION
 from jaxsr.regions.segmenting import SquareSegmenter
+
+__all__ = [
+    "DEFAULT",
+    "MODES",
+    "ROI_GAIN",
+    "Enlarger",
+    "Header",
+    "Model",
+    "coded",
+    "decode",
+    "decode_picture",
+    "encode",
+    "info",
+    "level_of",
+    "load",
+    "rate_distortion",
+    "rate_of",
+    "region_of",
+]
 
 DEFAULT = weights.DEFAULT
 ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py

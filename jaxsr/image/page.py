@@ -4,15 +4,13 @@ import base64
 import dataclasses
 import html
 import importlib.resources
-import io
 import json
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
 
 from jaxsr.errors import UserError
-from jaxsr.image import metrics
+from jaxsr.image import files, formats, metrics
 from jaxsr.image.files import Picture
 from jaxsr.image.pictures import rgb
 from jaxsr.image.values import from_float, to_float
@@ -92,15 +90,9 @@ def _view(view: View) -> dict:
 
 
 def _png(picture: Picture) -> bytes:
-    """The picture as a PNG file of 8 bits a channel."""
+    """Encodes the picture as a PNG file of 8 bits a channel, with its ICC profile."""
     pixels, alpha = (
         from_float(to_float(x)) if x is not None and x.dtype == np.uint16 else x
         for x in (picture.pixels, picture.alpha)
     )
-    samples = pixels if alpha is None else np.dstack([pixels, alpha])
-    gray_alone = samples.shape[2] == 1
-    buffer = io.BytesIO()
-    Image.fromarray(samples[..., 0] if gray_alone else samples).save(
-        buffer, "PNG", icc_profile=picture.icc
-    )
-    return buffer.getvalue()
+    return files.encode(formats.format_of_suffix(".png"), Picture(pixels, alpha, picture.icc))

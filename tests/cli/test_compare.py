@@ -1,5 +1,6 @@
 """``jaxsr compare`` on files of every kind."""
 
+import io
 import json
 import re
 
@@ -86,3 +87,25 @@ def test_a_page_that_exists_is_kept_unless_overwritten(photos, capsys):
     assert "--overwrite" in capsys.readouterr().out
     assert compare("cat.png cat.jpg -o page.html --overwrite") == 0
     assert len(views_of(photos / "page.html")) == 2
+
+
+def test_an_input_is_never_written_over(photos, capsys):
+    (photos / "cat.html").write_bytes((photos / "cat.png").read_bytes())
+    before = (photos / "cat.html").read_bytes()
+    assert compare("cat.html cat.jpg -o cat.html --overwrite") == 2
+    assert "is read; choose another output" in capsys.readouterr().err
+    assert (photos / "cat.html").read_bytes() == before
+
+
+def test_an_image_comes_from_stdin_and_the_page_goes_to_stdout(photos, capsysbinary, monkeypatch):
+    stdin = io.TextIOWrapper(io.BytesIO((photos / "cat.png").read_bytes()))
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert compare("- cat.jpg -o -") == 0
+    out, err = capsysbinary.readouterr()
+    assert out.startswith(b"<!doctype html>") and out.endswith(b"</html>\n")
+    assert b"2 images compared" in err
+
+
+def test_stdin_holds_one_image(photos, capsys):
+    assert compare("- - -o page.html") == 2
+    assert "stdin holds one image" in capsys.readouterr().err
