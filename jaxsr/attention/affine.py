@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
@@ -32,15 +33,16 @@ class AffineParams(nn.Module):
 
     @nn.compact
     def __call__(self) -> Affine:
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape)
-        bias = self.param("bias", nn.initializers.zeros, self.shape[-1:]) if self.use_bias else None
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), self.shape, jnp.float32)
+        zeros = nn.initializers.zeros
+        bias = self.param("bias", zeros, self.shape[-1:], jnp.float32) if self.use_bias else None
         return Affine(*promote_dtype(kernel, bias, dtype=self.dtype))
 
 
 def dense(x: Float[Array, "*b i"], weights: Affine) -> Float[Array, "*b o"]:
     """``x W + b`` along the last axis."""
     y = x.astype(weights.kernel.dtype) @ weights.kernel
-    return y if weights.bias is None else y + weights.bias
+    return biased(y, weights.bias)
 
 
 def convolve(
@@ -60,4 +62,9 @@ def convolve(
         dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
     y = y.reshape(*x.shape[:-3], *y.shape[1:])
-    return y if bias is None else y + bias
+    return biased(y, bias)
+
+
+def biased(y: Float[Array, "*b o"], bias: Float[Array, "o"] | None) -> Float[Array, "*b o"]:
+    """Adds a bias along the last axis, if there is one."""
+    return y if bias is None else y + jnp.broadcast_to(bias, y.shape)

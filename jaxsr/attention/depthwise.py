@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
+from jaxsr.attention.affine import biased
+
 
 def depthwise_conv(
     x: Float[Array, "*b h w c"], kernel: Float[Array, "kh kw 1 c"], dilation: int = 1
@@ -24,7 +26,8 @@ def depthwise_conv(
     for i in range(rows):
         for j in range(columns):
             top, left = i * dilation, j * dilation
-            y += padded[..., top : top + height, left : left + width, :] * kernel[i, j, 0]
+            seen = padded[..., top : top + height, left : left + width, :]
+            y += seen * jnp.broadcast_to(kernel[i, j, 0], y.shape)
     return y
 
 
@@ -45,8 +48,9 @@ class DepthwiseConv(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
         shape = (self.kernel, self.kernel, 1, x.shape[-1])
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
-        bias = self.param("bias", nn.initializers.zeros, shape[-1:]) if self.use_bias else None
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        zeros = nn.initializers.zeros
+        bias = self.param("bias", zeros, shape[-1:], jnp.float32) if self.use_bias else None
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = depthwise_conv(x, kernel, self.dilation)
-        return y if bias is None else y + bias
+        return biased(y, bias)

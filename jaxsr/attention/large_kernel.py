@@ -5,7 +5,7 @@ from typing import Any
 import flax.linen as nn
 from jaxtyping import Array, Float
 
-from jaxsr.attention.affine import Affine, AffineParams, convolve
+from jaxsr.attention.affine import Affine, AffineParams, biased, convolve
 from jaxsr.attention.depthwise import depthwise_conv
 
 
@@ -25,7 +25,7 @@ def large_kernel_attention(
     response = x.astype(near.kernel.dtype)
     for weights, dilation in ((near, 1), (far, 3)):
         response = depthwise_conv(response, weights.kernel, dilation)
-        response = response if weights.bias is None else response + weights.bias
+        response = biased(response, weights.bias)
     return x * convolve(response, mix).astype(x.dtype)
 
 

@@ -30,7 +30,8 @@ def transposed_attention(
     scores = jnp.einsum("...nhi,...nhj->...hij", q, k, preferred_element_type=jnp.float32)
     scores *= _inverse_length(q)[..., :, None]
     scores *= _inverse_length(k)[..., None, :]
-    weights = jax.nn.softmax(scores * temperature[:, None, None].astype(jnp.float32), axis=-1)
+    temperature = temperature[:, None, None].astype(jnp.float32)
+    weights = jax.nn.softmax(scores * jnp.broadcast_to(temperature, scores.shape), axis=-1)
     return jnp.einsum("...hij,...nhj->...nhi", weights.astype(v.dtype), v)
 
 
@@ -64,6 +65,6 @@ class TransposedAttention(nn.Module):
         qkv = DepthwiseConv(3, name="qkv_local", **options)(qkv)
         split = (*batch, height * width, self.heads, channels // self.heads)
         q, k, v = (part.reshape(split) for part in jnp.split(qkv, 3, axis=-1))
-        temperature = self.param("temperature", nn.initializers.ones, (self.heads,))
+        temperature = self.param("temperature", nn.initializers.ones, (self.heads,), jnp.float32)
         y = transposed_attention(q, k, v, temperature).reshape(x.shape)
         return nn.Conv(channels, (1, 1), name="project", **options)(y)

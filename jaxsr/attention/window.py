@@ -167,7 +167,8 @@ def window_attention(
 def _attend(q: Array, k: Array, v: Array, bias: Array, mask: Array | None) -> Array:
     """:func:`window_attention` at once, over any leading axes."""
     logits = jnp.einsum("...qhd,...khd->...hqk", q, k, preferred_element_type=jnp.float32)
-    logits = logits * q.shape[-1] ** -0.5 + bias.astype(jnp.float32)
+    bias = jnp.broadcast_to(bias.astype(jnp.float32), logits.shape)
+    logits = logits * q.shape[-1] ** -0.5 + bias
     if mask is not None:
         logits = jnp.where(mask[..., None, :, :], logits, -jnp.inf)
     weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
@@ -244,7 +245,7 @@ class WindowAttention(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         channels = x.shape[-1]
-        table = self.param("position", INIT, ((2 * self.window - 1) ** 2, self.heads))
+        table = self.param("position", INIT, ((2 * self.window - 1) ** 2, self.heads), jnp.float32)
         qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
         y = shifted_window_attention(qkv, table, self.window, self.shift)
         return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)
@@ -268,7 +269,8 @@ class OverlappingCrossAttention(nn.Module):
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         channels = x.shape[-1]
         grown = self.window + overlap_pixels(self.window, self.overlap)
-        table = self.param("position", INIT, ((self.window + grown - 1) ** 2, self.heads))
+        shape = ((self.window + grown - 1) ** 2, self.heads)
+        table = self.param("position", INIT, shape, jnp.float32)
         qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
         y = overlapping_cross_attention(qkv, table, self.window, self.overlap)
         return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)

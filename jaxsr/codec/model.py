@@ -196,11 +196,11 @@ class Model:
         y = y * jnp.exp(log_gain)
         z = self._apply(params, lambda net, y: net.hyper_analysis(y), y[None])[0]
         z = jnp.clip(jnp.round(z), -HYPER_LIMIT, HYPER_LIMIT).astype(jnp.int32)
-        z = z * inside(z.shape, -(-size // HYPER_DOWN))
+        z = jnp.where(inside(z.shape, -(-size // HYPER_DOWN)), z, 0)
         index = self.indexes_of(scales, z, rate, region, size)
 
         def quantised(mean):
-            return jnp.round(y - mean) * (index > 0)
+            return jnp.round(y - mean) * (index > 0).astype(jnp.float32)
 
         mean = self._mean(params, z, log_gain, quantised)
         residual = quantised(mean)
@@ -213,7 +213,7 @@ class Model:
             return net.density(z, rate)
 
         every = self._apply(params, bits, z[None].astype(jnp.float32), fraction[None])[0]
-        return (every * inside(z.shape, -(-size // HYPER_DOWN))).sum()
+        return jnp.where(inside(z.shape, -(-size // HYPER_DOWN)), every, 0).sum()
 
     def _mean(self, params, z, log_gain, quantised) -> Latents:
         def mean(net, z, log_gain):
@@ -222,16 +222,20 @@ class Model:
         return self._apply(params, mean, z[None].astype(jnp.float32), log_gain[None])[0]
 
     def indexes_of(self, scales, z, rate: Rate, region, size: Size) -> Int32[Array, "h w m"]:
-        index = integer.run(scales, z) + rate.offset + (region << OFFSET_BITS)[..., None]
+        offset = jnp.asarray(rate.offset)[None, None]
+        index = integer.run(scales, z) + offset + (region << OFFSET_BITS)[..., None]
         index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
-        return index * inside(index.shape, size)
+        return jnp.where(inside(index.shape, size), index, 0)
 
     def _decoded_latents(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:
         log_gain = _log_gain(rate, region)
         residual = symbols.residual.astype(jnp.float32)
         mean = self._mean(params, symbols.hyper, log_gain, lambda _: residual)
         y = (residual + mean) * jnp.exp(-log_gain)
-        rows, columns = (jnp.minimum(jnp.arange(n), size[i] - 1) for i, n in enumerate(y.shape[:2]))
+        rows, columns = (
+            jnp.minimum(jnp.arange(n, dtype=jnp.int32), size[i] - 1)
+            for i, n in enumerate(y.shape[:2])
+        )
         return y[rows][:, columns]
 
     def _synthesise(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
@@ -256,10 +260,11 @@ def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndar
 
 def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
     """In nepers, of every latent."""
-    return (rate.gain + region[..., None] * GAIN_UNIT) * (STEP / GAIN_UNIT)
+    steps = jnp.asarray(rate.gain)[None, None] + region[..., None] * GAIN_UNIT
+    return steps.astype(jnp.float32) * (STEP / GAIN_UNIT)
 
 
 def inside(shape: tuple[int, int, int], size: Size) -> Bool[Array, "h w 1"]:
     """Which positions of a canvas lie within the tile's size."""
-    rows, columns = (jnp.arange(n) < size[i] for i, n in enumerate(shape[:2]))
+    rows, columns = (jnp.arange(n, dtype=jnp.int32) < size[i] for i, n in enumerate(shape[:2]))
     return (rows[:, None] & columns[None, :])[..., None]

@@ -146,7 +146,8 @@ def _decoder(model: Model, lanes: int):
 
 def _hyper_index(shape: tuple[int, int, int], anchor) -> Int32[Array, "h w n"]:
     """Which table each hyper-latent is coded with."""
-    return jnp.broadcast_to(anchor * shape[2] + jnp.arange(shape[2]), shape)
+    first = jnp.asarray(anchor, jnp.int32) * shape[2]
+    return jnp.broadcast_to(first + jnp.arange(shape[2], dtype=jnp.int32), shape)
 
 
 def _gather(x: Int32[Array, "h w c"], chosen: Bool[Array, "h w #c"]):
@@ -172,9 +173,9 @@ def _ranks(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""
     """
     bit = jnp.uint32(1) << jnp.arange(32, dtype=jnp.uint32)
     blocks = jnp.pad(chosen, (0, -chosen.size % 32)).reshape(-1, 32)
-    bits = jnp.sum(jnp.where(blocks, bit, 0), -1, dtype=jnp.uint32)
+    bits = jnp.sum(jnp.where(blocks, bit[None], 0), -1, dtype=jnp.uint32)
     counts = jax.lax.population_count(bits).astype(jnp.int32)
-    within = jax.lax.population_count(bits[:, None] & (bit - 1)).astype(jnp.int32)
-    running = jnp.cumsum(counts)
+    within = jax.lax.population_count(bits[:, None] & (bit - 1)[None]).astype(jnp.int32)
+    running = jnp.cumsum(counts, dtype=jnp.int32)
     ranks = (within + (running - counts)[:, None]).reshape(-1)[: chosen.size]
     return ranks, running[-1]

@@ -76,9 +76,8 @@ def convolve(x: Int8[Array, "*b h w i"], layer: Layer) -> Int32[Array, "*b h w o
     columns = jnp.concatenate(copies, axis=-1)
     kernel = jnp.asarray(layer.kernel).reshape(-1, layer.kernel.shape[-1])
     contract = (((columns.ndim - 1,), (0,)), ((), ()))
-    return jax.lax.dot_general(columns, kernel, contract, preferred_element_type=jnp.int32) + (
-        jnp.asarray(layer.bias)
-    )
+    sums = jax.lax.dot_general(columns, kernel, contract, preferred_element_type=jnp.int32)
+    return sums + jnp.broadcast_to(jnp.asarray(layer.bias), sums.shape)
 
 
 def activation(accumulator: Int32[Array, "..."]) -> Int8[Array, "..."]:

@@ -152,7 +152,7 @@ def _places(group: Group) -> _Places:
     # As unsigned numbers, those below the minimum are very large.
     above = (group.symbols - group.tables.minimums[index]).astype(jnp.uint32)
     entry = jnp.minimum(above, last.astype(jnp.uint32)).astype(jnp.int32)
-    counted = jnp.arange(index.size) < group.count
+    counted = jnp.arange(index.size, dtype=jnp.int32) < group.count
     return _Places(group.tables.offsets[index] + entry, (entry == last) & counted)
 
 
@@ -220,7 +220,7 @@ def _push_escapes(t, carry, where, shared):
     length = 32 - lax.clz(distance).astype(jnp.int32)
     rest = distance - _highest(length)
     low_bits, high_bits = _raw_bits(length)
-    kind = 2 * length + below
+    kind = 2 * length + below.astype(jnp.int32)
     x, high = _push_slots(x, *_raw_slots(rest >> 16, high_bits), active, 16)
     x, low = _push_slots(x, *_raw_slots(rest & LOW_HALF, low_bits), active, 16)
     x, first = _push_slots(x, cumulative[kind], cumulative[kind + 1], active, CLASS_PRECISION)
@@ -228,7 +228,7 @@ def _push_escapes(t, carry, where, shared):
 
 
 def _active(t, lanes: int, count) -> Bool[Array, "k"]:
-    return t * lanes + jnp.arange(lanes) < count
+    return t * lanes + jnp.arange(lanes, dtype=jnp.int32) < count
 
 
 def _push_slots(x, start, end, active, precision: int):
@@ -278,7 +278,8 @@ def _quotient(x: UInt32[Array, "k"], divisor: UInt32[Array, "k"]) -> UInt32[Arra
     guess = x.astype(jnp.float32) * (1 / divisor.astype(jnp.float32))
     guess = guess.astype(jnp.int32).astype(jnp.uint32)
     rest = (x - guess * divisor).astype(jnp.int32)
-    return guess + (rest >= divisor.astype(jnp.int32)) - (rest < 0)
+    too_small, too_large = rest >= divisor.astype(jnp.int32), rest < 0
+    return guess + too_small.astype(jnp.uint32) - too_large.astype(jnp.uint32)
 
 
 # Decoding
@@ -316,7 +317,7 @@ def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) ->
     length = jnp.clip(jnp.asarray(length, jnp.int32), 0, words.size)
     size = 2 * lanes
     head = jnp.pad(words[:size], (0, max(0, size - words.size))).astype(jnp.uint32)
-    head = jnp.where(jnp.arange(size) < length, head, 0).reshape(-1, 2)
+    head = jnp.where(jnp.arange(size, dtype=jnp.int32) < length, head, 0).reshape(-1, 2)
     states = head[:, 0] << WORD | head[:, 1]
     return State(jnp.pad(words, (0, 1)), length, states, jnp.int32(size), length >= size)
 
@@ -414,7 +415,7 @@ def _pop_slots(x, at, stream, frequency, within, active, precision: int):
     fallen = active & (x < LOWEST)
     rank, total = _ranks(fallen)
     word = jnp.where(at + rank < length, words.at[at + rank].get(mode="clip"), 0)
-    return jnp.where(fallen, x << WORD | word, x), at + total
+    return jnp.where(fallen, x << WORD | word.astype(jnp.uint32), x), at + total
 
 
 # Order
@@ -431,7 +432,7 @@ class _Chosen(NamedTuple):
 def _bits(chosen: Bool[Array, "n"], size: int) -> UInt32[Array, "m"]:
     """The bits of blocks of ``size``."""
     blocks = jnp.pad(chosen, (0, -chosen.size % size)).reshape(-1, size)
-    bits = jnp.where(blocks, jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32), 0)
+    bits = jnp.where(blocks, (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32))[None], 0)
     return jnp.sum(bits, -1, dtype=jnp.uint32)
 
 
@@ -442,7 +443,8 @@ def _count(bits: UInt32[Array, "*n"]) -> Int32[Array, "*n"]:
 def _mark(chosen: Bool[Array, "n"], size: int) -> tuple[UInt32[Array, "m"], Int32[Array, "m"]]:
     """The bits of a row's blocks of ``size``, and how many are chosen since each began."""
     bits = _bits(chosen, size)
-    return bits, jnp.sum(jnp.triu(jnp.broadcast_to(_count(bits), (bits.size,) * 2)), -1)
+    counts = jnp.triu(jnp.broadcast_to(_count(bits), (bits.size,) * 2))
+    return bits, jnp.sum(counts, -1, dtype=jnp.int32)
 
 
 def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""]]:
@@ -450,14 +452,14 @@ def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""
     size = min(32, chosen.size)
     bits, since = _mark(chosen, size)
     below = (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)) - 1
-    within = _count(bits[:, None] & below)
+    within = _count(bits[:, None] & below[None])
     return (within + (since[0] - since)[:, None]).reshape(-1), since[0]
 
 
 def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
     """The places of the chosen, zeros behind; and how many they are."""
     bits = _bits(chosen, 32)
-    running = jnp.cumsum(_count(bits))
+    running = jnp.cumsum(_count(bits), dtype=jnp.int32)
     since = running[-1] - running + _count(bits)
     out = jnp.zeros(chosen.size + BLOCK, jnp.int32)
     places = jnp.arange(chosen.size, dtype=jnp.int32)
@@ -485,7 +487,7 @@ def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
 def _block(t, values, chosen: _Chosen, *, size: int):
     """The chosen values from the (t · BLOCK)th on, zeros behind the last."""
     bits, since, total = chosen
-    place = t * BLOCK + jnp.arange(BLOCK)
+    place = t * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32)
     to_come = total - place  # with the one at this place
     at = jnp.zeros(BLOCK, jnp.int32)  # the last block since which so many are to come
     for step in reversed(range((bits.size - 1).bit_length())):

@@ -56,10 +56,10 @@ def _imresize(x: Array, axes: tuple, border: str, antialias: bool) -> Array:
     for axis, out, scale in axes:
         axis += x.ndim - 3
         indices, weights = contributions(x.shape[axis], out, scale, border, antialias)
-        weights = weights.reshape(*weights.shape, *[1] * (x.ndim - 1 - axis)).astype(x.dtype)
+        along = [1] * axis + [out] + [1] * (x.ndim - 1 - axis)
         taps = (
-            jnp.take(x, indices[:, tap], axis=axis, mode="clip") * weights[:, tap]
-            for tap in range(indices.shape[1])
+            jnp.take(x, index, axis=axis, mode="clip") * weight.reshape(along).astype(x.dtype)
+            for index, weight in zip(indices.T, weights.T, strict=True)
         )
         x = sum(taps, jnp.zeros((), x.dtype))
     return x

@@ -40,9 +40,12 @@ class Upscale(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
         shape = (5, 5, x.shape[-1], self.features)
-        kernel = self.param("kernel", fan_in(4.0), shape)  # a quarter of the taps meet a pixel
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return transposed(x, kernel) + bias
+        kernel = self.param(
+            "kernel", fan_in(4.0), shape, jnp.float32
+        )  # a quarter of the taps meet a pixel
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        y = transposed(x, kernel)
+        return y + jnp.broadcast_to(bias, y.shape)
 
 
 def transposed(

@@ -83,10 +83,11 @@ class RateControl(nn.Module):
 
     def setup(self):
         rates = [i / (ANCHORS - 1) for i in range(ANCHORS)]
-        gains = -jnp.stack([jnp.asarray(self.log_step(rate)) for rate in rates])
+        gains = -jnp.stack([jnp.asarray(self.log_step(rate), jnp.float32) for rate in rates])
         self.log_gains = self.param("log_gain", lambda _: gains)
         if self.log_scale is not None:
-            index = (gains + jnp.asarray(self.log_scale) - math.log(SCALE_MIN)) / STEP
+            scales = jnp.asarray(self.log_scale, jnp.float32)[None]
+            index = (gains + scales - math.log(SCALE_MIN)) / STEP
             self.offsets = self.param("offset", lambda _: index / INDEX_UNIT)
 
     def log_gain(self, rate: Rate) -> Float[Array, "b m"]:
@@ -116,8 +117,8 @@ class IntegerScales(nn.Module):
 
     def _convolve(self, i: int, x: Array, features: int, side: int) -> Array:
         shape = (side, side, x.shape[-1], features)
-        kernel = self.param(f"kernel{i}", fan_in(0.01 if i == 2 else 2.0), shape)
-        bias = self.param(f"bias{i}", nn.initializers.zeros, (features,))
+        kernel = self.param(f"kernel{i}", fan_in(0.01 if i == 2 else 2.0), shape, jnp.float32)
+        bias = self.param(f"bias{i}", nn.initializers.zeros, (features,), jnp.float32)
         kernel = _through(kernel, integer.rounded_kernel(kernel))
         bias = _through(bias, integer.rounded_bias(bias))
         with jax.default_matmul_precision("highest"):
@@ -125,7 +126,7 @@ class IntegerScales(nn.Module):
             x = jax.lax.conv_general_dilated(
                 x, kernel, (1, 1), pad, dimension_numbers=("NHWC", "HWIO", "NHWC")
             )
-        return x + bias
+        return x + jnp.broadcast_to(bias, x.shape)
 
 
 def _through(x: Array, replaced: Array) -> Array:
@@ -213,7 +214,7 @@ class Compressor(TransformCodec):
         z = rounded(bounded(z, -127.0, 127.0))
         hyper_bits = _through(noisy_bits, self.density(z, rate))
         index = self.index(z, rate, region)
-        coded = index > 0
+        coded = (index > 0).astype(index.dtype)
         mean = self.mean(z, log_gain, lambda mean: rounded(y - mean) * coded)
         residual = y - mean
         decoded = rounded(residual) * coded + mean
@@ -245,7 +246,7 @@ class Compressor(TransformCodec):
         """
         gain = jnp.exp(log_gain)
         features = self.hyper_synthesis(z, level(log_gain))
-        anchor = checkerboard(*log_gain.shape[1:3])[..., None]
+        anchor = checkerboard(*log_gain.shape[1:3])[None, ..., None]
         first = self.means(features, None) * gain
         decoded = (residual(first) + first) * anchor
         second = self.means(features, decoded / gain) * gain
@@ -259,4 +260,5 @@ def level(log_gain: Latents) -> Float[Array, "b h w 1"]:
 
 def checkerboard(height: int, width: int) -> Float[Array, "h w"]:
     """Return 1 where row + column is even: at the anchors, which are decoded first."""
-    return 1.0 - (jnp.arange(height)[:, None] + jnp.arange(width)[None, :]) % 2
+    odd = (jnp.arange(height)[:, None] + jnp.arange(width)[None, :]) % 2
+    return 1.0 - odd.astype(jnp.float32)

@@ -40,7 +40,7 @@ def _bounded_backward(residuals, gradient):
     x, low, high = residuals
     # a descent step moves against the gradient
     passes = ((x >= low) | (gradient < 0)) & ((x <= high) | (gradient > 0))
-    return gradient * passes, None, None
+    return gradient * passes.astype(gradient.dtype), None, None
 
 
 bounded.defvjp(_bounded_forward, _bounded_backward)
@@ -48,7 +48,7 @@ bounded.defvjp(_bounded_forward, _bounded_backward)
 
 def scale_of(index: Num[Array, "..."]) -> Float[Array, "..."]:
     """Return the standard deviation that a σ index in 0..63 (fractions too) stands for."""
-    return SCALE_MIN * jnp.exp(STEP * index)
+    return SCALE_MIN * jnp.exp(STEP * jnp.asarray(index, jnp.float32))
 
 
 def gaussian_bits(
@@ -82,7 +82,7 @@ def between_anchors(
     position = jnp.clip(rate, 0, 1) * (anchors.shape[0] - 1)
     whole = jnp.minimum(position.astype(jnp.int32), max(0, anchors.shape[0] - 2))
     following = jnp.minimum(whole + 1, anchors.shape[0] - 1)
-    part = (position - whole)[:, None]
+    part = (position - whole.astype(position.dtype))[:, None]
     return anchors[whole] * (1 - part) + anchors[following] * part
 
 
@@ -112,16 +112,22 @@ class FactorizedDensity(nn.Module):
         for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
             first = math.log(math.expm1(1 / spread / outputs))
             shape = (self.channels, outputs)
-            matrix = self.param(f"matrix{i}", nn.initializers.constant(first), (*shape, inputs))
-            bias = self.param(f"bias{i}", _uniform_half, shape)
+            matrix = self.param(
+                f"matrix{i}", nn.initializers.constant(first), (*shape, inputs), jnp.float32
+            )
+            bias = self.param(f"bias{i}", _uniform_half, shape, jnp.float32)
             last = i == len(self.filters)
-            factor = None if last else self.param(f"factor{i}", nn.initializers.zeros, shape)
+            factor = (
+                None
+                if last
+                else self.param(f"factor{i}", nn.initializers.zeros, shape, jnp.float32)
+            )
             layers.append((matrix, bias, factor))
         self.layers = layers
         if self.anchors > 1:
             shape = (self.anchors, self.channels)
-            self.log_scale = self.param("log_scale", nn.initializers.zeros, shape)
-            self.shift = self.param("shift", nn.initializers.zeros, shape)
+            self.log_scale = self.param("log_scale", nn.initializers.zeros, shape, jnp.float32)
+            self.shift = self.param("shift", nn.initializers.zeros, shape, jnp.float32)
 
     def bits(self, z: Float[Array, "b h w c"], rate: Float[Array, "b"]) -> Float[Array, "b h w c"]:
         """Return the bits of each value at rates in 0..1."""
@@ -140,9 +146,10 @@ class FactorizedDensity(nn.Module):
             z = z * stretch[:, None, None] + between_anchors(self.shift, rate)[:, None, None]
         x = z[..., None]
         for matrix, bias, factor in self.layers:
-            x = jnp.einsum("bhwci,coi->bhwco", x, jax.nn.softplus(matrix)) + bias
+            x = jnp.einsum("bhwci,coi->bhwco", x, jax.nn.softplus(matrix))
+            x = x + jnp.broadcast_to(bias, x.shape)
             if factor is not None:
-                x = x + jnp.tanh(factor) * jnp.tanh(x)
+                x = x + jnp.broadcast_to(jnp.tanh(factor), x.shape) * jnp.tanh(x)
         return x[..., 0]
 
 

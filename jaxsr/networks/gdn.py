@@ -18,7 +18,7 @@ def gdn(
     Source: Ballé, Laparra, Simoncelli, "Density Modeling of Images Using a Generalized
     Normalization Transformation" (ICLR 2016), eq. 3 with its exponents fixed to 2 and ½.
     """
-    root = jnp.sqrt(beta + jnp.einsum("...j,ij->...i", x * x, gamma))
+    root = jnp.sqrt(jnp.broadcast_to(beta, x.shape) + jnp.einsum("...j,ij->...i", x * x, gamma))
     return x * root if inverse else x / root
 
 
@@ -34,8 +34,10 @@ class GDN(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
         channels = x.shape[-1]
-        beta = self.param("beta", lambda _: jnp.sqrt(jnp.ones(channels) + PEDESTAL))
-        gamma = self.param("gamma", lambda _: jnp.sqrt(0.1 * jnp.eye(channels) + PEDESTAL))
+        beta = self.param("beta", lambda _: jnp.sqrt(jnp.ones(channels, jnp.float32) + PEDESTAL))
+        gamma = self.param(
+            "gamma", lambda _: jnp.sqrt(0.1 * jnp.eye(channels, dtype=jnp.float32) + PEDESTAL)
+        )
         return gdn(x, _squared(beta, BETA_MIN), _squared(gamma, 0.0), self.inverse)
 
 

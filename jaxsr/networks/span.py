@@ -143,8 +143,10 @@ class RepConv(nn.Module):
         halves = {"reduce": self.variance / 2, "skip": self.variance / 2}
         kernels = {
             name: {
-                "kernel": self.param(f"{name}_kernel", fan_in(halves.get(name, 1.0)), shape),
-                "bias": self.param(f"{name}_bias", nn.initializers.zeros, shape[-1:]),
+                "kernel": self.param(
+                    f"{name}_kernel", fan_in(halves.get(name, 1.0)), shape, jnp.float32
+                ),
+                "bias": self.param(f"{name}_bias", nn.initializers.zeros, shape[-1:], jnp.float32),
             }
             for name, shape in shapes.items()
         }
@@ -153,7 +155,7 @@ class RepConv(nn.Module):
         y = jax.lax.conv_general_dilated(
             x, kernel, (1, 1), ((1, 1), (1, 1)), dimension_numbers=("NHWC", "HWIO", "NHWC")
         )
-        return y + bias
+        return y + jnp.broadcast_to(bias, y.shape)
 
 
 def fold_kernel(branches: dict) -> tuple[Float[Array, "3 3 i o"], Float[Array, "o"]]:

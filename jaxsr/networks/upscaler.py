@@ -78,13 +78,15 @@ class Upscaler(nn.Module):
         y = y[:, :height, :width].astype(jnp.float32)
         if not self.denormalise:
             return y
-        return y / self.value_range + jnp.asarray(self.mean, y.dtype)
+        return y / self.value_range + self._mean_of(y)
 
     def _prepared(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 3"]:
         """Bring the image to the range and the size that the stages take."""
-        return pad_to_multiple(
-            (x - jnp.asarray(self.mean, x.dtype)) * self.value_range, self.multiple
-        )
+        return pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple)
+
+    def _mean_of(self, x: Array) -> Array:
+        """The mean, of the shape and type of ``x``."""
+        return jnp.broadcast_to(jnp.asarray(self.mean, x.dtype), x.shape)
 
 
 def pad_to_multiple(

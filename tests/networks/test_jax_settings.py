@@ -1,0 +1,34 @@
+"""Every network under JAX's settings: no implicit promotion, no other types than float32."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxsr.zoo import KINDS
+
+SETTINGS = {
+    "64-bit types": jax.enable_x64,
+    "strict types": lambda: jax.numpy_dtype_promotion("strict"),
+    "strict ranks": lambda: jax.numpy_rank_promotion("raise"),
+}
+NETWORKS = [(kind, name) for kind in KINDS for name in kind.networks]
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(("kind", "name"), NETWORKS, ids=lambda x: x if isinstance(x, str) else "")
+def test_networks_and_their_gradients_are_float32_under(kind, name, setting):
+    network = kind.create(name)
+
+    def loss(params, *inputs):
+        leaves = jax.tree.leaves(network.apply({"params": params}, *inputs))
+        return sum(jnp.mean(x) for x in leaves), leaves
+
+    with SETTINGS[setting]():
+        inputs = kind.inputs(network)
+        params = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
+        inputs = kind.inputs(network, params=params)
+        gradient = jax.value_and_grad(loss, has_aux=True)
+        (value, leaves), gradients = jax.eval_shape(gradient, params, *inputs)
+    found = {x.dtype for x in jax.tree.leaves([value, leaves, params, gradients])}
+    assert found == {np.dtype(np.float32)}
