@@ -51,7 +51,7 @@ def parsed() -> argparse.Namespace:
 
 def measured(model, upscaler, pixels, rates):
     """(rate, PSNR and MS-SSIM of full and of half) of each rate; nan where it cannot be met."""
-    source = encoder.Source(files.Picture(pixels), None, 0.0, False)
+    source = encoder.Original(files.Picture(pixels), None, 0.0, False)
     ways = [encoder.Prepared(model, source, enlarger) for enlarger in (None, upscaler)]
     for rate in rates:
         limit = int(rate * pixels.shape[0] * pixels.shape[1] / 8)

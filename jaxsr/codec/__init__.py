@@ -96,7 +96,7 @@ def encode(
         raise UserError(f"a mode is full, half or auto, got {mode!r}")
     picture = _picture(image)
     mask = find_region(picture, roi, segmenter)
-    source = encoder.Source(picture, mask, roi_gain, keep_metadata)
+    source = encoder.Original(picture, mask, roi_gain, keep_metadata)
     model = _loaded(model, load)
     enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
     enlargers = [enlarger and _loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
@@ -108,7 +108,7 @@ def encode(
     return encoder.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
 
 
-def _within(limit: int, model: Model, source: encoder.Source, enlargers: list) -> bytes:
+def _within(limit: int, model: Model, source: encoder.Original, enlargers: list) -> bytes:
     """The best of the files of at most ``limit`` bytes; too fine a region is made less so."""
     ways = [encoder.Prepared(model, source, enlarger) for enlarger in enlargers]
     if file := encoder.better(ways, [way.within(limit) for way in ways]):

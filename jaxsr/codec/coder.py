@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
-from jaxsr.codec.container import Tile
+from jaxsr.codec.container import CodedTile
 from jaxsr.codec.model import Model, Rate, Symbols
 from jaxsr.networks.compressor import DOWN
 
@@ -75,7 +75,7 @@ class Analysed:
         height, width = place.canvas
         return y[place.margin : place.margin + height, place.margin : place.margin + width]
 
-    def tiles(self, level: int) -> Iterator[Tile]:
+    def tiles(self, level: int) -> Iterator[CodedTile]:
         """Every tile, coded at ``level``."""
         rate = self.model.rate(level)
         for place, coded, bits in self._symbols(rate):
@@ -107,7 +107,7 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
 
 
 def decode(
-    model: Model, header: container.Header, tiles: tuple[Tile, ...], region: Map | None
+    model: Model, header: container.Header, tiles: tuple[CodedTile, ...], region: Map | None
 ) -> UInt8[np.ndarray, "h w 3"]:
     """What the tiles hold: the image, or that at half its size.
 

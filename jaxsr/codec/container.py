@@ -106,7 +106,7 @@ class Header:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tile:
+class CodedTile:
     """One independently coded part of the image.
 
     Attributes:
@@ -140,7 +140,7 @@ class File:
     """
 
     header: Header
-    tiles: tuple[Tile, ...]
+    tiles: tuple[CodedTile, ...]
     alpha: UInt8[np.ndarray, "h w"] | None = None
     icc: bytes | None = None
     exif: bytes | None = None
@@ -161,7 +161,7 @@ class Layout:
 
     header: Header | None
     sections: dict[str, bytes]
-    tiles: tuple[Tile, ...]
+    tiles: tuple[CodedTile, ...]
     sound: bool
     problem: str | None
 
@@ -341,12 +341,12 @@ def _checked_count(header: Header, reader: "_Reader") -> int:
     return header.tiles
 
 
-def _read_tile(reader: "_Reader", what: str) -> Tile:
+def _read_tile(reader: "_Reader", what: str) -> CodedTile:
     lanes = 1 << min(reader.byte(what), 31)
     words = reader.take(2 * reader.varint(what), what)
     (check,) = struct.unpack("<I", reader.take(4, what))
     try:
-        return Tile(lanes, words, check)
+        return CodedTile(lanes, words, check)
     except ValueError as error:
         raise UserError(f"{what} has {error}") from None
 

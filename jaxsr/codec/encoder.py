@@ -20,7 +20,7 @@ TRIES = 8  # files written at most to meet it
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Source:
+class Original:
     """What is to be coded.
 
     Attributes:
@@ -39,7 +39,7 @@ class Source:
         """Height and width."""
         return self.picture.pixels.shape[:2]
 
-    def with_gain(self, gain: float) -> "Source":
+    def with_gain(self, gain: float) -> "Original":
         """The same with another gain of its region."""
         return dataclasses.replace(self, gain=gain)
 
@@ -68,7 +68,7 @@ class Source:
 class Prepared:
     """A picture whose transform is computed; its files of any size only take the coding."""
 
-    def __init__(self, model: Model, source: Source, enlarger: Enlarger | None = None):
+    def __init__(self, model: Model, source: Original, enlarger: Enlarger | None = None):
         """At half its size if there is what enlarges it."""
         self.model, self.source, self.enlarger = model, source, enlarger
         self.scale = half.SCALE if enlarger else 1

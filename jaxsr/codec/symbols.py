@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int32
 
-from jaxsr.codec.container import Tile
+from jaxsr.codec.container import CodedTile
 from jaxsr.codec.model import Model, Rate, Symbols, inside
 from jaxsr.entropy import rans
 from jaxsr.entropy.loops import in_turn
@@ -36,7 +36,7 @@ def write(
     region: Int32[np.ndarray, "h w"],
     size: np.ndarray,
     bits: float,
-) -> Tile:
+) -> CodedTile:
     """The tile of ``symbols``, which are estimated to take so many bits.
 
     Args:
@@ -46,12 +46,12 @@ def write(
     encode = _encoder(model, lanes)
     tables = model.hyper_tables, model.residual_tables
     words, length = encode(symbols, *tables, rate.anchor, size)
-    return Tile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
+    return CodedTile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 
 def read(
     model: Model,
-    tile: Tile,
+    tile: CodedTile,
     rate: Rate,
     region: Int32[np.ndarray, "h w"],
     size: np.ndarray,

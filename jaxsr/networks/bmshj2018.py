@@ -32,7 +32,7 @@ from jaxsr.networks.gdn import GDN
 from jaxsr.networks.layers import Conv, fan_in, pixel_shuffle
 
 
-class Upscale(nn.Module):
+class Transposed(nn.Module):
     """The papers' transposed 5×5 convolution of stride 2: to twice the size."""
 
     features: int
@@ -66,7 +66,7 @@ def transposed(
     return pixel_shuffle(x, 2)
 
 
-class Analysis(nn.Module):
+class BalleAnalysis(nn.Module):
     """The paper's ``g_a``: four convolutions of stride 2 with GDN between; images → latents."""
 
     features: int
@@ -80,7 +80,7 @@ class Analysis(nn.Module):
         return Conv(self.latents, 5, strides=2, name="conv3")(x)
 
 
-class Synthesis(nn.Module):
+class BalleSynthesis(nn.Module):
     """The paper's ``g_s``, which mirrors ``g_a``: latents → images. It ignores the level."""
 
     features: int
@@ -88,12 +88,12 @@ class Synthesis(nn.Module):
     @nn.compact
     def __call__(self, y: Array, level: Array) -> Array:
         for i in range(3):
-            y = Upscale(self.features, name=f"conv{i}")(y)
+            y = Transposed(self.features, name=f"conv{i}")(y)
             y = GDN(inverse=True, name=f"gdn{i}")(y)
-        return Upscale(3, name="conv3")(y)
+        return Transposed(3, name="conv3")(y)
 
 
-class HyperAnalysis(nn.Module):
+class BalleHyperAnalysis(nn.Module):
     """The paper's ``h_a``: latents → hyper-latents.
 
     Attributes:
@@ -153,8 +153,8 @@ def bmshj2018_factorized(
       anchors: rates at which the density is learnt; 1 as in the paper, for a single rate.
     """
     return FactorizedCompressor(
-        analysis=Analysis(features, latents),
-        synthesis=Synthesis(features),
+        analysis=BalleAnalysis(features, latents),
+        synthesis=BalleSynthesis(features),
         rates=plain_rates(latents, scales=False),
         density=FactorizedDensity(latents, anchors),
     )
@@ -170,9 +170,9 @@ def bmshj2018_hyperprior(
       hidden: width of the integer network that predicts the σ indexes.
     """
     return Compressor(
-        analysis=Analysis(features, latents),
-        synthesis=Synthesis(features),
-        hyper_analysis=HyperAnalysis(features),
+        analysis=BalleAnalysis(features, latents),
+        synthesis=BalleSynthesis(features),
+        hyper_analysis=BalleHyperAnalysis(features),
         hyper_synthesis=ZeroMeans(latents),
         means=WithoutContext(),
         scales=IntegerScales(hidden, latents),

@@ -85,7 +85,7 @@ class Attention(nn.Module):
         return x + trunk * nn.sigmoid(nn.Dense(x.shape[-1], name="mask")(mask))
 
 
-class Analysis(nn.Module):
+class ChengAnalysis(nn.Module):
     """Images → latents at 1/16 of their size."""
 
     features: int
@@ -103,7 +103,7 @@ class Analysis(nn.Module):
         return Attention(name="attention1")(x)
 
 
-class Synthesis(nn.Module):
+class ChengSynthesis(nn.Module):
     """Latents → images. It ignores the level."""
 
     features: int
@@ -122,7 +122,7 @@ class Synthesis(nn.Module):
         return Subpixel(3, name="up3")(y)
 
 
-class HyperAnalysis(nn.Module):
+class ChengHyperAnalysis(nn.Module):
     """Five 3×3 convolutions, two of them of stride 2: latents → hyper-latents."""
 
     features: int
@@ -134,7 +134,7 @@ class HyperAnalysis(nn.Module):
         return Conv(self.features, 3, strides=2, name="conv4")(y)
 
 
-class HyperSynthesis(nn.Module):
+class ChengHyperSynthesis(nn.Module):
     """Hyper-latents → features for the means, the level appended to them."""
 
     features: int
@@ -150,7 +150,7 @@ class HyperSynthesis(nn.Module):
         return jnp.concatenate([x, level], axis=-1)
 
 
-class Means(nn.Module):
+class ChengMeans(nn.Module):
     """Features and the decoded anchors around each position → means.
 
     A 5×5 convolution sees the anchors; all other positions hold zeros, so it needs no mask.
@@ -182,11 +182,11 @@ def cheng2020_attention(
         rate.
     """
     return Compressor(
-        analysis=Analysis(features),
-        synthesis=Synthesis(features),
-        hyper_analysis=HyperAnalysis(features),
-        hyper_synthesis=HyperSynthesis(features),
-        means=Means(features),
+        analysis=ChengAnalysis(features),
+        synthesis=ChengSynthesis(features),
+        hyper_analysis=ChengHyperAnalysis(features),
+        hyper_synthesis=ChengHyperSynthesis(features),
+        means=ChengMeans(features),
         scales=IntegerScales(hidden, features),
         rates=plain_rates(features),
         density=FactorizedDensity(features, anchors),

@@ -49,11 +49,11 @@ class EDSRBody(nn.Module):
     def __call__(self, f0: Array) -> Array:
         f = f0
         for i in range(self.blocks):
-            f = ResidualBlock(self.features, self.residual_scale, self.dtype, name=f"block_{i}")(f)
+            f = EdsrBlock(self.features, self.residual_scale, self.dtype, name=f"block_{i}")(f)
         return f0 + Conv(self.features, dtype=self.dtype, name="conv")(f)
 
 
-class ResidualBlock(nn.Module):
+class EdsrBlock(nn.Module):
     """``x + scale · conv(relu(conv(x)))`` (fig. 2c)."""
 
     features: int

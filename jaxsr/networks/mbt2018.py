@@ -10,10 +10,10 @@ import flax.linen as nn
 from jaxtyping import Array
 
 from jaxsr.networks.bmshj2018 import (
-    Analysis,
-    HyperAnalysis,
-    Synthesis,
-    Upscale,
+    BalleAnalysis,
+    BalleHyperAnalysis,
+    BalleSynthesis,
+    Transposed,
     WithoutContext,
     plain_rates,
 )
@@ -22,7 +22,7 @@ from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.layers import Conv
 
 
-class HyperSynthesis(nn.Module):
+class MinnenHyperSynthesis(nn.Module):
     """The paper's ``h_s``: hyper-latents → means. The level joins before the last activation.
 
     A fresh network ignores the level.
@@ -33,8 +33,8 @@ class HyperSynthesis(nn.Module):
     @nn.compact
     def __call__(self, z: Array, level: Array) -> Array:
         wide = 3 * self.latents // 2
-        x = nn.leaky_relu(Upscale(self.latents, name="conv0")(z))
-        x = Upscale(wide, name="conv1")(x)
+        x = nn.leaky_relu(Transposed(self.latents, name="conv0")(z))
+        x = Transposed(wide, name="conv1")(x)
         x = x + nn.Dense(wide, False, kernel_init=nn.initializers.zeros, name="level")(level)
         return Conv(self.latents, 3, name="conv2")(nn.leaky_relu(x))
 
@@ -44,10 +44,10 @@ def mbt2018_mean(
 ) -> Compressor:
     """Build the compressor; options as of ``jaxsr.networks.bmshj2018.bmshj2018_hyperprior``."""
     return Compressor(
-        analysis=Analysis(features, latents),
-        synthesis=Synthesis(features),
-        hyper_analysis=HyperAnalysis(features, signed=True),
-        hyper_synthesis=HyperSynthesis(latents),
+        analysis=BalleAnalysis(features, latents),
+        synthesis=BalleSynthesis(features),
+        hyper_analysis=BalleHyperAnalysis(features, signed=True),
+        hyper_synthesis=MinnenHyperSynthesis(latents),
         means=WithoutContext(),
         scales=IntegerScales(hidden, latents),
         rates=plain_rates(latents),

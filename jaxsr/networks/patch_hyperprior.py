@@ -135,7 +135,7 @@ class AttentionBlock(nn.Module):
         return x + nn.Dense(channels, kernel_init=SMALL)(y)
 
 
-class Analysis(nn.Module):
+class PatchAnalysis(nn.Module):
     """Images → latents at 1/16 of their size."""
 
     basis: Basis
@@ -154,7 +154,7 @@ class Analysis(nn.Module):
         return AttentionBlock(self.attention)(x)
 
 
-class Synthesis(nn.Module):
+class PatchSynthesis(nn.Module):
     """Latents and the level → images."""
 
     basis: Basis
@@ -176,7 +176,7 @@ class Synthesis(nn.Module):
         return pixel_shuffle(y, 8) + 0.5
 
 
-class HyperAnalysis(nn.Module):
+class PatchHyperAnalysis(nn.Module):
     """Latents → hyper-latents at a quarter of their size, from logarithms of their magnitudes."""
 
     width: int
@@ -192,7 +192,7 @@ class HyperAnalysis(nn.Module):
         return nn.Dense(self.hyper)(pixel_unshuffle(y, 2))
 
 
-class HyperSynthesis(nn.Module):
+class PatchHyperSynthesis(nn.Module):
     """Hyper-latents and the level → features for the means."""
 
     width: int
@@ -204,7 +204,7 @@ class HyperSynthesis(nn.Module):
         return jnp.concatenate([x, level], axis=-1)
 
 
-class Means(nn.Module):
+class PatchMeans(nn.Module):
     """Features and, in the second pass, the decoded anchors around each position → means."""
 
     width: int
@@ -247,11 +247,11 @@ def patch_hyperprior(
     """
     basis = Basis(features, latents)
     return Compressor(
-        analysis=Analysis(basis, analysis_blocks, width, attention),
-        synthesis=Synthesis(basis, synthesis_blocks, width, attention),
-        hyper_analysis=HyperAnalysis(128, hyper),
-        hyper_synthesis=HyperSynthesis(64),
-        means=Means(context, latents),
+        analysis=PatchAnalysis(basis, analysis_blocks, width, attention),
+        synthesis=PatchSynthesis(basis, synthesis_blocks, width, attention),
+        hyper_analysis=PatchHyperAnalysis(128, hyper),
+        hyper_synthesis=PatchHyperSynthesis(64),
+        means=PatchMeans(context, latents),
         scales=IntegerScales(64, latents),
         rates=RateControl(basis.log_step, basis.log_scale()),
         density=FactorizedDensity(hyper, anchors),

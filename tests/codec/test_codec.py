@@ -270,7 +270,7 @@ def test_errors_within_a_finer_region_count_more(small):
     inside, outside = CAT.copy(), CAT.copy()
     inside[:32] ^= 8
     outside[32:] ^= 8
-    source = encoder.Source(files.Picture(CAT), mask, 10.0, False)
+    source = encoder.Original(files.Picture(CAT), mask, 10.0, False)
     ratio = source.error(inside) / source.error(outside)
     assert ratio == pytest.approx(10 ** (9 * 1.069 / 10), rel=0.05)  # 10 dB are 9 steps
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jaxsr.codec import alpha, container, region
-from jaxsr.codec.container import File, Header, Tile
+from jaxsr.codec.container import CodedTile, File, Header
 
 HEADER = Header(40, 23, 3, model=1, model_hash=b"hash", level=700, quality=50)
-TILE = Tile(2, bytes(range(10)), 0x12345678)
+TILE = CodedTile(2, bytes(range(10)), 0x12345678)
 
 
 def small_file():
@@ -56,7 +56,7 @@ def peak_and_seconds(function, *arguments):
 def tiles(draw):
     lanes = 2 ** draw(st.integers(0, 10))
     words = draw(st.binary(max_size=20)) * 2 + bytes(4 * lanes)
-    return Tile(lanes, words, draw(st.integers(0, 2**32 - 1)))
+    return CodedTile(lanes, words, draw(st.integers(0, 2**32 - 1)))
 
 
 @st.composite
@@ -102,14 +102,14 @@ def test_every_part_comes_back(parts):
 
 
 def test_a_plain_file_of_a_photo_has_29_bytes_beside_its_words():
-    tile = Tile(4, bytes(4900), 0)
+    tile = CodedTile(4, bytes(4900), 0)
     data = container.pack(File(dataclasses.replace(HEADER, width=768, height=512), (tile,)))
     assert len(data) - 4900 == 29
 
 
 def test_the_bytes_are_those_of_the_documentation():
     header = Header(300, 2, 1, model=7, model_hash=b"\xaa\xbb\xcc\xdd", level=0x0102, quality=9)
-    data = container.pack(File(header, (Tile(1, bytes(range(8)), 6),)))
+    data = container.pack(File(header, (CodedTile(1, bytes(range(8)), 6),)))
     expected = (
         b"\x89JSR \x01 \x00 \xac\x02 \x02 \x07 \xaa\xbb\xcc\xdd \x02\x01 \x09"
         b" \x00 \x04 \x00\x01\x02\x03\x04\x05\x06\x07 \x06\x00\x00\x00".replace(b" ", b"")
@@ -119,7 +119,7 @@ def test_the_bytes_are_those_of_the_documentation():
 
 def test_the_bytes_of_a_picture_at_half_its_size_are_those_of_the_documentation():
     header = Header(301, 3, 1, 7, b"\xaa\xbb\xcc\xdd", 0x0102, 9, scale=2, upscaler=b"up 2")
-    data = container.pack(File(header, (Tile(1, bytes(8), 6),)))
+    data = container.pack(File(header, (CodedTile(1, bytes(8), 6),)))
     start = b"\x89JSR\x01\x20\xad\x02\x03\x07\xaa\xbb\xcc\xdd\x02\x01\x09up 2\x00\x04"
     assert data.startswith(start)
     assert header.coded == (2, 151)
@@ -162,9 +162,9 @@ def test_headers_that_cannot_be_are_refused(change):
 def test_parts_that_do_not_fit_are_refused():
     for lanes, words, check in ((3, bytes(20), 0), (2048, bytes(9000), 0), (2, bytes(15), 0)):
         with pytest.raises(ValueError):
-            Tile(lanes, words, check)
+            CodedTile(lanes, words, check)
     with pytest.raises(ValueError, match="bytes of words for 4 lanes"):
-        Tile(4, bytes(14), 0)
+        CodedTile(4, bytes(14), 0)
     good = File(HEADER, (TILE,))
     for change, message in (
         ({"tiles": ()}, "0 tiles"),

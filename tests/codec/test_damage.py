@@ -227,7 +227,7 @@ def test_a_header_that_lies_about_the_size_costs_no_more_than_a_good_file_of_tha
 def test_five_hundred_million_pixels_of_nothing_are_refused_before_they_are_allocated(model, good):
     """Enough tiles of the smallest size for 20000×25000 pixels: the first is found out."""
     header = container.Header(20_000, 25_000, 3, model.number, model.hash, 500)
-    tile = container.Tile(1, bytes(4), 0)
+    tile = container.CodedTile(1, bytes(4), 0)
     data = container.pack(container.File(header, (tile,) * header.tiles))
     assert len(data) < 6000
     before = peak_memory()
