@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 
 class UserError(ValueError):
-    """Something given cannot be used; the message says what was given, what is accepted and what to do.
+    """Something given cannot be used; the message says what, what is accepted and what to do.
 
     The command line prints it as one line and exits with 2. Any other exception is a fault of the
     program, and keeps its traceback.
@@ -14,7 +14,7 @@ class UserError(ValueError):
 
 @contextlib.contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Turns a package that is not installed into what to do: ``with needs_extra("plot", "the plot"):``.
+    """Turns a missing package into what to do: ``with needs_extra("plot", "the plot"):``.
 
     Args:
       extra: of jaxsr's installation, which brings the packages imported inside.
@@ -34,4 +34,4 @@ def needs_extra(extra: str, purpose: str) -> Iterator[None]:
 
 
 class Diverged(UserError, FloatingPointError):
-    """A training's loss or gradient is no number any more; another config would have to be tried."""
+    """A training's loss or gradient is no number any more; another config has to be tried."""

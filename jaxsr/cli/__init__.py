@@ -1,4 +1,4 @@
-"""The command line: ``jaxsr upscale | segment | restore | enhance | compress | decompress | compare | models | …``.
+"""The command line: ``jaxsr COMMAND …``, and ``jaxsr --help`` lists the commands.
 
 Each command is a module here: ``add(commands)`` says what it takes and ``run(arguments)`` does it.
 What is slow to import is imported in ``run``, so that ``jaxsr --help`` is quick.
@@ -45,7 +45,8 @@ INTERRUPTED = 130  # as shells say it
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 0, or 2 after saying why on stderr in one line.
 
-    ``--debug`` lets the exception through. Exceptions no user can cause always come through.
+    That is done for what a user can cause (``USER_ERRORS``), unless ``--debug`` asks for the
+    traceback. Any other exception comes through.
     """
     arguments = parser().parse_args(with_boxes(sys.argv[1:] if argv is None else argv))
     prepare_jax()
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def with_boxes(argv: Sequence[str]) -> list[str]:
-    """Joins ``--box -5,3,9,9`` to ``--box=-5,3,9,9``: argparse takes what begins with - for a flag."""
+    """Joins ``--box -5,3,9,9`` to ``--box=-5,3,9,9``: argparse takes ``-5,3,9,9`` for a flag."""
     joined: list[str] = []
     for text in argv:
         if joined and joined[-1] == "--box":
@@ -84,7 +85,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """All commands and their flags."""
+    """Returns the parser of all commands and their flags."""
     top = Parser(prog="jaxsr", description=jaxsr.__doc__.splitlines()[0])
     top.add_argument("--version", action="version", version=f"jaxsr {jaxsr.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -15,9 +15,9 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "compare",
         help="make a page that compares images",
-        description="Writes one HTML page that holds the images and loads nothing from the network: a "
-        "border between any two to move, zoom and pan of both, their difference, and how close each comes "
-        "to an original.",
+        description="Writes one HTML page that holds the images and loads nothing from the "
+        "network: a border between any two to move, zoom and pan of both, their difference, and "
+        "how close each comes to an original.",
     )
     parser.add_argument(
         "inputs", nargs="+", metavar="IN", help="image or .jsr file, or - for stdin"

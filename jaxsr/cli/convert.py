@@ -76,7 +76,8 @@ def named(loaded, classes: str) -> str:
     count = loaded.options.get("classes", 0)
     if count < 2:  # one logit is no class: it only tells what stands out
         raise UserError(
-            f"--classes {classes}: this {loaded.network} tells no classes apart; leave --classes out"
+            f"--classes {classes}: this {loaded.network} tells no classes apart; "
+            "leave --classes out"
         )
     if len(names) != count or not all(names) or len(set(names)) < count:
         raise UserError(

@@ -1,4 +1,4 @@
-"""``jaxsr decompress``: ``.jsr`` files as images, at their size or enlarged, the region restored."""
+"""``jaxsr decompress``: ``.jsr`` files as images, enlarged and restored where asked for."""
 
 import argparse
 import functools

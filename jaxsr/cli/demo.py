@@ -1,4 +1,4 @@
-"""``jaxsr demo``: a photograph enlarged, compressed, and its region restored, beside the original."""
+"""``jaxsr demo``: a photograph enlarged, compressed and restored, beside the original."""
 
 import argparse
 import time
@@ -18,11 +18,11 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "demo",
         help="enlarge, restore and compress a photograph, and compare",
-        description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by bicubic "
-        "interpolation and by a network; compresses it as JPEG and by the learned codec to the same "
-        "bytes; sends it, small and noisy, through the whole chain: enlarged, its region found, "
-        "restored, and given the bytes. Prints how close each comes to the original, and draws all into PNGs and "
-        "into a page to compare them in.",
+        description="Shrinks a photograph to a quarter as MATLAB does and enlarges it ×4 by "
+        "bicubic interpolation and by a network; compresses it as JPEG and by the learned codec to "
+        "the same bytes; sends it, small and noisy, through the whole chain: enlarged, its region "
+        "found, restored, and given the bytes. Prints how close each comes to the original, and "
+        "draws all into PNGs and into a page to compare them in.",
     )
     parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
     flags.add_model(parser, "--model", "a ×4 upscaler")

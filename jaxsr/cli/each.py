@@ -199,7 +199,7 @@ def written(output: Output) -> str:
 def ahead(
     reader: Executor, read: Callable[[Job], Any], jobs: Sequence[Job]
 ) -> Iterator[tuple[Job, Future[Any]]]:
-    """Yields each job when its file has been read, or could not be; the next ones are read already."""
+    """Yields each job when its file was read, or could not be; the next ones are read already."""
     left, reading = iter(jobs), collections.deque()
     for job in left:
         reading.append((job, reader.submit(read, job)))

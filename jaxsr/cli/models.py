@@ -20,8 +20,8 @@ def add(commands) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "models",
         help="list the networks and the released weights",
-        description="Parameters; multiply-adds, attention's included; and how far an output pixel sees, "
-        "in pixels of the input.",
+        description="Lists parameters; multiply-adds, attention's included; and how far an output "
+        "pixel sees, in pixels of the input.",
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="only these networks, or those of released weights"
@@ -98,7 +98,7 @@ def released_by_network() -> dict[str, str]:
 
 
 def costs(name: str, scale: int) -> tuple[str, str, str]:
-    """Returns a network's parameters, multiply-adds and how far it sees, in the form that is run."""
+    """Returns a network's parameters, multiply-adds and how far it sees, as it is run."""
     from jaxsr import zoo
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER

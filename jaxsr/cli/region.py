@@ -1,4 +1,4 @@
-"""What the commands of regions share: the flags that say which one, and the files they read and write."""
+"""What the commands of regions share: flags that say which region, and masks as files."""
 
 import argparse
 import functools
@@ -30,14 +30,14 @@ def add_class(parser: argparse.ArgumentParser) -> None:
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:
-    """``--roi``, ``--box`` and ``--class``, for :func:`roi_of`."""
+    """Adds ``--roi``, ``--box``, ``--class`` and ``--segmenter``, for :func:`roi_of`."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--roi",
         default="auto",
         metavar="auto|all|MASK",
-        help="the region: what the segmenter finds, the whole image, or what is white in an image of "
-        "the input's size (auto)",
+        help="the region: what the segmenter finds, the whole image, or what is white in an image "
+        "of the input's size (auto)",
     )
     add_boxes(which, "the region: a rectangle")
     add_class(parser)
@@ -45,12 +45,12 @@ def add_region(parser: argparse.ArgumentParser) -> None:
 
 
 def is_auto(arguments: argparse.Namespace) -> bool:
-    """Whether the segmenter has to find the region."""
+    """True if the segmenter has to find the region."""
     return arguments.roi == "auto" and not arguments.box
 
 
 def segmenter_of(arguments: argparse.Namespace) -> str | None:
-    """The segmenter's name or file; None where the region is given.
+    """Returns the segmenter's name or file; None where the region is given.
 
     Raises:
       UserError: flags are for a segmenter that has nothing to do.
@@ -68,7 +68,7 @@ def segmenter_of(arguments: argparse.Namespace) -> str | None:
 
 
 def roi_of(arguments: argparse.Namespace, segment):
-    """The region as :mod:`jaxsr.pipeline` takes it; a mask's file is read here, before any image.
+    """Returns the region as :mod:`jaxsr.pipeline` takes it; a mask's file is read here, once.
 
     Raises:
       UserError: there is no such mask or class.
@@ -97,7 +97,7 @@ def encoder(path: Path, mask) -> Callable[[], bytes]:
 
 
 def share_of(mask, threshold: float | None = None) -> str:
-    """``640×480 pixels, 12.3 % of them in the region``"""
+    """Words a mask: ``640×480 pixels, 12.3 % of them in the region``."""
     from jaxsr.regions.masks import REGION
 
     share = (mask > (REGION if threshold is None else threshold)).mean()
@@ -106,6 +106,6 @@ def share_of(mask, threshold: float | None = None) -> str:
 
 
 def told(result) -> str:
-    """What was done, for the line about a file."""
+    """Words what was restored, for the line about a file."""
     tiles = "1 tile" if result.tiles == 1 else f"{result.tiles} tiles"
     return f"{share_of(result.mask)}, {tiles} restored"

@@ -54,7 +54,7 @@ def as_file(path: Path, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[Path]:
-    """Gives the file to write itself, or a temporary one that goes to standard output at the end."""
+    """Gives the file to write itself, or a temporary one that goes to stdout at the end."""
     if path != STREAM:
         yield path
         return

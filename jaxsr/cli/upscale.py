@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from jaxsr.cli import flags
 from jaxsr.cli.paths import Job
 
-PIXELS_AT_ONCE = 2**21  # of images worked on together; their tiles share shapes and batches
+# Pixels of images that are worked on together: their tiles share batches. On CPUs, whose batches
+# are small, fewer, so that the first are written while the next are computed.
+PIXELS_AT_ONCE, PIXELS_AT_ONCE_ON_CPU = 2**21, 2**18
 
 
 def add(commands) -> argparse.ArgumentParser:
@@ -33,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def steps(arguments: argparse.Namespace):
     """Returns what upscales files as the flags say."""
+    import jax
+
     from jaxsr import pipeline, zoo
     from jaxsr.cli import each, pictures
 
@@ -46,4 +50,6 @@ def steps(arguments: argparse.Namespace):
     def output(job: Job, read: pictures.Read, large) -> each.Output:
         return pictures.output(job, read, large, arguments.quality, pictures.size(large))
 
-    return each.Steps(pictures.read, work, pictures.pixels, PIXELS_AT_ONCE)
+    on_cpu = jax.default_backend() == "cpu"
+    together = PIXELS_AT_ONCE_ON_CPU if on_cpu else PIXELS_AT_ONCE
+    return each.Steps(pictures.read, work, pictures.pixels, together)

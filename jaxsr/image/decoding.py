@@ -216,7 +216,7 @@ def _read_jpeg2000(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
 
 
 def _jpeg2000_icc(data: bytes) -> bytes | None:
-    """Returns the profile in a JP2 file's colour box: length, "colr", method 2, 2 bytes, profile."""
+    """Returns the profile in a JP2 file's colour box: size, "colr", method 2, 2 bytes, profile."""
     at = data.find(b"colr\x02")
     return None if at < 4 else data[at + 7 : at - 4 + int.from_bytes(data[at - 4 : at], "big")]
 

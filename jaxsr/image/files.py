@@ -62,7 +62,7 @@ class Picture:
 
 
 def read(path: str | os.PathLike) -> Picture:
-    """Reads an image file of any format, told by its content; of several pages or frames, the first.
+    """Reads an image file of a format told by its content; of several pages or frames, the first.
 
     Pixels are turned upright as EXIF says. Palette, 1-bit and YCbCr images become gray or RGB; CMYK
     becomes sRGB by its profile; a transparent colour or palette entry becomes alpha.

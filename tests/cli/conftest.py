@@ -23,7 +23,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def stage_files(random_params, tmp_path_factory):
-    """``stage_files[network]``: its weights; ``["classes"]``: those of a segmenter of three classes."""
+    """``stage_files[network]``: its weights; ``["classes"]``: those of a three-class segmenter."""
     folder = tmp_path_factory.mktemp("stages")
 
     def write(file, name, notes=None, **options):

@@ -1,4 +1,4 @@
-"""What a command's process does before its work: little for the help, every core and a cache else."""
+"""What a process does before its work: little for the help, every core and a cache else."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""Where the command line writes what it reads: trees are kept, and nothing meets or is overwritten."""
+"""Where the command line writes what it reads: by one rule, and nothing by accident."""
 
 import argparse
 from pathlib import Path

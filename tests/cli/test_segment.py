@@ -1,4 +1,4 @@
-"""``jaxsr segment`` with a small network: masks of what stands out, or of a class, or within a box."""
+"""``jaxsr segment`` with a small network: masks of what stands out, of a class, in a box."""
 
 import re
 
