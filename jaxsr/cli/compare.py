@@ -11,7 +11,7 @@ from jaxsr.errors import UserError
 JSR = b"\x89JSR"  # jaxsr.codec.container.MAGIC, which takes JAX to import
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "compare",
         help="make a page that compares images",

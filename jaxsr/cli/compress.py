@@ -2,14 +2,14 @@
 
 import argparse
 
-from jaxsr.cli import flags, region
+from jaxsr.cli import each, flags, paths, region
 from jaxsr.errors import UserError
 
 QUALITY = 50
 MODES = ("full", "half", "auto")  # jaxsr.codec.MODES, which is not imported to print the help
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "compress",
         help="compress images to .jsr files",
@@ -66,8 +66,6 @@ def add_rate(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     if arguments.roi_gain is not None and not has_region(arguments):
         raise UserError("--roi-gain says how much finer a region is coded; name it with --roi")
     plan = paths.plan(arguments, ".jsr", writes=paths.COMPRESSED)
@@ -78,10 +76,10 @@ def has_region(arguments: argparse.Namespace) -> bool:
     return arguments.roi is not None or bool(arguments.box)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what compresses files as the flags say; mask and model are read here, once."""
     from jaxsr import codec
-    from jaxsr.cli import each, paths, pictures
+    from jaxsr.cli import pictures
 
     model = codec.load(arguments.model or codec.DEFAULT)
     options = {"bpp": arguments.bpp, "max_bytes": arguments.max_bytes}

@@ -11,7 +11,7 @@ from jaxsr.cli import flags
 from jaxsr.errors import UserError, needs_extra
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "convert",
         help="turn a PyTorch checkpoint or a training run into weights",

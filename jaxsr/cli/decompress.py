@@ -3,10 +3,10 @@
 import argparse
 import functools
 
-from jaxsr.cli import flags
+from jaxsr.cli import each, flags, paths, streams
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "decompress",
         help="turn .jsr files into images",
@@ -28,8 +28,6 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     suffix = flags.FORMATS.get(arguments.format)
     if arguments.output == "-":
         suffix = suffix or ".png"
@@ -37,10 +35,10 @@ def run(arguments: argparse.Namespace) -> int:
     return each.run(plan, lambda: steps(arguments), "decompressed", arguments)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what decompresses files as the flags say."""
     from jaxsr import codec
-    from jaxsr.cli import each, paths, pictures, streams
+    from jaxsr.cli import pictures
     from jaxsr.image import files
 
     model = codec.load(arguments.model) if arguments.model else None

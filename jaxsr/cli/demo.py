@@ -14,7 +14,7 @@ JPEG_QUALITY = 10  # whose bytes the codec gets too
 FILE_BPP = 0.2  # of the files that end the chain
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "demo",
         help="enlarge, restore and compress a photograph, and compare",

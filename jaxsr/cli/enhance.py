@@ -2,10 +2,10 @@
 
 import argparse
 
-from jaxsr.cli import flags, region
+from jaxsr.cli import each, flags, paths, region
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "enhance",
         help="enlarge images and restore a region",
@@ -28,16 +28,14 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     plan = paths.plan(arguments, flags.FORMATS.get(arguments.format))
     return each.run(plan, lambda: steps(arguments), "enhanced", arguments)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what enhances files as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import each, paths, pictures
+    from jaxsr.cli import pictures
 
     chain = pipeline.load_chain(
         arguments.scale,

@@ -1,14 +1,13 @@
 """``jaxsr info``: what an image, a compressed image or a weights file holds."""
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from jaxsr.cli.report import complain, short
 from jaxsr.errors import UserError
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "info", help="say what an image, a .jsr file or a weights file holds"
     )
@@ -40,6 +39,8 @@ def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]
     if path.suffix.lower() == ".jsr" or data.startswith(container.MAGIC):
         return of_compressed(data, path)
     if is_safetensors(data):
+        import tempfile  # slow to import
+
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder, "weights.safetensors")
             copy.write_bytes(data)

@@ -16,7 +16,7 @@ NOTES = {
 }
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "models",
         help="list the networks and the released weights",

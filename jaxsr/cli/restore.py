@@ -2,10 +2,10 @@
 
 import argparse
 
-from jaxsr.cli import flags, region
+from jaxsr.cli import each, flags, paths, region
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "restore",
         help="restore a region of images",
@@ -20,16 +20,14 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     plan = paths.plan(arguments, flags.FORMATS.get(arguments.format))
     return each.run(plan, lambda: steps(arguments), "restored", arguments)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what restores files as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import each, paths, pictures
+    from jaxsr.cli import pictures
 
     segmenter = region.segmenter_of(arguments)
     restore = pipeline.load_restorer(arguments.model or zoo.DEFAULT_RESTORER, segmenter)

@@ -2,10 +2,10 @@
 
 import argparse
 
-from jaxsr.cli import flags, region
+from jaxsr.cli import each, flags, paths, region
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "segment",
         help="find what stands out in images",
@@ -26,17 +26,15 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     named = paths.names_a_file(arguments.output, arguments.inputs)
     plan = paths.plan(arguments, None if named else ".png")
     return each.run(plan, lambda: steps(arguments), "segmented", arguments)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what segments files as the flags say."""
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import each, paths, pictures
+    from jaxsr.cli import pictures
 
     find = pipeline.load_segmenter(arguments.model or zoo.DEFAULT_SEGMENTER)
     if arguments.of is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +45,8 @@ def as_file(path: Path, suffix: str) -> Iterator[Path]:
     if path != STREAM:
         yield path
         return
+    import tempfile  # slow to import
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, f"stdin{suffix}")
         copy.write_bytes(read(STREAM))
@@ -58,6 +59,8 @@ def to_file(path: Path) -> Iterator[Path]:
     if path != STREAM:
         yield path
         return
+    import tempfile  # slow to import
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, "stdout")
         yield copy

@@ -3,15 +3,14 @@
 import argparse
 from collections.abc import Sequence
 
-from jaxsr.cli import flags
-from jaxsr.cli.paths import Job
+from jaxsr.cli import each, flags, paths
 
 # Pixels of images that are worked on together: their tiles share batches. On CPUs, whose batches
 # are small, fewer, so that the first are written while the next are computed.
 PIXELS_AT_ONCE, PIXELS_AT_ONCE_ON_CPU = 2**21, 2**18
 
 
-def add(commands) -> argparse.ArgumentParser:
+def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "upscale",
         help="enlarge images",
@@ -27,18 +26,16 @@ def add(commands) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from jaxsr.cli import each, paths
-
     plan = paths.plan(arguments, flags.FORMATS.get(arguments.format))
     return each.run(plan, lambda: steps(arguments), "upscaled", arguments)
 
 
-def steps(arguments: argparse.Namespace):
+def steps(arguments: argparse.Namespace) -> each.Steps:
     """Returns what upscales files as the flags say."""
     import jax
 
     from jaxsr import pipeline, zoo
-    from jaxsr.cli import each, pictures
+    from jaxsr.cli import pictures
 
     upscale = pipeline.load_upscaler(arguments.model or zoo.DEFAULT_UPSCALER, arguments.scale)
 
@@ -47,7 +44,7 @@ def steps(arguments: argparse.Namespace):
         results = upscale.upscale_many(images, arguments.tile, progress)
         return [output(*of, result.image) for of, result in zip(group, results, strict=True)]
 
-    def output(job: Job, read: pictures.Read, large) -> each.Output:
+    def output(job: paths.Job, read: pictures.Read, large) -> each.Output:
         return pictures.output(job, read, large, arguments.quality, pictures.size(large))
 
     on_cpu = jax.default_backend() == "cpu"
