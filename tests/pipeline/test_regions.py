@@ -15,7 +15,7 @@ from jaxsr import networks, pipeline
 from jaxsr.image import files
 from jaxsr.image.pictures import boxes_mask
 from jaxsr.image.values import to_float
-from jaxsr.pipeline import Chain, Restore, Segment, Stages, Upscale, run_chain
+from jaxsr.pipeline import Chain, Restore, Result, Segment, Stages, Upscale, run_chain
 from jaxsr.regions import masks, segment
 from jaxsr.regions.restoring import TiledRestorer, part
 from jaxsr.tiling import runner
@@ -440,9 +440,38 @@ def test_tiles_see_the_windows_that_the_whole_image_has(make, random_params):
     network = networks.create("swinir_light", scale=2, features=8, groups=1, depth=1, heads=2)
     params = random_params(network, gain=0.5)
     restorer = make("window_restorer")
-    image, boxes = noise(150, 141, 3, dtype=np.float32), [(80, 90, 20, 20)]
+    image, boxes = noise(290, 271, 3, dtype=np.float32), [(110, 120, 20, 20)]
     chain = Chain(Upscale(network, params), Restore(*restorer), features=False)
     upscaled, result = chain.upscale(image).image, chain(image, boxes)
     assert result.tiles == 1
     alone = Restore(*restorer)(upscaled, result.mask)  # of what the whole image was upscaled to
     np.testing.assert_allclose(result.image, alone.image, atol=2e-5)
+
+
+def test_everything_that_is_called_returns_one_kind_of_result(chain, restore, segmenter, pure):
+    image = noise(40, 30, 3)
+    results = {
+        "upscaled": (chain.upscale(image), {"image"}),
+        "segmented": (segmenter(image), {"mask"}),
+        "restored": (restore(image, "all"), {"image", "mask", "tiles"}),
+        "all": (chain(image), {"image", "mask", "tiles"}),
+        "pure": (
+            jax.jit(functools.partial(run_chain, pure[0], core=32))(pure[1], to_float(image)[None]),
+            {"image", "mask", "fused", "left_over"},
+        ),
+    }
+    fields = [field.name for field in dataclasses.fields(Result)]
+    for result, there in results.values():
+        assert type(result) is Result
+        assert {name for name in fields if getattr(result, name) is not None} == there
+
+
+def test_a_region_is_a_file_too_and_a_finder_may_return_a_result(restore, segmenter, tmp_path):
+    image = noise(70, 90, 3)
+    mask = boxes_mask([(10, 20, 40, 30)], 70, 90)
+    files.write(tmp_path / "mask.png", files.Picture(np.uint8(255 * mask)[..., None]))
+    expected = restore(image, mask)
+    for roi in (tmp_path / "mask.png", str(tmp_path / "mask.png"), lambda colour: mask):
+        np.testing.assert_array_equal(restore(image, roi).image, expected.image)
+    found = restore(image, segmenter)
+    np.testing.assert_array_equal(found.mask, segmenter(image).mask)
