@@ -35,7 +35,8 @@ def commands(page: Path) -> list[list[str]]:
     text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
     text = text.replace("\\\n", " ")
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
-    words = [shlex.split(line, comments=True) for line in lines if command_in(line)]
+    lines = [re.sub(r" [<>] \S+", "", line) for line in lines if command_in(line)]
+    words = [shlex.split(line, comments=True) for line in lines]
     return [part[next(i for i, word in enumerate(part) if "=" not in word) :] for part in words]
 
 
@@ -68,7 +69,7 @@ def test_the_samples_of_a_page_run_one_after_another(page, photos):
 def test_the_first_command_of_every_kind_on_a_page_runs(page, photos, capsys):
     done = set(NOT_RUN)
     for name, *words in commands(PAGES[page]):
-        if name == "jaxsr" and words[0] not in done and "--help" not in words:
+        if name == "jaxsr" and words[0] not in done and not {"--help", "-"} & set(words):
             done.add(words[0])
             arguments = cli.parser().parse_args(expanded(words))
             assert arguments.run(arguments) == 0, (words, capsys.readouterr())
@@ -105,7 +106,9 @@ def declared_extras():
 
 def check_script(script: str, *words: str) -> None:
     """Fails unless ``train.py`` or ``eval.py`` has the flags and the config has the options."""
-    known = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', (REPO / script).read_text("utf-8"))
+    sources = (REPO / script, REPO / "jaxsr/cli/scripts.py")
+    text = "".join(file.read_text("utf-8") for file in sources)
+    known = re.findall(r'DEFINE_\w+\(\s*"(\w+)"', text)
     config = None
     for word in words:
         flag, _, value = word.removeprefix("--").partition("=")
