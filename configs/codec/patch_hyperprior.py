@@ -1,18 +1,17 @@
 """patch_hyperprior, the codec of the released weights, on a CPU.
 
-    JAX_NUM_CPU_DEVICES=2 python train.py --config=configs/codec/patch_hyperprior.py \\
-        --workdir=runs/patch_hyperprior --config.data.source=folder:DIR[,DIR] [--config.eval_data=DIR]
+    python train.py --config=configs/codec/patch_hyperprior.py --workdir=runs/patch_hyperprior \\
+        --config.data.source=folder:DIR[,DIR] [--config.eval_data=DIR]
 
-One model for all rates. On 2 cores of an AMD EPYC about 26 crops a second, 1 hour for 11,000 steps. What to
-expect of it is in ``jaxsr/zoo/patch-hyperprior.md``.
+One model for all rates. On 2 cores of an AMD EPYC about 26 crops a second, 1 hour for 11,000 steps.
+``jaxsr/zoo/patch-hyperprior.md`` says what to expect of it.
 """
 
 from jaxsr.training.config import default_config
 
 
 def get_config():
-    config = default_config()
-    config.task = "compression"
+    config = default_config("compression")
     config.model.name = "patch_hyperprior"
     config.data.crop = 256
     config.batch_size = 8

@@ -1,18 +1,18 @@
 """window_restorer, the restorer of the released weights, on a CPU.
 
-    JAX_NUM_CPU_DEVICES=2 python train.py --config=configs/roi/restore.py --workdir=runs/restore \\
+    python train.py --config=configs/roi/restore.py --workdir=runs/restore \\
         --config.data.source=folder:DIR[,DIR]
 
-This is the last part of what was run, in three hours on 2 cores of an AMD EPYC, at the length of all of it: eight
-steps a second where nothing else runs. ``jaxsr/zoo/window-restorer.md`` has the parts and what to expect.
+The released weights were trained in several parts. This is the last of them, as long as all of them
+together: three hours on 2 cores of an AMD EPYC, eight steps a second where nothing else runs.
+``jaxsr/zoo/window-restorer.md`` has the parts and says what to expect.
 """
 
 from jaxsr.training.config import default_config
 
 
 def get_config():
-    config = default_config()
-    config.task = "restoration"
+    config = default_config("restoration")
     config.model.name = "window_restorer"
     config.data.crop = 96
     config.data.clean = 0.5
@@ -20,7 +20,7 @@ def get_config():
     kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
     kinds |= dict(quality=(15, 90), resize=0.0)
     config.data.real.first.update(blur=0.1, blur_sigma=(0.7, 2.0), noise=0.35, jpeg=0.75, **kinds)
-    # no blur before upscaling: what looks like one there mostly is none, and clean images would suffer
+    # no blur before upscaling: what looks like it there mostly is not, and clean images would suffer
     config.data.real_before_upscaling.first.update(blur=0.0, noise=0.5, jpeg=0.6, **kinds)
     config.batch_size = 2  # of five crops each
     config.steps = 79_000

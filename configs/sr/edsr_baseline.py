@@ -1,4 +1,4 @@
-"""EDSR-baseline: 16 residual blocks, no attention: what attention is measured against (Lim et al. 2017).
+"""EDSR-baseline: 16 residual blocks without attention, to measure attention by (Lim et al. 2017).
 
 python train.py --config=configs/sr/edsr_baseline.py:4 --workdir=runs/edsr_baseline_x4 \\
     --config.data.source=folder:DF2K_HR

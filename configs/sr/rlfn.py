@@ -1,9 +1,9 @@
-"""RLFN: residual local features and enhanced spatial attention (Kong et al. 2022; its first stage: the paper goes on from its own weights with other losses).
+"""RLFN: residual local features and enhanced spatial attention (Kong et al. 2022).
 
 python train.py --config=configs/sr/rlfn.py:4 --workdir=runs/rlfn_x4 \\
     --config.data.source=folder:DF2K_HR
 
-The number after the colon is the scale. The recipe is the paper's, for GPUs; we have run it only
+The number after the colon is the scale. The recipe is the first stage of the paper's, for GPUs; we have run it only
 shrunk, in the tests. Published, trained on DIV2K or DF2K: Set5 ×4 / ×2 32.24 dB / 38.07 dB.
 """
 

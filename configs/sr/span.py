@@ -1,4 +1,4 @@
-"""SPAN: parameter-free attention, trained over-parameterised and folded for inference (Wan et al. 2023).
+"""SPAN: parameter-free attention, trained in a wider form that folds (Wan et al. 2023).
 
 python train.py --config=configs/sr/span.py:4 --workdir=runs/span_x4 \\
     --config.data.source=folder:DF2K_HR

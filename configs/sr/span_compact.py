@@ -9,8 +9,8 @@ python train.py --config=configs/sr/span_compact.py:2 --workdir=runs/span_compac
     --config.data.source=folder:DIR[,DIR] --config.init_from=runs/span_compact_x4 \\
     --config.steps=12000 --config.optimizer.learning_rate=5e-4
 
-Run on 2 cores of an AMD EPYC beside other work: 55 minutes for ×4, 25 each for ×2 and ×3. Set5 ×4 to
-expect: 31.49 dB; ``jaxsr/zoo/span-compact.md`` has the rest.
+Run on 2 cores of an AMD EPYC beside other work: 55 minutes for ×4, 25 each for ×2 and ×3. To expect
+on Set5 ×4: 31.49 dB; ``jaxsr/zoo/span-compact.md`` has the rest.
 """
 
 from jaxsr.training.config import default_config

@@ -4,7 +4,7 @@ import os
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsr.codec import weights
 from jaxsr.codec.model import Model
@@ -18,7 +18,7 @@ def rate_distortion(
     image: Float[Array, "b h w 3"],
     quality: float | int | Float[Array, ""] | Float[Array, "b"] = 50.0,
     *,
-    key: PRNGKeyArray | None = None,
+    key: Key[Array, "..."] | None = None,
     model: str | os.PathLike | Model = weights.DEFAULT,
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
     """Codes images as :func:`coded` does, with the parameters of a codec's model.
@@ -30,7 +30,7 @@ def rate_distortion(
     Args:
       image: RGB in [0, 1].
       quality: 1 to 100, fractions too; one for all images or one for each.
-      key: of the noise; the same one at every call unless given.
+      key: of the noise, one or one for each image; the same one at every call unless given.
       model: a released name, a weights file or a loaded Model.
 
     Returns:
@@ -47,7 +47,7 @@ def coded(
     params: PyTree,
     image: Float[Array, "b h w 3"],
     rate: Float[Array, "b"],
-    key: PRNGKeyArray,
+    key: Key[Array, "..."],
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
     """Codes images of any size: a pure function, differentiable in parameters, images and rate.
 
@@ -59,7 +59,7 @@ def coded(
       params: its parameters, as ``Model.trainable``.
       image: RGB in [0, 1].
       rate: 0 to 1 for each image; :func:`rate_of` makes it of a quality.
-      key: of the noise.
+      key: of the noise; one for all images or one for each.
 
     Returns:
       The images as decoded, not clipped, and the bits per pixel they are estimated to take.

@@ -36,10 +36,10 @@ Range = tuple[float | int, float | int]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """Chances (in [0, 1]) and ranges of one stage; the defaults are Real-ESRGAN's first.
+    """Chances (in [0, 1]) and ranges of one stage; the defaults are those of Real-ESRGAN's first.
 
     Raises:
-      UserError: a chance or a range makes no sense.
+      UserError: a chance is not in [0, 1], or a range not within its limits.
     """
 
     blur: float = 1.0  # chance of a Gaussian blur
@@ -59,16 +59,16 @@ class Stage:
     def __post_init__(self):
         for name in ("blur", "anisotropic", "resize", "noise", "poisson", "gray", "jpeg"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is a chance in [0, 1], got {getattr(self, name)}")
+                raise UserError(f"{name} is {getattr(self, name)}; give a chance in [0, 1]")
         for name, (smallest, largest) in LIMITS.items():
             low, high = getattr(self, name)
             if not smallest <= low <= high <= largest:
                 raise UserError(
-                    f"{name} is a range (low, high) within [{smallest}, {largest}], "
-                    f"got ({low}, {high})"
+                    f"{name} is ({low}, {high}); give a range (low, high) within "
+                    f"[{smallest}, {largest}]"
                 )
         if not self.kernels or set(self.kernels) - set(KERNELS):
-            raise UserError(f"kernels are some of {', '.join(KERNELS)}, got {self.kernels}")
+            raise UserError(f"kernels are {self.kernels}; give some of {', '.join(KERNELS)}")
 
 
 SECOND = Stage(
@@ -81,21 +81,24 @@ SECOND = Stage(
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """Options of :class:`RealWorld`: ``stages`` (1 or 2) and each stage's chances and ranges."""
+    """Returns the options of :class:`RealWorld`: ``stages`` (1 or 2), and those of each stage."""
     first, second = dataclasses.asdict(Stage()), dataclasses.asdict(SECOND)
     return ml_collections.ConfigDict({"stages": 1, "first": first, "second": second})
 
 
 class RealWorld:
-    """A high-resolution crop → a degraded low-resolution one, from :func:`default_config`.
+    """Makes degraded low-resolution crops of high-resolution ones.
+
+    Args:
+      config: such as :func:`default_config` returns.
 
     Raises:
-      UserError: the config makes no sense.
+      UserError: an option of the config is out of its range.
     """
 
     def __init__(self, config: ml_collections.ConfigDict):
         if config.stages not in (1, 2):
-            raise UserError(f"a degradation has 1 or 2 stages, got {config.stages}")
+            raise UserError(f"a degradation's stages are {config.stages}; give 1 or 2")
         stages = (config.first, config.second)[: config.stages]
         self._stages = [Stage(**stage.to_dict()) for stage in stages]
 
@@ -119,7 +122,7 @@ class RealWorld:
 def capture(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "H W 3"]:
-    """Blur, resize and noise, each if chance has it."""
+    """Blurs, resizes and adds noise, each if chance has it."""
     if rng.random() < stage.blur:
         x = random_blur(x, stage, rng)
     if rng.random() < stage.resize:
@@ -134,7 +137,7 @@ def capture(
 def random_blur(
     x: Float[np.ndarray, "h w c"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w c"]:
-    """A round Gaussian, or one of two widths along an axis of any direction."""
+    """Blurs by a round Gaussian, or by one of two widths along axes of any direction."""
     sigma = across = rng.uniform(*stage.blur_sigma)
     angle = 0.0
     if rng.random() < stage.anisotropic:
@@ -176,7 +179,7 @@ def resize(
 def random_noise(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w 3"]:
-    """Gaussian or shot noise, per channel or the same for all; clipped to [0, 1]."""
+    """Adds Gaussian or shot noise, to each channel its own or to all the same; clips to [0, 1]."""
     x = np.clip(x, 0, 1)
     signal = x.mean(axis=-1, keepdims=True) if rng.random() < stage.gray else x
     if rng.random() < stage.poisson:
@@ -191,7 +194,7 @@ def random_noise(
 def random_jpeg(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w 3"]:
-    """A JPEG file (4:2:0) written and read, if chance has it."""
+    """Writes and reads a JPEG file (4:2:0), if chance has it."""
     if rng.random() >= stage.jpeg:
         return x
     low, high = stage.quality
@@ -203,5 +206,5 @@ def random_jpeg(
 
 
 def to_uint8(x: Float[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    """[0, 1] → 0..255, clipped and rounded."""
+    """Brings [0, 1] to 0..255, clipped and rounded."""
     return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)

@@ -1,16 +1,6 @@
-"""Where training images come from: numbered RGB images, each decoded once and kept in a cache.
-
-A crop of a few kilobytes must not cost the decoding of a photograph of many megapixels, so an
-image and its low-resolution counterpart are written to ``.npy`` files on first use, and from then
-on only the pages that a crop touches are read from disk. The files are named by what they hold
-(the original's path, size and time of change, and the scale); any number of processes and hosts
-may fill one cache at once, and it may be deleted at any time. It takes 3 bytes a pixel.
-"""
+"""Where training images come from: numbered RGB images, each decoded once and kept in a cache."""
 
 import contextlib
-import functools
-import hashlib
-import mmap
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,18 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
-import tqdm
 from absl import logging
-from jaxtyping import Int, Shaped, UInt, UInt8
+from jaxtyping import Int, UInt, UInt8
 
-from jaxsr.atomic import replacing
+from jaxsr.data.cache import Cache
 from jaxsr.errors import UserError
 from jaxsr.image import files, formats
 from jaxsr.image.folders import find_images
 from jaxsr.image.resize import imresize_uint8, modcrop
 from jaxsr.image.values import from_float, to_float
-
-CACHE_VERSION = "1"  # of what the files of the cache hold: change it when decoding or resizing does
 
 
 def open_source(
@@ -40,13 +27,16 @@ def open_source(
     folder: "Callable[..., Source] | None" = None,
     tfds: "Callable[..., Source] | None" = None,
 ) -> "Source":
-    """The source that ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]`` names.
+    """Opens the source ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]``.
 
     Args:
-      folder, tfds: make it instead of :class:`FolderSource` and :class:`TfdsSource`.
+      spec: one of the two.
+      cache: folder of decoded images; see :class:`jaxsr.data.cache.Cache`.
+      data_dir: folder of prepared tfds datasets.
+      folder, tfds: what to make in place of :class:`FolderSource` and :class:`TfdsSource`.
 
     Raises:
-      UserError: it names none, or the folder or dataset is not there or holds no image.
+      UserError: ``spec`` is neither, or the folder or dataset is not there or holds no image.
     """
     kind, _, rest = spec.partition(":")
     if kind == "folder" and rest:
@@ -56,7 +46,7 @@ def open_source(
         name, split = re.fullmatch(r"(.+?)(?::([A-Za-z_].*))?", rest).groups()
         return (tfds or TfdsSource)(name, split or "train", data_dir, cache)
     raise UserError(
-        f"data source {spec!r} is not known; use folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
+        f"config.data.source is {spec!r}; give folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
     )
 
 
@@ -65,7 +55,11 @@ class Unreadable(UserError):
 
 
 def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:
-    """Index and ``load(index)`` of the first image from ``position`` on that can be read."""
+    """Returns index and ``load(index)`` of the first image from ``position`` on that can be read.
+
+    Raises:
+      UserError: there is none.
+    """
     count = len(indices)
     for i in range(position, position + count):
         index = int(indices[i % count])
@@ -89,7 +83,7 @@ class Source:
     skipped: int = 0
     gives_low: bool = False
 
-    def __init__(self, names: Sequence[str], keys: Sequence[str], sizes, cache: "Cache"):
+    def __init__(self, names: Sequence[str], keys: Sequence[str], sizes, cache: Cache):
         """``keys`` identify the images' contents: two images with one key share their files."""
         self.names = tuple(names)
         self.sizes = np.array(sizes, np.int64).reshape(-1, 2)
@@ -101,22 +95,19 @@ class Source:
         return len(self.names)
 
     def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
-        """The image from its original, or the low-resolution one given with it.
-
-        Raises any error of a decoder.
-        """
+        """Decodes an image, or the low-resolution one given with it; raises any decoder's error."""
         raise NotImplementedError
 
     def high(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
-        """The image, memory-mapped from the cache.
+        """Returns an image, memory-mapped from the cache.
 
         Raises:
-          Unreadable: it cannot be decoded; it is reported and counted the first time.
+          Unreadable: it cannot be decoded; that is logged and counted the first time.
         """
         return self._cache.get(self._keys[index], "", lambda: self._decode(index))
 
     def low(self, index: int, scale: int) -> UInt8[np.ndarray, "H W 3"]:
-        """MATLAB's bicubic reduction of the image, cropped to multiples of ``scale`` before."""
+        """Returns MATLAB's bicubic reduction of an image cropped to multiples of ``scale``."""
 
         def reduce():
             return imresize_uint8(modcrop(self.high(index), scale), 1 / scale)
@@ -124,11 +115,15 @@ class Source:
         return self._cache.get(self._keys[index], f"-x{scale}", reduce)
 
     def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
-        """The low-resolution image that comes with the image, if the source ``gives_low``."""
+        """Returns the low-resolution image that comes with an image, if the source ``gives_low``."""
         return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
 
-    def at_least(self, side: int) -> Int[np.ndarray, "m"]:
-        """Indices of the images of ``side`` rows and columns or more; others are counted as skipped.
+    def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:
+        """Returns the indices of images of at least ``side`` rows and columns; others are skipped.
+
+        Args:
+          side: in pixels.
+          option: of the config's ``data`` that decides it, for the error.
 
         Raises:
           UserError: there is none.
@@ -137,8 +132,8 @@ class Source:
         small = [self.names[i] for i in np.flatnonzero(~large)]
         if len(small) == len(self):
             raise UserError(
-                f"all {len(self)} images are smaller than {side}×{side} pixels (low_crop × scale); "
-                "give larger images or a smaller low_crop"
+                f"all {len(self)} images are smaller than {side}×{side} pixels; "
+                f"give larger images or a smaller config.data.{option}"
             )
         if small:
             some = ", ".join(small[:8]) + ", …" * (len(small) > 8)
@@ -147,27 +142,13 @@ class Source:
             self.skipped += len(small)
         return np.flatnonzero(large)
 
-    def prepare(self, scale: int | None = None, progress: bool = True) -> "Source":
-        """Fills the cache now instead of image by image as training meets them.
-
-        Args:
-          scale: of the bicubic low-resolution images; ``None``: only the images themselves.
-          progress: draw a bar.
-        """
-        for i in tqdm.tqdm(
-            range(len(self)), "decoding images", mininterval=1, disable=not progress
-        ):
-            with contextlib.suppress(Unreadable):  # reported and counted where it was met
-                self.high(i) if scale is None else self.low(i, scale)
-        return self
-
     def _decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
         with self._reporting(index):
             return self.decode(index, low)
 
     @contextlib.contextmanager
     def _reporting(self, index: int) -> Iterator[None]:
-        """Any error in it means that the image is unreadable: reported and counted the first time."""
+        """Makes any error an :class:`Unreadable`, logged and counted the first time."""
         try:
             yield
         except Exception as error:  # decoders raise whatever they like
@@ -179,10 +160,10 @@ class Source:
 
 
 class FolderSource(Source):
-    """The images in and below some folders, of any mix of the formats ``jaxsr.image.files`` reads.
+    """The images in and below some folders, in any mix of the formats ``jaxsr.image.files`` reads.
 
     Gray is repeated to RGB, alpha is dropped (not composited: colours stay what the file says), 16
-    bits are rounded to 8. A file that is no image at all is reported, counted and left out.
+    bits are rounded to 8. A file that is no image at all is logged, counted and left out.
 
     Raises:
       UserError: a folder is missing, or there is no image in any.
@@ -248,7 +229,7 @@ class TfdsSource(Source):
         super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, cache)
 
     def _used(self, name: str, features) -> dict:
-        """Those of the dataset's features that are read."""
+        """Returns those of the dataset's features that are read."""
         return {key: features[key] for key in features if key in ("hr", "image", "lr")}
 
     def _size(self, index: int) -> tuple[int, int]:
@@ -271,7 +252,7 @@ def _tfds_builder(name: str, data_dir: str | os.PathLike):
 
 
 def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[dict]:
-    """Records whose image features are the bytes of their files."""
+    """Returns the records, each image feature as the bytes of its file."""
     from tensorflow_datasets import decode
 
     try:
@@ -289,62 +270,18 @@ def _first_line(error: Exception) -> str:
 
 
 def file_key(path: Path) -> str:
-    """What a file is known by in the cache: it is another one once the file is changed."""
+    """Returns what a file is known by in the cache; it differs once the file is changed."""
     stat = path.stat()
     return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _size(file) -> tuple[int, int]:
-    """Height and width in a file's header (before EXIF turns the image)."""
+    """Reads height and width from a file's header, before EXIF turns the image."""
     with PIL.Image.open(file) as image:
         return image.height, image.width
 
 
 def rgb8(pixels: UInt[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """1 to 4 channels of 8 or 16 bits as 8-bit RGB: gray repeated, alpha dropped, rounded."""
+    """Turns 1 to 4 channels of 8 or 16 bits into 8-bit RGB: gray repeated, alpha dropped."""
     pixels = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
     return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))
-
-
-class Cache:
-    """Arrays in ``.npy`` files, found by a key that says what they hold.
-
-    Args:
-      folder: "": ``$XDG_CACHE_HOME/jaxsr/images``, by default ``~/.cache/jaxsr/images``.
-    """
-
-    def __init__(self, folder: str | os.PathLike = ""):
-        home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-        folder = Path(folder or f"{home}/jaxsr/images").expanduser()
-        self._folder = folder / CACHE_VERSION
-
-    def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """The array of ``key`` and ``variant``, memory-mapped; ``make()`` makes what is missing."""
-        name = hashlib.sha256(key.encode()).hexdigest()[:40]
-        path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
-        # Absent, or cut short by a crash of the machine: make it (again).
-        with contextlib.suppress(FileNotFoundError, ValueError, TypeError):
-            return _map(path)
-        _write(path, make())
-        return _map(path)
-
-
-def _map(path: str) -> Shaped[np.ndarray, "..."]:
-    """What ``np.load(path, mmap_mode="r")`` gives, in a fifth of its 0.1 ms."""
-    with open(path, "rb") as file:
-        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    shape, dtype, offset = _header(path)
-    return np.ndarray(shape, dtype, memory, offset)
-
-
-@functools.lru_cache(maxsize=100_000)
-def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
-    array = np.load(path, mmap_mode="r")
-    return array.shape, array.dtype, array.offset
-
-
-def _write(path: str, array: np.ndarray) -> None:
-    """Whole or not at all; of several writers the last wins, with the same contents."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with replacing(path) as file:
-        np.save(file, np.ascontiguousarray(array))

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key
 
 from jaxsr.entropy import integer
 from jaxsr.entropy.tables import GAUSSIAN, SCALE_COUNT, SCALE_MIN, STEP, Mixture
@@ -31,6 +31,7 @@ from jaxsr.networks.density import (
     noisy,
     rounded,
     scale_of,
+    split_keys,
 )
 from jaxsr.networks.layers import fan_in, pixel_shuffle
 
@@ -162,7 +163,7 @@ class FactorizedCompressor(TransformCodec):
     """
 
     def __call__(
-        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
+        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: Key[Array, "..."]
     ) -> Coded:
         """Code images as in training; see :meth:`Compressor.__call__`."""
         log_gain = self.log_gain(rate, region)
@@ -192,7 +193,7 @@ class Compressor(TransformCodec):
     mixture: Mixture = GAUSSIAN
 
     def __call__(
-        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: PRNGKeyArray
+        self, x: Float[Array, "b hh ww 3"], rate: Rate, region: Region, key: Key[Array, "..."]
     ) -> Coded:
         """Code images as in training.
 
@@ -203,9 +204,9 @@ class Compressor(TransformCodec):
           x: images in [0, 1].
           rate: 0..1 for each image.
           region: σ index steps at every latent position, 0 for none.
-          key: of the noise.
+          key: of the noise; one for all images, or one for each.
         """
-        latent_key, hyper_key = jax.random.split(key)
+        latent_key, hyper_key = split_keys(key)
         y = self.analysis(x)
         log_gain = self.log_gain(rate, region)
         y = y * jnp.exp(log_gain)

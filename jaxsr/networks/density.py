@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Key, Num
 
 from jaxsr.entropy.tables import GAUSSIAN, SCALE_MIN, STEP, Mixture
 
@@ -21,8 +21,19 @@ def rounded(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return x + jax.lax.stop_gradient(jnp.round(x) - x)
 
 
-def noisy(x: Float[Array, "..."], key: PRNGKeyArray) -> Float[Array, "..."]:
-    """Add uniform noise of [−½, ½): quantisation as the rate term sees it (Ballé et al., 2017)."""
+def split_keys(key: Key[Array, "..."]) -> Key[Array, "2 ..."]:
+    """Split a key, or each of several keys, in two: the first axis of the result has length 2."""
+    return (jax.vmap(jax.random.split, out_axes=1) if key.ndim else jax.random.split)(key)
+
+
+def noisy(x: Float[Array, "..."], key: Key[Array, "..."]) -> Float[Array, "..."]:
+    """Add uniform noise of [−½, ½): quantisation as the rate term sees it (Ballé et al., 2017).
+
+    Args:
+      key: one for all of ``x``, or one for each row of its first axis.
+    """
+    if key.ndim:
+        return jax.vmap(noisy)(x, key)
     return x + jax.random.uniform(key, x.shape, x.dtype, -0.5, 0.5)
 
 

@@ -1,18 +1,20 @@
 """The compression task: one codec trained for all rates at once, or for one; and for regions."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import ml_collections
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from jaxsr import networks
 from jaxsr.data import pipeline
 from jaxsr.entropy.tables import STEP
 from jaxsr.errors import UserError
 from jaxsr.evaluation.codecs import task as codecs
-from jaxsr.networks.compressor import DOWN, HYPER_DOWN, lambda_of
-from jaxsr.training.rectangles import rectangles
-from jaxsr.training.task import Task, evaluation
+from jaxsr.networks.compressor import DOWN, HYPER_DOWN, Coded, lambda_of
+from jaxsr.training.rectangles import draw_rectangle
+from jaxsr.training.task import Task, evaluation, share_of_host
 
 CROP_STEP = DOWN * HYPER_DOWN  # whole hyper-latents
 REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
@@ -25,78 +27,92 @@ def compression(config: ml_collections.ConfigDict) -> Task:
       UserError: there is no such codec, rate or source of images, or an option cannot be.
     """
     if config.rate > 1:
-        raise UserError(f"config.rate is {config.rate}; 0..1 is a rate, negative means all of them")
+        raise UserError(
+            f"config.rate is {config.rate}; give one of 0..1, or a negative one for all"
+        )
     if not 0 <= config.region_chance <= 1:
-        raise UserError(f"config.region_chance is {config.region_chance}; it lies in 0..1")
+        raise UserError(f"config.region_chance is {config.region_chance}; give a chance of 0..1")
     if config.data.crop % CROP_STEP:
         raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {CROP_STEP}"
         )
     if config.dtype != "float32":
-        raise UserError(f"config.dtype is {config.dtype!r}; compression trains in float32 only")
+        raise UserError(f"config.dtype is {config.dtype!r}; a codec trains in float32 only")
     network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
-    dataset = pipeline.compression(
-        config.data,
-        batch_size=config.batch_size // jax.process_count(),
-        seed=config.seed,
-        shard_index=jax.process_index(),
-        shard_count=jax.process_count(),
-    )
+    dataset = pipeline.compression(config.data, **share_of_host(config))
 
     def init(key):
         x, rate = jnp.zeros((1, 128, 128, 3)), jnp.zeros(1)
         return network.init(key, x, rate, jnp.zeros((1, 8, 8)), key)["params"]
 
-    def loss(params, batch):
+    def loss(params, batch, frozen):
         image = batch["image"].astype(jnp.float32) / 255
-        drawing, noise = jax.random.split(jax.random.key(batch["seed"][0]))
-        rate, region = draw_rates(drawing, *image.shape[:3], config.rate, config.region_chance)
+        draw = functools.partial(
+            draw_coding,
+            count=config.batch_size,
+            size=image.shape[1:3],
+            fixed=config.rate,
+            region_chance=config.region_chance,
+        )
+        rate, region, noise = jax.vmap(draw)(
+            jax.vmap(jax.random.key)(batch["seed"]), batch["place"]
+        )
         coded = network.apply({"params": params}, image, rate, region, noise)
         return rate_distortion_loss(image, coded, rate, region)
 
-    names = dataset.names
-    return Task(
-        init,
-        loss,
-        dataset,
-        names=lambda indices: [names[i] for i in indices],
-        evaluate=evaluation(config, codecs.evaluator, qualities=config.eval_qualities),
-    )
+    evaluate = evaluation(config, codecs.evaluator, qualities=config.eval_qualities)
+    return Task(init, loss, dataset, evaluate=evaluate)
 
 
-def draw_rates(
+def draw_coding(
     key: PRNGKeyArray,
+    place: Int[Array, ""],
+    *,
     count: int,
-    height: int,
-    width: int,
+    size: tuple[int, int],
     fixed: float = -1.0,
     region_chance: float = 0.25,
-) -> tuple[Float[Array, "b"], Float[Array, "b h16 w16"]]:
-    """A rate of 0..1 for each image, and now and then a rectangle coded finer or coarser.
+) -> tuple[Float[Array, ""], Float[Array, "h16 w16"], PRNGKeyArray]:
+    """Draws how one image is coded: at which rate, with which region, with which noise.
 
-    The rates of a batch are spread evenly, so that every step sees all of them, or all are ``fixed``
-    where that is not negative. ``height`` and ``width`` are in pixels.
+    Args:
+      key: the image's own.
+      place: its position in a batch of ``count``, whose rates are spread evenly: every step sees all.
+      size: height and width in pixels.
+      fixed: the rate of every image; negative: any.
+      region_chance: how likely a rectangle of the image is coded finer or coarser than the rest.
+
+    Returns:
+      The rate, 0..1; the σ index steps at every latent position; the key of the noise.
     """
-    keys = jax.random.split(key, 4)
-    rate = (jnp.arange(count) + jax.random.uniform(keys[0], (count,))) / count
-    if fixed >= 0:
-        rate = jnp.full(count, fixed, jnp.float32)
-    inside = rectangles(keys[1], count, height // DOWN, width // DOWN)
-    steps = jnp.round(jax.random.uniform(keys[2], (count,), minval=-1.0) * REGION_STEPS)
-    chosen = jax.random.uniform(keys[3], (count,)) < region_chance
-    return rate, inside * (steps * chosen)[:, None, None]
+    key, within, corners, step, chance = jax.random.split(key, 5)
+    rate = (place + jax.random.uniform(within)) / count if fixed < 0 else jnp.float32(fixed)
+    inside = draw_rectangle(corners, *(n // DOWN for n in size))
+    steps = jnp.round(jax.random.uniform(step, minval=-1.0) * REGION_STEPS)
+    return rate, inside * steps * (jax.random.uniform(chance) < region_chance), key
 
 
-def rate_distortion_loss(image, coded, rate, region) -> Float[Array, ""]:
-    """``(λ · 255² · mean squared error + bits per pixel) / √λ``, the mean over images.
+def rate_distortion_loss(
+    image: Float[Array, "b h w 3"],
+    coded: Coded,
+    rate: Float[Array, "b"],
+    region: Float[Array, "b h16 w16"],
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """Weighs distortion and rate: ``(λ · 255² · mean squared error + bits per pixel) / √λ``.
 
     A step of the σ index is a quantiser finer by ``exp(−STEP)``, which is best where λ is larger by
     ``exp(2 STEP)``. The root makes all rates weigh about the same.
+
+    Returns:
+      The mean over images; and the means of the bits per pixel of z and of the residuals, and of the
+      squared error in steps of 255.
     """
     batch, height, width, _ = image.shape
     scale = lambda_of(rate)
     error = ((coded.output - image) ** 2).mean(-1)
     blocks = error.reshape(batch, height // DOWN, DOWN, width // DOWN, DOWN).mean((2, 4))
     distortion = (blocks * jnp.exp(2 * STEP * region)).mean((1, 2)) * 255**2
-    bits = (coded.latent_bits + coded.hyper_bits) / (height * width)
-    return jnp.mean((scale * distortion + bits) / jnp.sqrt(scale))
+    of_residuals, of_z = (x / (height * width) for x in (coded.latent_bits, coded.hyper_bits))
+    loss = jnp.mean((scale * distortion + of_residuals + of_z) / jnp.sqrt(scale))
+    parts = {"bpp_z": of_z, "bpp_residuals": of_residuals, "mse": 255**2 * error.mean((1, 2))}
+    return loss, {name: x.mean() for name, x in parts.items()}

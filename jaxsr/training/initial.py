@@ -11,9 +11,9 @@ from jaxsr.zoo import weights
 
 
 def start_from(params: dict, source: str, scale: int) -> dict:
-    """``params`` with every array replaced that ``source`` holds under the same name and shape.
+    """Replaces every array of ``params`` that ``source`` has under the same name and shape.
 
-    The rest (a fuse head of another scale) stays as initialised, and is named in the log.
+    The rest (a fuse head of another scale) stays as initialised; a line says how much that is.
 
     Args:
       params: a network's fresh parameters.

@@ -1,4 +1,4 @@
-"""Where a run's figures go: the terminal, ``metrics.jsonl`` and TensorBoard."""
+"""The logs of a run: the terminal, ``metrics.jsonl`` and TensorBoard."""
 
 import json
 import sys
@@ -12,7 +12,13 @@ from jaxsr.atomic import write_bytes
 
 
 class Logs:
-    """Writers of one working directory; on hosts other than the first, nothing is written."""
+    """Writes the logs of one working directory.
+
+    Args:
+      first_step: steps taken before; what the logs have of later ones was lost in a kill.
+      total_steps: of the whole run.
+      write: False on all hosts but one; nothing is written there.
+    """
 
     def __init__(self, workdir: Path, first_step: int, total_steps: int, *, write: bool):
         self._write = write
@@ -31,7 +37,7 @@ class Logs:
         )
 
     def advance(self) -> None:
-        """One more step is done."""
+        """Counts one more step."""
         if self._write:
             self._bar.update()
 
@@ -62,7 +68,7 @@ class Logs:
 
 
 def _open_after(path: Path, first_step: int):
-    """Opens a JSON-lines log to go on after ``first_step``: later lines are of steps lost in a kill."""
+    """Opens a JSON-lines log to go on after ``first_step``, without the lines of later steps."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if _step_of(line) <= first_step]
     write_bytes(path, "".join(line + "\n" for line in kept).encode())

@@ -11,19 +11,20 @@ Image = Float[Array, "b h w c"]
 
 
 def l1(output: Image, target: Image) -> Float[Array, ""]:
-    """Mean absolute difference."""
+    """Returns the mean absolute difference."""
     return jnp.mean(jnp.abs(output - target))
 
 
 def charbonnier(output: Image, target: Image, epsilon: float = 1e-3) -> Float[Array, ""]:
-    """``mean √(d² + ε²)``: L1 that is smooth at zero (Lai et al., LapSRN, 2017, eq. 3)."""
+    """Returns ``mean √(d² + ε²)``: L1, smooth at zero (Lai et al., LapSRN, 2017, eq. 3)."""
     return jnp.mean(jnp.sqrt((output - target) ** 2 + epsilon**2))
 
 
 def fft(output: Image, target: Image) -> Float[Array, ""]:
-    """L1 between the 2-D spectra, real and imaginary parts apart (Cho et al., MIMO-UNet, 2021, eq. 4).
+    """Returns L1 between the 2-D spectra, real and imaginary parts apart.
 
     The transform is orthonormal, so that the value does not depend on the crop's size.
+    Source: Cho et al., "MIMO-UNet" (2021), eq. 4.
     """
     difference = jnp.fft.rfft2(output - target, axes=(1, 2), norm="ortho")
     return jnp.mean(jnp.abs(difference.real)) + jnp.mean(jnp.abs(difference.imag))
@@ -36,8 +37,13 @@ LOSSES: dict[str, Callable[[Image, Image], Array]] = {
 }
 
 
-def weighted(weights: Mapping[str, float]) -> Callable[[Image, Image], Array]:
-    """The sum of the named losses, each times its weight: ``weighted({"l1": 1, "fft": 0.05})``.
+def weighted(
+    weights: Mapping[str, float],
+) -> Callable[[Image, Image], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]:
+    """Makes a loss of named ones: ``weighted({"l1": 1, "fft": 0.05})``.
+
+    Returns:
+      (output, target) → the sum of the losses, each times its weight; and the losses by their names.
 
     Raises:
       UserError: a name is not in ``LOSSES``, or no weight is positive.
@@ -48,6 +54,9 @@ def weighted(weights: Mapping[str, float]) -> Callable[[Image, Image], Array]:
         raise UserError(
             f"config.loss needs weights for some of {', '.join(LOSSES)}; got {dict(weights)}"
         )
-    return lambda output, target: sum(
-        weight * LOSSES[name](output, target) for name, weight in weights.items()
-    )
+
+    def loss(output, target):
+        parts = {name: LOSSES[name](output, target) for name in weights}
+        return sum(weight * parts[name] for name, weight in weights.items()), parts
+
+    return loss

@@ -14,7 +14,7 @@ MUON_RMS = 0.2  # of an update: that of Adam's, so that one learning rate suits 
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """The optimiser's options and their defaults; steps are optimiser steps."""
+    """Returns the optimiser's options with their defaults; steps are optimiser steps."""
     return ml_collections.ConfigDict(
         {
             "name": "adam",  # or "adamw", "muon"
@@ -23,13 +23,9 @@ def default_config() -> ml_collections.ConfigDict:
             "warmup_steps": 0,
             "final_fraction": 0.01,  # cosine, stable: last learning rate / first
             "decay_steps": 0,  # stable: the last steps, in which the rate falls to that
-            "milestones": (
-                0.5,
-                0.8,
-                0.9,
-                0.95,
-            ),  # multistep: fractions of the steps after warm-up …
-            "factor": 0.5,  # … at which the rate is multiplied by this
+            # multistep: fractions of the steps after warm-up at which the rate is multiplied …
+            "milestones": (0.5, 0.8, 0.9, 0.95),
+            "factor": 0.5,  # … by this
             "b1": 0.9,
             "b2": 0.99,
             "weight_decay": 0.0,  # adamw: of kernels; muon: of those that it updates itself
@@ -75,8 +71,9 @@ def make_optimizer(
     """Returns the gradient transformation and its learning-rate schedule.
 
     "muon" orthogonalises the momentum of large kernels (:func:`muon_kernels`) and updates all other
-    parameters by Adam. Source: Jordan, "Muon: An optimizer for hidden layers in neural networks" (2024);
-    updates are scaled to Adam's size as in Liu et al., "Muon is Scalable for LLM Training" (2025).
+    parameters by Adam. Source: Jordan, "Muon: An optimizer for hidden layers in neural networks"
+    (2024); updates are scaled to Adam's size as in Liu et al., "Muon is Scalable for LLM Training"
+    (2025).
 
     Raises:
       UserError: the optimiser or the schedule is unknown.
@@ -119,8 +116,8 @@ def muon_kernels(params: dict) -> dict:
     """Returns for every parameter how Muon sees it as a matrix, or None where Adam updates it.
 
     A convolution's kernel is a matrix of (height · width · inputs) by outputs. Left to Adam are thin
-    kernels (the first convolution, depthwise ones), per-head projections, and the numbered kernels of
-    networks that are exported to integers, whose products must stay small.
+    kernels (the first convolution, depthwise ones), per-head projections, and the numbered kernels
+    of networks that are exported to integers, whose products must stay small.
     """
 
     def matrix(path, kernel):

@@ -12,13 +12,13 @@ from jaxsr.training.step import AXIS
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """All devices of all hosts (or those given) in one line: data parallelism."""
+    """Lays all devices of all hosts, or those given, in one line: data parallelism."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(tree, mesh: Mesh):
-    """Puts the same values on every device, as global arrays."""
+    """Puts a tree's values on every device, as global arrays."""
     sharding = NamedSharding(mesh, PartitionSpec())
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree
@@ -26,7 +26,7 @@ def replicate(tree, mesh: Mesh):
 
 
 def shard_batch(batch: dict, mesh: Mesh) -> dict:
-    """This host's examples → its part of global arrays split over the devices along axis 0."""
+    """Puts this host's examples on its devices: its part of global arrays, split along axis 0."""
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
     return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
@@ -46,7 +46,7 @@ def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
         mapped = jax.shard_map(
             step,
             mesh=mesh,
-            in_specs=(everywhere, split),
+            in_specs=(everywhere, split, everywhere),
             out_specs=(everywhere, everywhere),
             check_vma=False,
         )
@@ -60,12 +60,12 @@ def _pmap_step(step: Callable, mesh: Mesh) -> Callable:
     if jax.process_count() > 1:
         raise UserError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
     devices = list(mesh.devices.flat)
-    mapped = jax.pmap(step, AXIS, in_axes=(None, 0), out_axes=(None, None), devices=devices)
+    mapped = jax.pmap(step, AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=devices)
 
     @functools.wraps(step)
-    def run(state, batch):
+    def run(state, batch, frozen):
         batch = {k: np.asarray(v).reshape(len(devices), -1, *v.shape[1:]) for k, v in batch.items()}
-        state, metrics = mapped(jax.device_get(state), batch)
+        state, metrics = mapped(jax.device_get(state), batch, jax.device_get(frozen))
         return replicate(state, mesh), metrics
 
     return run

@@ -5,12 +5,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 
-def rectangles(key: PRNGKeyArray, count: int, height: int, width: int) -> Bool[Array, "b h w"]:
-    """One rectangle of any size and place in each of ``count`` images: true inside."""
-    shape = (height, width)
-    corners = jax.random.uniform(key, (count, 2, 2)).sort(axis=1) * jnp.asarray(shape)
+def draw_rectangle(key: PRNGKeyArray, height: int, width: int) -> Bool[Array, "h w"]:
+    """Draws a rectangle of any size and place, true inside; a small one may hold no pixel."""
+    corners = jax.random.uniform(key, (2, 2)).sort(axis=0) * jnp.array((height, width))
     down, across = (
-        (jnp.arange(size) >= corners[:, 0, i, None]) & (jnp.arange(size) < corners[:, 1, i, None])
-        for i, size in enumerate(shape)
+        (jnp.arange(size) >= first) & (jnp.arange(size) < last)
+        for size, first, last in zip((height, width), *corners, strict=True)
     )
-    return down[:, :, None] & across[:, None, :]
+    return down[:, None] & across[None, :]

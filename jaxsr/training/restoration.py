@@ -1,21 +1,23 @@
-"""The restoration task: regions freed of blur, noise, JPEG, our codec's artefacts and upscaling's residue."""
+"""The restoration task: regions freed of blur, noise, JPEG's and a codec's artefacts, and upscaling's."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import ml_collections
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, UInt32
 
 from jaxsr import codec, networks, zoo
-from jaxsr.codec.model import Model
 from jaxsr.data import pipeline
 from jaxsr.errors import UserError
 from jaxsr.evaluation.regions import restorers
+from jaxsr.networks import Compressor
+from jaxsr.networks.density import split_keys
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.training.losses import weighted
-from jaxsr.training.rectangles import rectangles
-from jaxsr.training.task import Task, evaluation
+from jaxsr.training.rectangles import draw_rectangle
+from jaxsr.training.task import Task, evaluation, share_of_host
 
 Image = Float[Array, "h w 3"]
 SCALES = (1, 2, 3, 4)  # 1: degraded at its own size; the others are upscaled by released weights
@@ -24,8 +26,8 @@ SCALES = (1, 2, 3, 4)  # 1: degraded at its own size; the others are upscaled by
 def restoration(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``).
 
-    Every example is a crop for each of ``SCALES`` and one that passes the codec of ``config.codec``. A crop
-    whose region comes out worse than it was counts ``config.harm`` times more by what it lost.
+    Every example is a crop for each of ``SCALES``, and one that passes the codec ``config.codec``.
+    What a crop loses by being restored counts ``config.harm`` times in addition.
 
     Raises:
       UserError: there is no such network, upscaler, codec or source of images.
@@ -37,82 +39,94 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
             f"config.data.crop is {config.data.crop}; make it a multiple of {network.multiple}"
         )
     each = jax.vmap(weighted_of_one(config.loss.to_dict()))
-    upscalers = {scale: frozen_upscaler(config.upscaler, scale) for scale in SCALES[1:]}
+    upscalers, frozen = frozen_upscalers(config.upscaler)
     coder = codec.load(config.codec)
-    dataset = pipeline.restoration(
-        config.data,
-        scales=SCALES,
-        batch_size=config.batch_size // jax.process_count(),
-        seed=config.seed,
-        shard_index=jax.process_index(),
-        shard_count=jax.process_count(),
-    )
+    frozen["codec"] = coder.trainable
+    dataset = pipeline.restoration(config.data, scales=SCALES, **share_of_host(config))
     grid = config.data.crop // PATCH
 
     def init(key):
         x = jnp.zeros((1, network.multiple, network.multiple, 3))
-        _, f = upscalers[PATCH](x[:, ::PATCH, ::PATCH])
-        return network.init(key, x, x[..., :1], f)["params"]
+        low = x[:, ::PATCH, ::PATCH]
+        _, f = jax.eval_shape(upscalers[PATCH], {"params": frozen[f"x{PATCH}"]}, low)
+        return network.init(key, x, x[..., :1], jnp.zeros(f.shape))["params"]
 
-    def inputs(batch, key):
+    def inputs(batch, frozen, keys):
         """Images to restore and the features they were fused from, zeros where they were not."""
         low = {scale: batch[f"low_{scale}"].astype(jnp.float32) / 255 for scale in SCALES}
         images, features = [low[1]], []
         for scale, upscale in upscalers.items():
-            y, f = upscale(low[scale])
+            y, f = upscale({"params": frozen[f"x{scale}"]}, low[scale])
             images.append(jnp.clip(y, 0, 1))
             features.append(features_at(f, scale, grid, grid))
-        images.append(coded(coder, batch["high"][:, -1].astype(jnp.float32) / 255, key))
+        last = batch["high"][:, -1].astype(jnp.float32) / 255
+        images.append(coded(coder.network, frozen["codec"], last, keys))
         none = jnp.zeros_like(features[0])
-        return jnp.stack(images, 1), jnp.stack([none, *features, none], 1)
+        images, features = jnp.stack(images, 1), jnp.stack([none, *features, none], 1)
+        return (x.reshape(-1, *x.shape[2:]) for x in (images, features))
 
-    def loss(params, batch):
-        coding, masking = jax.random.split(jax.random.key(batch["seed"][0]))
-        images, features = (
-            jax.lax.stop_gradient(x.reshape(-1, *x.shape[2:])) for x in inputs(batch, coding)
-        )
+    def loss(params, batch, frozen):
+        coding, masking = draw_keys(batch["seed"])
+        images, features = inputs(batch, frozen, coding)
         high = batch["high"].reshape(images.shape).astype(jnp.float32) / 255
-        mask = draw_masks(masking, *images.shape[:3])
+        draw = functools.partial(draw_masks, count=len(SCALES) + 1, size=images.shape[1:3])
+        mask = jax.vmap(draw)(masking, batch["place"]).reshape(*images.shape[:3], 1)
         restored = network.apply({"params": params}, images, mask, features)
-        errors = each(images + mask * (restored - images), high)
-        harm = jnp.maximum(errors - each(images, high), 0)
-        return jnp.mean(errors + config.harm * harm)
+        errors, parts = each(images + mask * (restored - images), high)
+        unrestored, _ = each(images, high)
+        harm = jnp.maximum(errors - unrestored, 0)
+        parts |= {"unrestored": unrestored, "harm": harm}
+        return jnp.mean(errors + config.harm * harm), jax.tree.map(jnp.mean, parts)
 
-    names = dataset.names
-    return Task(
-        init,
-        loss,
-        dataset,
-        names=lambda indices: [names[i] for i in indices],
-        evaluate=evaluation(config, restorers.evaluator, upscaler=config.upscaler),
-    )
+    evaluate = evaluation(config, restorers.evaluator, upscaler=config.upscaler)
+    return Task(init, loss, dataset, frozen, evaluate)
 
 
-def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], Float[Array, ""]]:
-    """:func:`jaxsr.training.losses.weighted` for one image and its target, without a batch axis."""
+def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], tuple[Array, dict]]:
+    """Does as :func:`jaxsr.training.losses.weighted`, for an image and its target without batch axis."""
     loss = weighted(weights)
     return lambda output, target: loss(output[None], target[None])
 
 
-def frozen_upscaler(name: str, scale: int):
-    """Low-resolution images → their high-resolution images and enhanced features, by released weights."""
-    weights = zoo.read_upscaler(name, scale)
-    network = networks.create(weights.network, **weights.options)
-    params = {"params": weights.params}
-    return lambda x: network.apply(params, x, method="with_features")
+def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
+    """Loads released upscalers.
+
+    Returns:
+      For each scale a function ``(variables, images) → (upscaled images, their enhanced features)``;
+      and the parameters, "x2" of ×2.
+    """
+    functions, params = {}, {}
+    for scale in SCALES[1:]:
+        weights = zoo.read_upscaler(name, scale)
+        network = networks.create(weights.network, **weights.options)
+        functions[scale] = functools.partial(network.apply, method="with_features")
+        params[f"x{scale}"] = weights.params
+    return functions, params
 
 
 def coded(
-    coder: Model, images: Float[Array, "b h w 3"], key: PRNGKeyArray
+    network: Compressor, params: dict, images: Float[Array, "b h w 3"], keys: Key[Array, "b"]
 ) -> Float[Array, "b h w 3"]:
-    """What the codec makes of images, at qualities drawn from 1 to 70."""
-    drawing, noise = jax.random.split(key)
-    quality = jax.random.uniform(drawing, images.shape[:1], minval=1.0, maxval=70.0)
-    output, _ = codec.rate_distortion(images, quality, key=noise, model=coder)
+    """Codes and decodes images, each at a quality drawn from 1 to 70 by its own key."""
+    drawing, noise = split_keys(keys)
+    quality = jax.vmap(functools.partial(jax.random.uniform, minval=1.0, maxval=70.0))(drawing)
+    output, _ = codec.coded(network, params, images, codec.rate_of(quality), noise)
     return jnp.clip(output, 0, 1)
 
 
-def draw_masks(key: PRNGKeyArray, count: int, height: int, width: int) -> Float[Array, "b h w 1"]:
-    """Of every second image all is the region, of the others a rectangle."""
-    mask = rectangles(key, count, height, width) | (jnp.arange(count) % 2 == 0)[:, None, None]
-    return mask[..., None].astype(jnp.float32)
+def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b"]]:
+    """Makes two keys of every example's seed: for its coding and for its masks."""
+    return tuple(split_keys(jax.vmap(jax.random.key)(seeds)))
+
+
+def draw_masks(
+    key: PRNGKeyArray, place: Int[Array, ""], *, count: int, size: tuple[int, int]
+) -> Float[Array, "n h w"]:
+    """Draws the masks of an example's ``count`` crops of ``size`` pixels, 1 inside the region.
+
+    The region of every second crop is all of it, of the others a rectangle; which ones come first
+    alternates with the example's ``place`` in the batch.
+    """
+    boxes = jax.vmap(lambda key: draw_rectangle(key, *size))(jax.random.split(key, count))
+    whole = (place + jnp.arange(count)) % 2 == 0
+    return (boxes | whole[:, None, None]).astype(jnp.float32)

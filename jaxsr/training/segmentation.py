@@ -1,4 +1,4 @@
-"""The segmentation task: which places of an image belong to its region of interest, or to which class."""
+"""The segmentation task: which pixels belong to the region of interest, or to which class."""
 
 import flax.linen as nn
 import jax
@@ -8,18 +8,18 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from jaxsr import networks
-from jaxsr.data import masked, pipeline
+from jaxsr.data import masks, pipeline
 from jaxsr.errors import UserError
 from jaxsr.evaluation.regions import segmenters
-from jaxsr.training.task import Task, evaluation
+from jaxsr.training.task import Task, evaluation, share_of_host
 
 
 def segmentation(config: ml_collections.ConfigDict) -> Task:
     """Builds the task from a run's config (``jaxsr.training.config``).
 
     Raises:
-      UserError: there is no such network or source of images with masks, the network has not as many
-        classes as the masks, or an option cannot be.
+      UserError: there is no such network or source of images with masks, the network has another
+        number of classes than the masks, or an option cannot be.
     """
     options = config.model.options.to_dict()
     network = networks.create_segmenter(config.model.name, **options, dtype=jnp.dtype(config.dtype))
@@ -27,52 +27,43 @@ def segmentation(config: ml_collections.ConfigDict) -> Task:
         raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {network.multiple}"
         )
-    legend = masked.legend_of(config.data.mask_classes, config.data.mask_ignored)
+    legend = masks.legend_of(config.data.mask_classes, config.data.mask_ignored)
     if network.classes not in ((1, 2) if legend.count == 2 else (legend.count,)):
         raise UserError(
             f"config.model.options.classes is {network.classes}, config.data.mask_classes "
             f"has {legend.count}; make them the same"
         )
-    dataset = pipeline.segmentation(
-        config.data,
-        batch_size=config.batch_size // jax.process_count(),
-        seed=config.seed,
-        shard_index=jax.process_index(),
-        shard_count=jax.process_count(),
-    )
+    dataset = pipeline.segmentation(config.data, **share_of_host(config))
 
     def init(key):
         return network.init(key, jnp.zeros((1, network.multiple, network.multiple, 3)))["params"]
 
-    def loss(params, batch):
+    def loss(params, batch, frozen):
         logits = network.apply({"params": params}, batch["image"].astype(jnp.float32) / 255)
         return segmentation_loss(logits, batch["mask"].astype(jnp.int32))
 
-    names = dataset.names
-    return Task(
-        init,
-        loss,
-        dataset,
-        names=lambda indices: [names[i] for i in indices],
-        evaluate=evaluation(
-            config,
-            segmenters.evaluator,
-            legend=legend,
-            cache=config.data.cache,
-            data_dir=config.data.data_dir,
-        ),
+    evaluate = evaluation(
+        config,
+        segmenters.evaluator,
+        legend=legend,
+        cache=config.data.cache,
+        data_dir=config.data.data_dir,
     )
+    return Task(init, loss, dataset, evaluate=evaluate)
 
 
 def segmentation_loss(
     logits: Float[Array, "b h w classes"], labels: Int[Array, "b h w"]
-) -> Float[Array, ""]:
-    """Cross-entropy + soft IoU loss + boundary loss, each a mean over images and classes.
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+    """Sums cross-entropy, soft IoU loss and boundary loss, each a mean over images and classes.
 
-    One logit is one of "belongs to class 1"; several are of a softmax, where the IoU and the boundary
-    are of each class but the background, 0. Pixels labelled ``masked.IGNORED`` count for nothing.
+    A single logit is that of class 1; several are those of a softmax, and the IoU and the boundary
+    are of every class but the background, 0. Pixels labelled ``masks.IGNORED`` count for nothing.
+
+    Returns:
+      The sum, and its parts by their names.
     """
-    known = labels != masked.IGNORED
+    known = labels != masks.IGNORED
     labels = jnp.where(known, labels, 0)
     if logits.shape[-1] == 1:
         truth = (labels[..., None] == 1).astype(jnp.float32)
@@ -82,9 +73,15 @@ def segmentation_loss(
         entropy = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         p = jax.nn.softmax(logits)[..., 1:]
         truth = jax.nn.one_hot(labels, logits.shape[-1])[..., 1:]
-    entropy = jnp.sum(entropy * known) / jnp.maximum(jnp.sum(known), 1)
+    # the mean of each image's mean, not of all pixels: it must not matter which images a device has
+    entropy = jnp.sum(entropy * known, (1, 2)) / jnp.maximum(jnp.sum(known, (1, 2)), 1)
     known = known[..., None].astype(jnp.float32)
-    return entropy + iou_loss(p, truth, known) + boundary_loss(p, truth, known)
+    parts = {
+        "cross_entropy": jnp.mean(entropy),
+        "iou_loss": iou_loss(p, truth, known),
+        "boundary_loss": boundary_loss(p, truth, known),
+    }
+    return sum(parts.values()), parts
 
 
 def iou_loss(
@@ -92,7 +89,7 @@ def iou_loss(
     truth: Float[Array, "b h w c"],
     known: Float[Array, "b h w 1"] | float = 1.0,
 ) -> Float[Array, ""]:
-    """One minus the intersection over the union, of probabilities; of the pixels where ``known`` is 1.
+    """Returns one minus the intersection over the union of probabilities, where ``known`` is 1.
 
     Source: Máttyus et al., "DeepRoadMapper" (2017), eq. 3; as in BASNet (Qin et al., 2019).
     """
@@ -107,11 +104,11 @@ def boundary_loss(
     known: Float[Array, "b h w 1"] | float = 1.0,
     width: int = 5,
 ) -> Float[Array, ""]:
-    """One minus Dice's coefficient of the outlines of two regions.
+    """Returns one minus Dice's coefficient of the outlines of two regions.
 
-    An outline is what a maximum filter of ``width`` pixels adds to the outside (Bokhovkin and Burnaev,
-    "Boundary Loss for Remote Sensing Imagery Semantic Segmentation", 2019, eq. 3; theirs also is the F1
-    of eq. 6). Where ``known`` is 0 there is neither outline nor outside.
+    An outline is what a maximum filter of ``width`` pixels adds to the outside. Where ``known`` is 0
+    there is neither outline nor outside. Source: Bokhovkin and Burnaev, "Boundary Loss for Remote
+    Sensing Imagery Semantic Segmentation" (2019), eqs. 3 and 6.
     """
 
     def outline(x):

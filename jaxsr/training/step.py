@@ -1,18 +1,23 @@
 """One training step of one device, written once for every way of mapping it over devices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array
+from jaxtyping import Array, Float
 
 from jaxsr.training.state import TrainState
 
 AXIS = "batch"  # the mapped axis's name
 
-# loss(params, batch) → scalar; batch is a dict of arrays whose first axis is the example
-LossFn = Callable[[dict, dict], Array]
+Params = dict[str, Any]
+Batch = dict[str, Array]  # arrays whose first axis is the example
+Metrics = dict[str, Float[Array, ""]]
+# loss(params, batch, frozen) → the scalar to lower, and named parts of it: means over examples
+LossFn = Callable[[Params, Batch, Params], tuple[Float[Array, ""], Metrics]]
+Step = Callable[[TrainState, Batch, Params], tuple[TrainState, Metrics]]
 
 
 def make_step(
@@ -21,45 +26,54 @@ def make_step(
     *,
     ema_decay: float = 0.999,
     accumulate: int = 1,
-) -> Callable[[TrainState, dict], tuple[TrainState, dict]]:
-    """The per-device step ``(state, this device's part of the batch) → (state, metrics)``.
+    schedule: optax.Schedule | None = None,
+) -> Step:
+    """Makes the step of one device, ``(state, its part of the batch, frozen) → (state, metrics)``.
 
     It must run under a mapped axis named ``AXIS``: gradients and metrics are averaged over it, so
-    every device leaves with the same state. With ``accumulate > 1`` the part is taken in that many
-    pieces, one after the other, at the memory of one.
-    """
+    every device leaves with the same state. Metrics are the loss, its parts by their names, and the
+    norms of gradient and update.
 
-    def step(state: TrainState, batch: dict) -> tuple[TrainState, dict]:
-        loss, grads = _accumulated(loss_fn, accumulate)(state.params, batch)
-        loss, grads = jax.lax.pmean((loss, grads), AXIS)
+    Args:
+      ema_decay: of the moving average of the parameters.
+      accumulate: pieces in which a part is taken, one after the other, at the memory of one.
+      schedule: learning rate by step; given, it is among the metrics.
+    """
+    loss_and_slope = _accumulated(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
+
+    def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
+        (loss, parts), grads = jax.lax.pmean(loss_and_slope(state.params, batch, frozen), AXIS)
         updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         count = state.step + 1
         # the decay grows from 0.18 to its final value: an average over what there is so far
         decay = jnp.minimum(ema_decay, (1.0 + count) / (10.0 + count))
         ema = jax.tree.map(lambda e, p: e + (1 - decay) * (p - e), state.ema, params)
-        metrics = {
+        metrics = parts | {
             "loss": loss,
             "grad_norm": optax.tree.norm(grads),
             "update_norm": optax.tree.norm(updates),  # not finite: neither are the parameters now
         }
+        if schedule is not None:
+            metrics["learning_rate"] = jnp.asarray(schedule(state.step))
         return TrainState(count, params, ema, opt_state), metrics
 
     return step
 
 
-def _accumulated(loss_fn: LossFn, pieces: int):
-    """``value_and_grad(loss_fn)`` as the mean over ``pieces`` equal pieces of the batch."""
-    one = jax.value_and_grad(loss_fn)
+def _accumulated(one: Callable, pieces: int) -> Callable:
+    """Takes the mean of ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
     if pieces == 1:
         return one
 
-    def many(params, batch):
+    def many(params, batch, frozen):
         parts = jax.tree.map(lambda x: x.reshape(pieces, -1, *x.shape[1:]), batch)
-        zero = jax.tree.map(jnp.zeros_like, jax.eval_shape(lambda p: (jnp.zeros(()), p), params))
+        first = jax.tree.map(lambda x: x[0], parts)
+        shapes = jax.eval_shape(one, params, first, frozen)
+        zero = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
 
         def add(total, part):
-            return jax.tree.map(jnp.add, total, one(params, part)), None
+            return jax.tree.map(jnp.add, total, one(params, part, frozen)), None
 
         total, _ = jax.lax.scan(add, zero, parts)
         return jax.tree.map(lambda x: x / pieces, total)

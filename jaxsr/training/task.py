@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import grain
+import jax
 import ml_collections
 import numpy as np
 
+from jaxsr.data.batches import Batches
 from jaxsr.evaluation.evaluator import Evaluator
 from jaxsr.training.checkpoints import plain, weights_of
 from jaxsr.training.step import LossFn
@@ -21,17 +22,31 @@ class Task:
 
     Attributes:
       init: random key → parameters.
-      loss: (parameters, batch) → scalar.
-      dataset: endless batches of this host's examples; each has an "index" for :attr:`names`.
-      names: example indices → what to call them in a message.
-      evaluate: parameters → (figures by name, uint8 (H, W, 3) pictures by name); None: no evaluation.
+      loss: (parameters, batch, ``frozen``) → the scalar to lower, and its named parts to be logged.
+      dataset: endless batches of this host's examples, each with its image's number as "index".
+      frozen: parameters of other networks that the loss runs; nothing trains them.
+      evaluate: parameters → figures and uint8 (h, w, 3) pictures by name; None: no evaluation.
     """
 
     init: Callable
     loss: LossFn
-    dataset: grain.IterDataset
-    names: Callable[[Sequence[int]], list[str]]
+    dataset: Batches
+    frozen: dict[str, Any] = dataclasses.field(default_factory=dict)
     evaluate: Evaluate | None = None
+
+    def names(self, indices: Sequence[int]) -> list[str]:
+        """Returns what to call examples in a message."""
+        return [self.dataset.names[i] for i in indices]
+
+
+def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:
+    """Returns the arguments by which a data pipeline makes this host's part of every batch."""
+    return {
+        "batch_size": config.batch_size // jax.process_count(),
+        "seed": config.seed,
+        "shard_index": jax.process_index(),
+        "shard_count": jax.process_count(),
+    }
 
 
 def evaluation(

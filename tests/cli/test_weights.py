@@ -23,8 +23,7 @@ def run(request, random_params, tmp_path):
     kind, name, options = RUNS[request.param]
     network = kind.create(name, **options)
     params = random_params(network, *kind.inputs(network))
-    config = default_config()
-    config.task = request.param
+    config = default_config(request.param)
     config.model.update(name=name, options=options)
     checkpoints = Checkpoints(tmp_path / "run")
     data = iter(grain.MapDataset.range(2).to_iter_dataset())

@@ -1,10 +1,11 @@
-"""The codec's batches: crops of the images, each with a seed, alike for any number of workers and hosts."""
+"""The codec's batches: crops with seeds and places, alike for any number of workers and hosts."""
 
 import numpy as np
 import PIL.Image
 import pytest
 
-from jaxsr.data import pipeline
+from jaxsr.data import options, pipeline
+from jaxsr.errors import UserError
 from jaxsr.image.symmetry import turn
 
 SIZES = ((70, 45), (40, 90), (24, 64))  # 32 fit into all but the last
@@ -17,7 +18,7 @@ def config(tmp_path):
     for i, size in enumerate(SIZES):
         image = PIL.Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
         image.save(tmp_path / "images" / f"{i}.png")
-    config = pipeline.default_config()
+    config = options.default_config("compression")
     config.source, config.cache = f"folder:{tmp_path / 'images'}", str(tmp_path / "cache")
     config.crop = 32
     return config
@@ -36,6 +37,7 @@ def test_batches_are_uint8_crops_with_a_seed_and_the_images_index(config):
     assert {key: (x.shape, x.dtype.name) for key, x in batch.items()} == {
         "image": ((4, 32, 32, 3), "uint8"),
         "seed": ((4,), "uint32"),
+        "place": ((4,), "int32"),
         "index": ((4,), "int32"),
     }
     assert all(data.names[i].endswith(f"{i}.png") for i in batch["index"])
@@ -64,11 +66,17 @@ def test_seeds_differ_and_come_again_with_the_run(config):
     assert not np.isin(seeds, other).any()
 
 
-def test_hosts_share_one_order(config):
-    whole = np.concatenate([b["seed"] for b in first(config, 2, batch_size=4)[1]])
+@pytest.mark.parametrize("key", ["seed", "place"])
+def test_hosts_share_one_order(config, key):
+    whole = np.concatenate([b[key] for b in first(config, 2, batch_size=4)[1]])
     for host in range(2):
         mine = first(config, 2, batch_size=2, shard_index=host, shard_count=2)[1]
-        np.testing.assert_array_equal(np.concatenate([b["seed"] for b in mine]), whole[host::2])
+        np.testing.assert_array_equal(np.concatenate([b[key] for b in mine]), whole[host::2])
+
+
+def test_an_example_knows_its_place_in_the_batch_of_all_hosts(config):
+    for batch in first(config, 3)[1]:
+        assert batch["place"].tolist() == [0, 1, 2, 3]
 
 
 def test_a_batch_may_be_one_crop(config):
@@ -78,8 +86,10 @@ def test_a_batch_may_be_one_crop(config):
 
 def test_crops_that_no_image_holds_are_refused(config):
     config.crop = 80
-    with pytest.raises(ValueError, match="80"):
+    with pytest.raises(
+        UserError, match=r"smaller than 80×80 pixels; .* or a smaller config\.data\.crop"
+    ):
         first(config, 1)
     config.crop = 0
-    with pytest.raises(ValueError, match="crop is a number of pixels, got 0"):
+    with pytest.raises(ValueError, match="crop is 0; give 1 pixel or more"):
         first(config, 1)

@@ -73,11 +73,11 @@ def test_noise_has_the_strength_asked_for():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"noise": 1.5}, "noise is a chance"),
-        ({"blur_sigma": (3.0, 1.0)}, "blur_sigma is a range"),
-        ({"resize_factor": (0.0, 1.0)}, "resize_factor is a range"),
-        ({"quality": (30, 101)}, "quality is a range"),
-        ({"kernels": ("lanczos",)}, "kernels are some of"),
+        ({"noise": 1.5}, "noise is 1.5; give a chance"),
+        ({"blur_sigma": (3.0, 1.0)}, r"blur_sigma is \(3.0, 1.0\); give a range"),
+        ({"resize_factor": (0.0, 1.0)}, "resize_factor is .*; give a range"),
+        ({"quality": (30, 101)}, "quality is .*; give a range"),
+        ({"kernels": ("lanczos",)}, "give some of area, bilinear"),
     ],
 )
 def test_options_that_make_no_sense_are_value_errors(changes, message):
@@ -86,5 +86,5 @@ def test_options_that_make_no_sense_are_value_errors(changes, message):
 
 
 def test_there_are_one_or_two_stages():
-    with pytest.raises(ValueError, match="1 or 2 stages, got 3"):
+    with pytest.raises(ValueError, match="stages are 3; give 1 or 2"):
         degrade(0, stages=3)

@@ -7,12 +7,13 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from jaxsr.data import masked, pipeline
+from jaxsr.data import masked, masks, options, pipeline
 from jaxsr.data.sources import Unreadable
+from jaxsr.data.views import RandomView
 from jaxsr.image import files
 
 SIZES = ((40, 50), (36, 36), (33, 60))
-PETS = masked.legend_of((2, 1), (3,))  # oxford_iiit_pet's
+PETS = masks.legend_of((2, 1), (3,))  # oxford_iiit_pet's
 
 
 def save(path, image, **options):
@@ -55,7 +56,7 @@ def folder(tmp_path):
 
 @pytest.fixture
 def config(folder, tmp_path):
-    config = pipeline.default_config()
+    config = options.default_config("segmentation")
     config.source, config.cache, config.crop = f"folder:{folder}", str(tmp_path / "cache"), 32
     return config
 
@@ -88,15 +89,13 @@ def test_white_of_any_kind_of_file_is_the_region(kind):
         "JPEG": lambda: as_bytes(white, "JPEG"),
         "palette": lambda: as_bytes(palette),
     }[kind]()
-    np.testing.assert_array_equal(read(data, masked.Brightness()), truth)
+    np.testing.assert_array_equal(read(data, masks.Brightness()), truth)
 
 
 def test_a_gray_mask_counts_from_just_above_half():
     deep = np.array([[0, 32767, 32768, 65535]], np.uint16)
-    assert read(as_bytes(deep), masked.Brightness()).tolist() == [[0, 0, 1, 1]]
-    assert read(as_bytes(np.array([[127, 128]], np.uint8)), masked.Brightness()).tolist() == [
-        [0, 1]
-    ]
+    assert read(as_bytes(deep), masks.Brightness()).tolist() == [[0, 0, 1, 1]]
+    assert read(as_bytes(np.array([[127, 128]], np.uint8)), masks.Brightness()).tolist() == [[0, 1]]
 
 
 @pytest.mark.parametrize("kind", ["8 bits", "16 bits", "palette", "palette with alpha", "RGB"])
@@ -111,19 +110,19 @@ def test_numbers_of_classes_are_gray_levels_or_places_in_a_palette(kind):
         "16 bits": values.astype(np.uint16),
         "RGB": np.stack([values] * 3, -1),
     }.get(kind, palette)
-    want = np.array([9, 1, 0, masked.IGNORED])[values]
+    want = np.array([9, 1, 0, masks.IGNORED])[values]
     np.testing.assert_array_equal(read(as_bytes(data), PETS), want)
 
 
 def test_a_one_bit_mask_has_the_numbers_0_and_1():
     truth = disc(9, 9)
-    np.testing.assert_array_equal(read(as_bytes(truth), masked.legend_of((0, 1))), truth)
+    np.testing.assert_array_equal(read(as_bytes(truth), masks.legend_of((0, 1))), truth)
 
 
 def test_a_class_may_have_several_values():
     values = np.array([[0, 7, 20, 255]], np.uint8)
-    labels = read(as_bytes(values), masked.legend_of(((0, 7), 20), (255,)))
-    assert labels.tolist() == [[0, 0, 1, masked.IGNORED]]
+    labels = read(as_bytes(values), masks.legend_of(((0, 7), 20), (255,)))
+    assert labels.tolist() == [[0, 0, 1, masks.IGNORED]]
 
 
 @pytest.mark.parametrize(
@@ -131,10 +130,10 @@ def test_a_class_may_have_several_values():
     [
         (
             np.full((4, 4), 3, np.uint8),
-            masked.Brightness(),
+            masks.Brightness(),
             "no value above 3 of 255.*mask_classes",
         ),
-        (np.full((4, 4, 3), (200, 0, 0), np.uint8), masked.Brightness(), "coloured.*mask_classes"),
+        (np.full((4, 4, 3), (200, 0, 0), np.uint8), masks.Brightness(), "coloured.*mask_classes"),
         (np.full((4, 4), 4, np.uint8), PETS, "holds 4, no class's value; name it in"),
         (np.full((4, 4, 3), (2, 1, 1), np.uint8), PETS, "give it a palette"),
     ],
@@ -145,7 +144,7 @@ def test_a_mask_of_another_kind_is_refused(image, legend, message):
 
 
 def test_black_is_a_mask_without_a_region():
-    assert not read(as_bytes(np.zeros((4, 4), np.uint8)), masked.Brightness()).any()
+    assert not read(as_bytes(np.zeros((4, 4), np.uint8)), masks.Brightness()).any()
 
 
 @pytest.mark.parametrize(
@@ -159,14 +158,14 @@ def test_black_is_a_mask_without_a_region():
 )
 def test_values_mean_one_thing(classes, ignored, message):
     with pytest.raises(ValueError, match=message):
-        masked.legend_of(classes, ignored)
+        masks.legend_of(classes, ignored)
 
 
 # Sources
 
 
 def test_masks_are_found_by_their_names_at_any_depth(folder, tmp_path):
-    source = masked.open_masked(f"folder:{folder}", masked.Brightness(), tmp_path / "cache")
+    source = masked.open_masked(f"folder:{folder}", masks.Brightness(), tmp_path / "cache")
     assert [name.rpartition("images/")[2] for name in source.names] == [
         "0.jpg",
         "1.jpg",
@@ -183,15 +182,15 @@ def test_masks_are_found_by_their_names_at_any_depth(folder, tmp_path):
 def test_an_image_without_a_mask_is_named(folder, tmp_path):
     (folder / "masks/a/b/2.png").rename(folder / "masks/2.png")
     with pytest.raises(ValueError, match=r"a/b/2\.jpg has no mask"):
-        masked.open_masked(f"folder:{folder}", masked.Brightness(), tmp_path / "cache")
+        masked.open_masked(f"folder:{folder}", masks.Brightness(), tmp_path / "cache")
     with pytest.raises(ValueError, match="images/images: no such folder"):
-        masked.open_masked(f"folder:{folder}/images", masked.Brightness(), tmp_path / "cache")
+        masked.open_masked(f"folder:{folder}/images", masks.Brightness(), tmp_path / "cache")
 
 
 def test_a_changed_mask_or_legend_is_read_again(folder, tmp_path):
     def mask(*legend):
         return masked.open_masked(
-            f"folder:{folder}", masked.legend_of(*legend), tmp_path / "cache"
+            f"folder:{folder}", masks.legend_of(*legend), tmp_path / "cache"
         ).pair(0)[1]
 
     assert mask().max() == 255
@@ -202,7 +201,7 @@ def test_a_changed_mask_or_legend_is_read_again(folder, tmp_path):
 
 def test_a_mask_has_its_images_size(folder, tmp_path):
     save(folder / "masks/0.png", np.zeros((50, 40), np.uint8))
-    source = masked.open_masked(f"folder:{folder}", masked.Brightness(), tmp_path / "cache")
+    source = masked.open_masked(f"folder:{folder}", masks.Brightness(), tmp_path / "cache")
     with pytest.raises(ValueError, match=r"0\.jpg is 50×40, its mask 40×50 pixels"):
         source.pair(0)
 
@@ -212,7 +211,7 @@ def test_a_mask_turned_by_exif_is_turned_as_its_image_is(tmp_path):
     exif[files.ORIENTATION] = 6
     save(tmp_path / "images/x.jpg", photo(30, 40), exif=exif)
     save(tmp_path / "masks/x.png", disc(30, 40).astype(np.uint8), exif=exif)
-    for legend in (masked.legend_of((0, 1)), masked.legend_of((0, (1, 2)))):
+    for legend in (masks.legend_of((0, 1)), masks.legend_of((0, (1, 2)))):
         source = masked.open_masked(f"folder:{tmp_path}", legend, tmp_path / "cache")
         np.testing.assert_array_equal(source.pair(0)[1], np.rot90(disc(30, 40), -1))
 
@@ -278,11 +277,11 @@ def test_a_tfds_set_with_masks_is_a_source_like_a_folder(pets, tmp_path):
         image, labels = source.pair(i)
         by_height[len(image)] = labels
     for size in SIZES:
-        want = np.array([9, 1, 0, masked.IGNORED])[trimap(*size)]
+        want = np.array([9, 1, 0, masks.IGNORED])[trimap(*size)]
         np.testing.assert_array_equal(by_height[size[0]], want)
     copy = pickle.loads(pickle.dumps(source))
     np.testing.assert_array_equal(copy.pair(1)[1], source.pair(1)[1])
-    unclear = masked.open_masked("tfds:tiny_pets/trimaps", masked.Brightness(), tmp_path, pets)
+    unclear = masked.open_masked("tfds:tiny_pets/trimaps", masks.Brightness(), tmp_path, pets)
     with pytest.raises(ValueError, match="no value above 3 of 255"):
         unclear.pair(0)
 
@@ -356,7 +355,7 @@ def test_two_hosts_share_out_the_global_order(config):
 
 def test_worker_processes_are_given_the_views(config):
     data, _ = first(config, 1)
-    make = masked.RandomView(data.source.pair, data.source.legend, np.arange(3), 32, True)
+    make = RandomView(data.source.pair, data.source.legend, np.arange(3), 32, True)
     drawn, again = (
         m(1, np.random.default_rng(5)) for m in (make, pickle.loads(pickle.dumps(make)))
     )

@@ -7,7 +7,8 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from jaxsr.data import pipeline
+from jaxsr.data import options, pipeline
+from jaxsr.data.views import RandomPair
 from jaxsr.image.resize import imresize_uint8, modcrop
 from jaxsr.image.symmetry import turn
 
@@ -21,7 +22,7 @@ def config(tmp_path):
     for i, size in enumerate(SIZES):
         image = PIL.Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8))
         image.save(tmp_path / "images" / f"{i}.png")
-    config = pipeline.default_config()
+    config = options.default_config("super_resolution")
     config.source, config.cache = f"folder:{tmp_path / 'images'}", str(tmp_path / "cache")
     config.low_crop = 8
     return config
@@ -168,10 +169,13 @@ def test_an_unreadable_image_is_replaced_by_the_next_and_the_small_one_is_never_
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"degradation": "blurry"}, "'blurry' is not known; use one of bicubic, given, real"),
-        ({"degradation": "given"}, "has no low-resolution images"),
-        ({"low_crop": 0}, "low_crop is a number of pixels"),
-        ({"low_crop": 64}, "smaller than 256×256"),
+        ({"degradation": "blurry"}, "is 'blurry'; use one of bicubic, given, real"),
+        ({"degradation": "given"}, "gives no low-resolution images"),
+        ({"low_crop": 0}, "low_crop is 0; give 1 pixel or more"),
+        (
+            {"low_crop": 64},
+            r"smaller than 256×256 pixels; .* a smaller config\.data\.low_crop",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_a_value_error(config, changes, message):
@@ -195,11 +199,11 @@ def test_real_world_pairs_are_reproducible_and_correspond(config):
 def test_low_images_that_come_with_the_data_are_cropped_at_the_same_place(config):
     """As a tfds dataset with a feature lr gives them; here each image is its own reduction."""
     data = dataset(config)
-    pair = pipeline.RandomPair(
+    pair = RandomPair(
         data.source.high, lambda i: data.source.high(i) // 2, None, np.array([1]), 1, 16, True
     )
     example = pair(0, np.random.default_rng(0))
     np.testing.assert_array_equal(example["low"], example["high"] // 2)
-    wrong = pipeline.RandomPair(data.source.high, data.source.high, None, np.array([1]), 2, 8, True)
+    wrong = RandomPair(data.source.high, data.source.high, None, np.array([1]), 2, 8, True)
     with pytest.raises(ValueError, match="image 1 is 40×40, its low-resolution one 40×40"):
         wrong(0, np.random.default_rng(0))

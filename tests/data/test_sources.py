@@ -1,5 +1,6 @@
 """Sources: what is read, what is left out, and what the cache holds."""
 
+import contextlib
 import pickle
 
 import numpy as np
@@ -22,6 +23,13 @@ def write(path, pixels, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     PIL.Image.fromarray(pixels.squeeze()).save(path, **options)
     return path
+
+
+def read_all(source, scale):
+    """Fills the source's cache."""
+    for i in range(len(source)):
+        with contextlib.suppress(sources.Unreadable):
+            source.low(i, scale)
 
 
 @pytest.fixture
@@ -69,7 +77,7 @@ def test_an_image_is_decoded_once_and_its_reduction_is_matlabs(folder, tmp_path)
 
 def test_a_changed_file_is_decoded_again(tmp_path):
     path = write(tmp_path / "images" / "x.png", picture(20, 20, 1))
-    sources.FolderSource([path.parent], tmp_path / "cache").prepare(2, progress=False)
+    read_all(sources.FolderSource([path.parent], tmp_path / "cache"), 2)
     write(path, picture(22, 20, 2))
     source = sources.FolderSource([path.parent], tmp_path / "cache")
     np.testing.assert_array_equal(source.high(0), picture(22, 20, 2))
@@ -77,7 +85,8 @@ def test_a_changed_file_is_decoded_again(tmp_path):
 
 def test_the_cache_leaves_no_temporary_files_and_may_be_deleted_midway(folder, tmp_path):
     cache = tmp_path / "cache"
-    source = sources.FolderSource([folder], cache).prepare(4, progress=False)
+    source = sources.FolderSource([folder], cache)
+    read_all(source, 4)
     files = [path for path in cache.rglob("*") if path.is_file()]
     assert len(files) == 12 and {path.suffix for path in files} == {".npy"}
     before = np.array(source.low(0, 4))
@@ -102,7 +111,8 @@ def test_a_truncated_file_is_named_skipped_and_counted_once(folder, tmp_path, ca
     (folder / "text.png").write_text("not a picture")
     source = sources.FolderSource([folder], tmp_path / "cache")
     assert "text.png" in caplog.text and len(source) == 7
-    source.prepare(2, progress=False).prepare(2, progress=False)
+    for _ in range(2):
+        read_all(source, 2)
     assert caplog.text.count("cut.jpg is skipped") == 1
     assert source.skipped == 2
     with pytest.raises(sources.Unreadable, match=r"cut\.jpg"):
@@ -111,10 +121,10 @@ def test_a_truncated_file_is_named_skipped_and_counted_once(folder, tmp_path, ca
 
 def test_small_images_are_counted_and_it_is_an_error_if_all_are(folder, tmp_path, caplog):
     source = sources.FolderSource([folder], tmp_path / "cache")
-    assert [source.names[i].rpartition("/")[2] for i in source.at_least(41)] == ["a.png"]
+    assert [source.names[i].rpartition("/")[2] for i in source.at_least(41, "crop")] == ["a.png"]
     assert source.skipped == 5 and "deep.tif" in caplog.text
     with pytest.raises(ValueError, match="all 6 images are smaller than 200×200"):
-        source.at_least(200)
+        source.at_least(200, "crop")
 
 
 @pytest.mark.parametrize(
@@ -122,8 +132,8 @@ def test_small_images_are_counted_and_it_is_an_error_if_all_are(folder, tmp_path
     [
         ("folder:{}/nowhere", "no such folder"),
         ("folder:{}/empty", "no image in"),
-        ("folder:", "not known"),
-        ("div2k", "use folder:PATH"),
+        ("folder:", "give folder:PATH"),
+        ("div2k", "config.data.source is 'div2k'; give folder:PATH"),
         ("tfds:no_such_dataset", "tfds dataset no_such_dataset"),
     ],
 )

@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image
 
 from jaxsr import networks
-from jaxsr.data import masked
+from jaxsr.data import masks
 from jaxsr.evaluation import tasks
 from jaxsr.evaluation.codecs import task as codecs
 from jaxsr.evaluation.regions import restorers, segmenters
@@ -136,7 +136,7 @@ def test_upscalers_in_training_have_the_figures_of_eval(photos, span, tmp_path, 
 
 def test_segmenters_in_training_have_the_figures_of_eval(photos, segmenter, tmp_path, compilations):
     evaluator = segmenters.evaluator(
-        str(photos), legend=masked.legend_of(), cache=tmp_path / "cache", pictures=1
+        str(photos), legend=masks.legend_of(), cache=tmp_path / "cache", pictures=1
     )
     figures, pictures = measured_twice(evaluator, segmenter, compilations)
     ours, *_ = written("regions", segmenter, tmp_path / "out.json", data=str(photos))["saliency"]

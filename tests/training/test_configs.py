@@ -61,7 +61,7 @@ def test_every_config_builds_its_task_and_its_step_traces(path, photos):
     batch = {k: v for k, v in next(iter(task.dataset)).items() if k != "index"}
     params = jax.eval_shape(task.init, jax.random.key(0))
     state = jax.eval_shape(lambda p: new_state(p, optimizer), params)
-    after, metrics = jax.eval_shape(step, state, batch)
+    after, metrics = jax.eval_shape(step, state, batch, task.frozen)
     assert jax.tree.map(lambda a: (a.shape, a.dtype), after) == jax.tree.map(
         lambda a: (a.shape, a.dtype), state
     )
@@ -74,7 +74,7 @@ def test_a_step_moves_every_kind_of_parameter(name, photos):
     before = jax.device_get(jax.jit(task.init)(jax.random.key(0)))
     state = replicate(new_state(before, optimizer), mesh)
     batch = {k: v for k, v in next(iter(task.dataset)).items() if k != "index"}
-    state, metrics = step(state, shard_batch(batch, mesh))
+    state, metrics = step(state, shard_batch(batch, mesh), {})
     assert np.isfinite(metrics["loss"])
     moved = jax.tree.map(
         lambda a, b: not np.array_equal(a, b), before, jax.device_get(state.params)

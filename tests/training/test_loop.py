@@ -15,8 +15,11 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from jaxsr.errors import UserError
 from jaxsr.training import loop
-from jaxsr.training.checkpoints import Checkpoints, load_weights
+from jaxsr.training.checkpoints import Checkpoints, load_weights, plain
+from jaxsr.training.config import default_config
+from jaxsr.training.start import check_same_run
 
 REPO = Path(__file__).resolve().parents[2]
 TINY = Path(__file__).with_name("tiny.py")
@@ -174,6 +177,54 @@ def test_options_that_cannot_be_are_refused(config, tmp_path, change, message):
     config.update_from_flattened_dict(change)
     with pytest.raises(ValueError, match=message):
         loop.fit(config, tmp_path)
+
+
+def test_options_of_another_task_are_no_options_of_this_one():
+    upscaler, restorer = default_config(), default_config("restoration")
+    assert "harm" in restorer and "harm" not in upscaler
+    with pytest.raises(KeyError, match="harm"):
+        upscaler.update_from_flattened_dict({"harm": 3.0})
+    for task in loop.TASKS:
+        config = default_config(task)
+        assert config.task == task
+    upscaler.task = "restoration"  # by --config.task=restoration
+    with pytest.raises(UserError, match=r"no config\.codec, which restoration has"):
+        loop.check(upscaler)
+
+
+def test_a_step_moves_nothing_but_its_batch_to_the_devices(config, tmp_path):
+    config.update(steps=4, log_every=2, checkpoint_every=3)
+    run, state = loop.prepare(config, tmp_path)
+    with jax.transfer_guard("disallow"):
+        state = run.go(state)
+    run.logs.close()
+    run.checkpoints.close()
+    assert int(state.step) == 4
+    figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()][-1]
+    assert {"loss", "l1", "grad_norm", "learning_rate", "img/s"} <= figures.keys()
+
+
+def test_a_damaged_checkpoint_costs_its_steps_alone(config, tmp_path):
+    config.update(steps=4, checkpoint_every=2)
+    whole = loop.fit(config, tmp_path / "whole")
+    loop.fit(config, tmp_path / "run")
+    for path in (tmp_path / "run/checkpoints/4").rglob("*"):
+        if path.is_file():
+            path.write_bytes(b"")
+    again = loop.fit(config, tmp_path / "run")
+    assert int(again.step) == 4
+    jax.tree.map(np.testing.assert_array_equal, again.params, whole.params)
+
+
+def test_a_config_of_before_options_went_by_task_is_the_same_run(config):
+    """What a checkpoint holds that was written when every task had the options of all."""
+    given = plain(config)
+    before = given | {"rate": -1.0, "region_chance": 0.25, "harm": 2.0, "eval_qualities": [20, 50]}
+    check_same_run(before, given)
+    codec = plain(default_config("compression"))
+    check_same_run(codec | {"scale": 4}, codec)
+    with pytest.raises(UserError, match=r"a run of super_resolution.* at ×2, not of compression"):
+        check_same_run(before, codec)
 
 
 def test_a_directory_with_another_model_is_refused(config, tmp_path):

@@ -26,11 +26,10 @@ def test_losses_are_their_formulas(pair):
         loss = losses.LOSSES[name](jnp.asarray(a), jnp.asarray(b))
         np.testing.assert_allclose(loss, value, rtol=1e-5)
     both = losses.weighted({"l1": 2.0, "fft": 0.5, "charbonnier": 0.0})
-    np.testing.assert_allclose(
-        both(jnp.asarray(a), jnp.asarray(b)),
-        2 * expected["l1"] + 0.5 * expected["fft"],
-        rtol=1e-5,
-    )
+    total, parts = both(jnp.asarray(a), jnp.asarray(b))
+    np.testing.assert_allclose(total, 2 * expected["l1"] + 0.5 * expected["fft"], rtol=1e-5)
+    assert parts.keys() == {"l1", "fft"}
+    np.testing.assert_allclose(parts["fft"], expected["fft"], rtol=1e-5)
 
 
 def test_an_unknown_loss_and_no_loss_are_refused():

@@ -4,6 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import skimage.data
@@ -80,9 +81,10 @@ def test_crops_are_multiples_of_every_scale(config):
 
 
 def test_every_second_image_is_all_region_and_the_others_have_a_rectangle():
-    mask = np.asarray(draw_masks(jax.random.key(0), 6, 24, 32))
-    assert (mask[::2] == 1).all()
-    assert set(np.unique(mask[1::2])) == {0, 1}
+    for place in (0, 1):
+        mask = np.asarray(draw_masks(jax.random.key(0), jnp.int32(place), count=6, size=(24, 32)))
+        assert (mask[place::2] == 1).all()
+        assert set(np.unique(mask[1 - place :: 2])) == {0, 1}
 
 
 def test_steps_of_the_task_make_its_loss_smaller(config):
@@ -92,10 +94,15 @@ def test_steps_of_the_task_make_its_loss_smaller(config):
     step = map_step(make_step(task.loss, optimizer), mesh)
     params = jax.jit(task.init)(jax.random.key(0))
     state = replicate(new_state(params, optimizer), mesh)
+    frozen = replicate(task.frozen, mesh)
     batch = {k: v for k, v in next(iter(task.dataset)).items() if k != "index"}
     losses = []
     for _ in range(8):
-        state, metrics = step(state, shard_batch(batch, mesh))
+        state, metrics = step(state, shard_batch(batch, mesh), frozen)
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0]
+    assert metrics["loss"] == pytest.approx(metrics["l1"] + config.harm * metrics["harm"], rel=1e-5)
+    assert 0 < metrics["unrestored"] < 1
+    before = jax.device_get(frozen)
+    jax.tree.map(np.testing.assert_array_equal, before, task.frozen)  # nothing trains them
     assert task.names([0]) == [str(next(Path(config.data.source[7:]).glob("*.png")))]

@@ -11,7 +11,7 @@ import scipy.ndimage
 import scipy.special
 from PIL import Image
 
-from jaxsr.data.masked import IGNORED
+from jaxsr.data.masks import IGNORED
 from jaxsr.evaluation.regions import classes, saliency, segmenters
 from jaxsr.networks import create_segmenter
 from jaxsr.training import segmentation
@@ -82,7 +82,7 @@ def test_the_task_learns_and_its_figures_say_so(config, folder, random_params):
     losses = []
     for batch, _ in zip(task.dataset, range(30), strict=False):
         batch = {k: v for k, v in batch.items() if k != "index"}
-        state, metrics = step(state, shard_batch(batch, mesh))
+        state, metrics = step(state, shard_batch(batch, mesh), {})
         losses.append(float(metrics["loss"]))
     assert np.mean(losses[-5:]) < 0.6 * losses[0]
     after, pictures = task.evaluate(jax.device_get(state.params))
@@ -153,7 +153,9 @@ def test_the_binary_loss_is_what_numpy_and_scipy_make_of_it():
     entropy = -(scipy.special.xlogy(truth, p) + scipy.special.xlog1py(1 - truth, -p)).mean()
     iou = np.mean([soft_iou(*pair) for pair in zip(p, truth, strict=True)])
     dice = np.mean([dice_of_outlines(*pair) for pair in zip(p, truth, strict=True)])
-    loss = jax.jit(segmentation.segmentation_loss)(logits, labels)
+    loss, parts = jax.jit(segmentation.segmentation_loss)(logits, labels)
+    found = [parts[name] for name in ("cross_entropy", "iou_loss", "boundary_loss")]
+    np.testing.assert_allclose(found, [entropy, 1 - iou, 1 - dice], rtol=1e-5)
     np.testing.assert_allclose(loss, entropy + 1 - iou + 1 - dice, rtol=1e-5)
 
 
@@ -164,7 +166,9 @@ def test_the_loss_of_classes_is_what_numpy_and_scipy_make_of_it():
     p = scipy.special.softmax(x, -1)
     planes = [(p[b, ..., c], truth[b, ..., c]) for b in range(2) for c in (1, 2, 3)]
     iou, dice = (np.mean([f(*pair) for pair in planes]) for f in (soft_iou, dice_of_outlines))
-    loss = jax.jit(segmentation.segmentation_loss)(logits, labels)
+    loss, parts = jax.jit(segmentation.segmentation_loss)(logits, labels)
+    found = [parts[name] for name in ("cross_entropy", "iou_loss", "boundary_loss")]
+    np.testing.assert_allclose(found, [entropy, 1 - iou, 1 - dice], rtol=1e-5)
     np.testing.assert_allclose(loss, entropy + 1 - iou + 1 - dice, rtol=1e-5)
 
 
@@ -200,18 +204,19 @@ def test_boundaries_by_hand():
 def test_ignored_pixels_count_for_nothing(count):
     logits, labels = random_case(count=count)
     labels = labels.at[:, 3:6, 2:7].set(IGNORED)
-    loss_and_slope = jax.jit(jax.value_and_grad(segmentation.segmentation_loss))
-    loss, slope = loss_and_slope(logits, labels)
+    loss_and_slope = jax.value_and_grad(segmentation.segmentation_loss, has_aux=True)
+    loss_and_slope = jax.jit(loss_and_slope)
+    (loss, _), slope = loss_and_slope(logits, labels)
     ignored = np.asarray(labels) == IGNORED
     assert np.isfinite(loss) and not np.any(slope[ignored])
     assert np.all(np.any(slope[~ignored], axis=-1))
     other = jnp.where(ignored[..., None], 7.0, logits)
-    np.testing.assert_array_equal(loss_and_slope(other, labels)[0], loss)
+    np.testing.assert_array_equal(loss_and_slope(other, labels)[0][0], loss)
 
 
 def test_a_batch_of_nothing_but_ignored_pixels_has_a_loss():
     logits, labels = random_case()
-    assert segmentation.segmentation_loss(logits, jnp.full_like(labels, IGNORED)) == 0
+    assert segmentation.segmentation_loss(logits, jnp.full_like(labels, IGNORED))[0] == 0
 
 
 # Figures

@@ -13,9 +13,10 @@ from jaxsr.training.step import make_step
 OPTIMIZER = optax.chain(optax.clip_by_global_norm(0.5), optax.adam(1e-2))
 
 
-def loss(params, batch):
-    hidden = jnp.tanh(batch["x"] @ params["a"])
-    return jnp.mean((hidden @ params["b"] - batch["y"]) ** 2)
+def loss(params, batch, frozen):
+    hidden = jnp.tanh(batch["x"] @ params["a"]) * frozen["gain"]
+    error = (hidden @ params["b"] - batch["y"]) ** 2
+    return jnp.mean(error), {"first": jnp.mean(error[:, 0]), "second": jnp.mean(error[:, 1])}
 
 
 def run(devices, mapper="shard_map", accumulate=1, steps=5):
@@ -24,11 +25,15 @@ def run(devices, mapper="shard_map", accumulate=1, steps=5):
     params = jax.tree.map(lambda p: jnp.asarray(p, jnp.float32), params)
     mesh = make_mesh(jax.devices()[:devices])
     state = replicate(new_state(params, OPTIMIZER), mesh)
-    step = map_step(make_step(loss, OPTIMIZER, accumulate=accumulate), mesh, mapper)
+    frozen = replicate({"gain": np.float32(2.0)}, mesh)
+    step = make_step(
+        loss, OPTIMIZER, accumulate=accumulate, schedule=lambda step: 1e-2 / (step + 1)
+    )
+    step = map_step(step, mesh, mapper)
     for _ in range(steps):
         batch = {k: rng.normal(size=(8, n)).astype(np.float32) for k, n in [("x", 6), ("y", 2)]}
-        state, metrics = step(state, shard_batch(batch, mesh))
-    return jax.device_get(state), float(metrics["loss"])
+        state, metrics = step(state, shard_batch(batch, mesh), frozen)
+    return jax.device_get(state), {name: float(value) for name, value in metrics.items()}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +47,19 @@ def reference():
     ids=str,
 )
 def test_every_way_of_mapping_agrees(reference, options):
-    state, value = run(**options)
+    state, metrics = run(**options)
     assert int(state.step) == 5
-    assert value == pytest.approx(reference[1], abs=1e-5)
+    assert metrics.keys() == reference[1].keys()
+    assert metrics == pytest.approx(reference[1], rel=1e-5)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), state, reference[0])
+
+
+def test_metrics_are_the_loss_its_parts_norms_and_the_learning_rate(reference):
+    _, metrics = reference
+    parts = {"first", "second"}
+    assert metrics.keys() == parts | {"loss", "grad_norm", "update_norm", "learning_rate"}
+    assert metrics["loss"] == pytest.approx((metrics["first"] + metrics["second"]) / 2)
+    assert metrics["learning_rate"] == pytest.approx(1e-2 / 5)
 
 
 def test_the_average_starts_as_the_mean_of_what_there_is(reference):
@@ -58,4 +72,4 @@ def test_the_average_starts_as_the_mean_of_what_there_is(reference):
 
 def test_an_unknown_mapper_is_refused():
     with pytest.raises(ValueError, match="shard_map and pmap"):
-        map_step(lambda s, b: (s, b), make_mesh(), "vmap")
+        map_step(lambda s, b, f: (s, {}), make_mesh(), "vmap")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from jaxsr.data import masked
+from jaxsr.data import masked, masks
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
 from jaxsr.image import files
@@ -62,8 +62,8 @@ def read_mask(path: str | os.PathLike) -> Truth:
     Raises:
       UserError: the mask is coloured, or its values look like numbers of classes.
     """
-    level = masked.brightness(files.read(path).pixels, os.fspath(path))
-    return masked.Brightness().labels(level) == 1
+    level = masks.brightness(files.read(path).pixels, os.fspath(path))
+    return masks.Brightness().labels(level) == 1
 
 
 def masks_of(folder: str | os.PathLike) -> dict[str, Path]:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int, UInt, UInt8
 
 from jaxsr import pipeline, zoo
-from jaxsr.data import masked
+from jaxsr.data import masked, masks
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.regions import saliency
 from jaxsr.evaluation.regions.classes import confusion, mean_iou
@@ -19,7 +19,7 @@ Labels = UInt8[np.ndarray, "h w"]
 def evaluator(
     source: str,
     *,
-    legend: masked.Brightness | masked.Legend,
+    legend: masks.Brightness | masks.Legend,
     cache: str | os.PathLike = "",
     data_dir: str = "",
     pictures: int = 2,
@@ -27,7 +27,7 @@ def evaluator(
     """Returns what measures segmenters while they train, by masks such as training's.
 
     Of networks with one logit ``mae``, ``max_f`` and ``iou`` (:mod:`~.saliency`), of others
-    ``mean_iou`` over the classes. Pixels labelled ``masked.IGNORED`` count for nothing.
+    ``mean_iou`` over the classes. Pixels labelled ``masks.IGNORED`` count for nothing.
 
     Args:
       source: a folder of ``images/`` and ``masks/``, or as ``config.data.source`` names one.
@@ -44,7 +44,7 @@ def evaluator(
         for index, name in enumerate(examples.names):
             image, mask = examples.pair(index)
             labels = legend.labels(mask)
-            if np.all(labels == masked.IGNORED):
+            if np.all(labels == masks.IGNORED):
                 continue
             found = segment.labels(image) if segment.classes else segment(image).mask
             measured.append(measure_one(name, found, labels, len(segment.classes)))
@@ -78,7 +78,7 @@ def measure_one(
     Args:
       classes: how many there are; 0: a mask.
     """
-    known = labels != masked.IGNORED
+    known = labels != masks.IGNORED
     found, labels = found[known], labels[known]
     if classes:
         return confusion(found, labels, classes)
@@ -101,7 +101,7 @@ def side_by_side(
 ) -> UInt8[np.ndarray, "h w3 3"]:
     """Returns image, truth and what was found; classes are grays, what is ignored is half gray."""
     last = max(1, classes - 1)
-    truth = np.where(labels == masked.IGNORED, 0.5, labels / last)
+    truth = np.where(labels == masks.IGNORED, 0.5, labels / last)
     guess = found / last if classes else found
     grays = (np.repeat(from_float(x)[..., None], 3, axis=-1) for x in (truth, guess))
     return np.concatenate([image, *grays], axis=1)
