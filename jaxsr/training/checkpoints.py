@@ -1,9 +1,10 @@
 """Checkpoints of a run: training state, position in the data and config (orbax, asynchronous)."""
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -123,7 +124,8 @@ def _newest(
     reasons = []
     for step in steps if alone else steps[:1]:
         try:
-            result = read(step)
+            with _silent():
+                result = read(step)
         except UserError:
             raise
         except Exception as error:  # orbax, tensorstore and grain raise whatever they like
@@ -144,6 +146,17 @@ def _newest(
         f"{manager.directory / str(step)}: the checkpoint of step {step} is damaged, or of another "
         f"program ({_brief(error)}){others}; {remedy}"
     ) from error
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Keeps orbax from logging errors that it raises, too."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def _brief(error: Exception) -> str:

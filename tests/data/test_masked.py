@@ -287,7 +287,7 @@ def test_a_tfds_set_with_masks_is_a_source_like_a_folder(pets, tmp_path):
 
 
 def test_a_tfds_set_has_one_mask(pets, tmp_path):
-    with pytest.raises(ValueError, match=r"needs a mask: one image besides image; has .*depth"):
+    with pytest.raises(ValueError, match=r"needs a mask, one image besides image; it has .*depth"):
         masked.open_masked("tfds:tiny_pets/unclear", PETS, tmp_path, pets)
 
 
