@@ -20,7 +20,7 @@ def get_config():
     kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
     kinds |= dict(quality=(15, 90), resize=0.0)
     config.data.real.first.update(blur=0.1, blur_sigma=(0.7, 2.0), noise=0.35, jpeg=0.75, **kinds)
-    # no blur before upscaling: what looks like it there mostly is not, and clean images would suffer
+    # no blur before upscaling: what looks like it mostly is none, and clean images would suffer
     config.data.real_before_upscaling.first.update(blur=0.0, noise=0.5, jpeg=0.6, **kinds)
     config.batch_size = 2  # of five crops each
     config.steps = 79_000

@@ -3,8 +3,9 @@
 python train.py --config=configs/sr/rlfn.py:4 --workdir=runs/rlfn_x4 \\
     --config.data.source=folder:DF2K_HR
 
-The number after the colon is the scale. The recipe is the first stage of the paper's, for GPUs; we have run it only
-shrunk, in the tests. Published, trained on DIV2K or DF2K: Set5 ×4 / ×2 32.24 dB / 38.07 dB.
+The number after the colon is the scale. The recipe is the first stage of the paper's, for GPUs; we
+have run it only shrunk, in the tests. Published, trained on DIV2K or DF2K: Set5 ×4 / ×2 32.24 dB
+/ 38.07 dB.
 """
 
 from jaxsr.training.config import default_config

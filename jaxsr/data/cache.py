@@ -3,8 +3,8 @@
 A crop of a few kilobytes must not cost the decoding of a photograph of many megapixels, so an
 image and its low-resolution counterpart are written to ``.npy`` files when they are first used. A
 file is named by what it holds: the original's path, size and time of change, and the scale. Any
-number of processes and hosts may fill one cache at once, and it may be deleted at any time. It takes
-3 bytes a pixel.
+number of processes and hosts may fill one cache at once, and it may be deleted at any time. It
+takes 3 bytes a pixel.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class Cache:
         self._folder = folder / VERSION
 
     def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """Maps the array of ``key`` and ``variant`` into memory, written by ``make()`` if missing."""
+        """Maps the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one."""
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
         # Absent, or cut short by a crash of the machine: make it (again).
@@ -61,7 +61,7 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _write(path: str, array: np.ndarray) -> None:
-    """Writes a file whole or not at all; of several writers the last wins, with the same contents."""
+    """Writes a file whole or not at all; several writers write the same, and the last wins."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with replacing(path) as file:
         np.save(file, np.ascontiguousarray(array))

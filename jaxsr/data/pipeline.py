@@ -86,10 +86,11 @@ def segmentation(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches ``{"image": (b, crop, crop, 3), "mask": (b, crop, crop), "index": (b,)}``.
+    """Makes endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
 
-    Both are uint8; a mask's values are classes or ``masks.IGNORED``. Of each image the whole, or a
-    large part, is stretched to a square. The rest is as in :func:`super_resolution`.
+    The side p is ``config.crop``. Both are uint8; a mask's values are classes or ``masks.IGNORED``.
+    Of each image the whole, or a large part, is stretched to a square. The rest is as in
+    :func:`super_resolution`.
 
     Raises:
       UserError: there is no such source, an image has no mask, or the options of masks contradict
@@ -115,13 +116,13 @@ def restoration(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches of several crops of an image: one for each of n ``scales``, and one more.
+    """Makes endless batches of several crops of an image: one for each of n ``scales``, one more.
 
-    A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale S,
-    "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale S,
-    reduced as MATLAB does (not for S = 1) and, unless chance leaves it clean, degraded at that size:
-    by ``config.real`` for S = 1, else by ``config.real_before_upscaling``. The last crop of ``high``
-    has no counterpart: it is there to be coded. The rest is as in :func:`compression`.
+    A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale
+    S, "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale
+    S, reduced as MATLAB does (not for S = 1) and, unless chance leaves it clean, degraded at that
+    size: by ``config.real`` for S = 1, else by ``config.real_before_upscaling``. The last crop of
+    ``high`` has no counterpart: it is there to be coded. The rest is as in :func:`compression`.
 
     Raises:
       UserError: there is no such source, no image is large enough, or the crop is no multiple of a
@@ -152,7 +153,7 @@ def _reduced_pair(source: sources.Source, scale: int, indices, side: int, augmen
 
 
 def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> Batches:
-    """Batches what ``make`` draws of each image, as often as crops of ``side`` pixels fit into it."""
+    """Batches what ``make`` draws of each image, as often as crops of ``side`` pixels fit in."""
     area = np.prod(source.sizes[indices], axis=1) / side**2
     times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
     positions = np.repeat(np.arange(len(indices)), times)

@@ -115,7 +115,7 @@ class Source:
         return self._cache.get(self._keys[index], f"-x{scale}", reduce)
 
     def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
-        """Returns the low-resolution image that comes with an image, if the source ``gives_low``."""
+        """Returns the low-resolution image given with an image, where the source ``gives_low``."""
         return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
 
     def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:

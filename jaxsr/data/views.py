@@ -116,7 +116,7 @@ class RandomCrops:
 def crop(
     x: UInt8[np.ndarray, "h w c"], top: int, left: int, side: int, scale: int = 1
 ) -> UInt8[np.ndarray, "p p c"]:
-    """Copies a square out of ``x``; place and side are in pixels ``scale`` times as large as its."""
+    """Copies a square out of ``x``; its place and side are in units of ``scale`` pixels."""
     top, left, side = top * scale, left * scale, side * scale
     return np.array(x[top : top + side, left : left + side])
 
@@ -170,7 +170,7 @@ def random_part(
 def stretched(
     x: UInt8[np.ndarray, "h w *c"], side: int, box=None, resampling=PIL.Image.Resampling.BILINEAR
 ) -> UInt8[np.ndarray, "s s *c"]:
-    """Resizes ``x``, or its part ``box`` (left, top, right, bottom), to a square of ``side`` pixels."""
+    """Resizes ``x``, or its part ``box`` (left, top, right, bottom), to ``side`` × ``side``."""
     image = PIL.Image.fromarray(np.asarray(x))
     return np.asarray(image.resize((side, side), resampling, box))
 

@@ -77,7 +77,8 @@ def draw_coding(
 
     Args:
       key: the image's own.
-      place: its position in a batch of ``count``, whose rates are spread evenly: every step sees all.
+      place: its position in a batch of ``count``, whose rates are spread evenly: every step sees
+        all.
       size: height and width in pixels.
       fixed: the rate of every image; negative: any.
       region_chance: how likely a rectangle of the image is coded finer or coarser than the rest.
@@ -104,8 +105,8 @@ def rate_distortion_loss(
     ``exp(2 STEP)``. The root makes all rates weigh about the same.
 
     Returns:
-      The mean over images; and the means of the bits per pixel of z and of the residuals, and of the
-      squared error in steps of 255.
+      The mean over images; and the means of the bits per pixel of z and of the residuals, and of
+      the squared error in steps of 255.
     """
     batch, height, width, _ = image.shape
     scale = lambda_of(rate)

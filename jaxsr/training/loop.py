@@ -93,8 +93,8 @@ def check(config: ml_collections.ConfigDict) -> None:
     lacking = set(default_config(config.task)) - set(config)
     if lacking:
         raise UserError(
-            f"the config has no config.{min(lacking)}, which {config.task} has; take a config file of "
-            "that task"
+            f"the config has no config.{min(lacking)}, which {config.task} has; "
+            "take a config file of that task"
         )
     for name in POSITIVE:
         if config[name] < 1:
@@ -178,14 +178,15 @@ class Run:
             what = "loss" if "loss" in broken else broken[0]
             names = ", ".join(self.task.names(index.tolist()))
             raise Diverged(
-                f"{what} is {values[what]} at step {number}; this host's batch was: {names}. Lower "
-                "config.optimizer.learning_rate or set config.optimizer.clip_norm; the same command "
-                "then goes on from the last checkpoint, which is from before"
+                f"{what} is {values[what]} at step {number}; this host's batch was: {names}. "
+                "Lower config.optimizer.learning_rate or set config.optimizer.clip_norm; the same "
+                "command then goes on from the last checkpoint, which is from before"
             )
 
     def _log(self, number: int, metrics: dict, meter: Meter) -> None:
         values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        self.logs.scalars(number, values | {"img/s": meter.read(number)})
+        values = {"loss": values.pop("loss")} | values | {"img/s": meter.read(number)}
+        self.logs.scalars(number, values)
 
     def _evaluate(self, number: int, state: TrainState, meter: Meter) -> None:
         if not self.task.evaluate or jax.process_index() > 0:  # other hosts wait at their next step

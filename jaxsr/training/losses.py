@@ -43,7 +43,8 @@ def weighted(
     """Makes a loss of named ones: ``weighted({"l1": 1, "fft": 0.05})``.
 
     Returns:
-      (output, target) → the sum of the losses, each times its weight; and the losses by their names.
+      (output, target) → the sum of the losses, each times its weight; and the losses by their
+      names.
 
     Raises:
       UserError: a name is not in ``LOSSES``, or no weight is positive.

@@ -38,9 +38,9 @@ def default_config() -> ml_collections.ConfigDict:
 def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedule:
     """Returns the learning rate over ``steps`` steps: linear warm-up, then the named decay.
 
-    "stable" is constant up to the last ``decay_steps``, and linear in them (warm-up–stable–decay). A run
-    can be prolonged from a checkpoint of its constant part by raising ``steps``, as if it had been meant
-    so from the start. Source: Hu et al., "MiniCPM" (2024), section 4.2.
+    "stable" is constant up to the last ``decay_steps``, and linear in them (warm-up–stable–decay).
+    A run can be prolonged from a checkpoint of its constant part by raising ``steps``, as if it
+    had been meant so from the start. Source: Hu et al., "MiniCPM" (2024), section 4.2.
     """
     rest = max(1, steps - config.warmup_steps)
     peak = config.learning_rate
@@ -103,7 +103,7 @@ def make_optimizer(
 
 
 def kernels(params: dict) -> dict:
-    """Tells for every parameter whether it is a kernel (``kernel``, ``skip_kernel``, ``kernel0`` …).
+    """Returns for every parameter whether it is a kernel: ``kernel``, ``skip_kernel``, ``kernel0``.
 
     Names decide: biases, tables of positions and gains of rates may have two axes, too.
     """
@@ -115,9 +115,9 @@ def kernels(params: dict) -> dict:
 def muon_kernels(params: dict) -> dict:
     """Returns for every parameter how Muon sees it as a matrix, or None where Adam updates it.
 
-    A convolution's kernel is a matrix of (height · width · inputs) by outputs. Left to Adam are thin
-    kernels (the first convolution, depthwise ones), per-head projections, and the numbered kernels
-    of networks that are exported to integers, whose products must stay small.
+    A convolution's kernel is a matrix of (height · width · inputs) by outputs. Left to Adam are
+    thin kernels (the first convolution, depthwise ones), per-head projections, and the numbered
+    kernels of networks that are exported to integers, whose products must stay small.
     """
 
     def matrix(path, kernel):

@@ -1,4 +1,4 @@
-"""The restoration task: regions freed of blur, noise, JPEG's and a codec's artefacts, and upscaling's."""
+"""The restoration task: regions freed of blur, noise, and what JPEG, a codec or upscaling left."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -83,7 +83,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
 
 
 def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], tuple[Array, dict]]:
-    """Does as :func:`jaxsr.training.losses.weighted`, for an image and its target without batch axis."""
+    """Does as :func:`jaxsr.training.losses.weighted`, for one image, without the batch axis."""
     loss = weighted(weights)
     return lambda output, target: loss(output[None], target[None])
 
@@ -92,7 +92,8 @@ def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
     """Loads released upscalers.
 
     Returns:
-      For each scale a function ``(variables, images) → (upscaled images, their enhanced features)``;
+      For each scale a function ``(variables, images) → (upscaled images, their enhanced
+        features)``;
       and the parameters, "x2" of ×2.
     """
     functions, params = {}, {}

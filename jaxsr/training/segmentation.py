@@ -106,9 +106,9 @@ def boundary_loss(
 ) -> Float[Array, ""]:
     """Returns one minus Dice's coefficient of the outlines of two regions.
 
-    An outline is what a maximum filter of ``width`` pixels adds to the outside. Where ``known`` is 0
-    there is neither outline nor outside. Source: Bokhovkin and Burnaev, "Boundary Loss for Remote
-    Sensing Imagery Semantic Segmentation" (2019), eqs. 3 and 6.
+    An outline is what a maximum filter of ``width`` pixels adds to the outside. Where ``known`` is
+    0 there is neither outline nor outside. Source: Bokhovkin and Burnaev, "Boundary Loss for
+    Remote Sensing Imagery Semantic Segmentation" (2019), eqs. 3 and 6.
     """
 
     def outline(x):

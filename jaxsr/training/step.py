@@ -62,7 +62,7 @@ def make_step(
 
 
 def _accumulated(one: Callable, pieces: int) -> Callable:
-    """Takes the mean of ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
+    """Averages ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
     if pieces == 1:
         return one
 

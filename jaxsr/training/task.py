@@ -55,7 +55,8 @@ def evaluation(
     """Returns what measures a run's parameters as ``eval.py`` measures those of a checkpoint.
 
     Args:
-      evaluator: makes the subject's evaluator of ``config.eval_data``, ``options`` and ``pictures``.
+      evaluator: makes the subject's evaluator of ``config.eval_data``, ``options`` and
+        ``pictures``.
     """
     if not config.eval_data:
         return None

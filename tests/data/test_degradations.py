@@ -1,4 +1,4 @@
-"""Real-world degradations: determined by the generator, of the size asked for, and what they say."""
+"""Real-world degradations: decided by the generator, of the size asked for, and what they say."""
 
 import numpy as np
 import pytest

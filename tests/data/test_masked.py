@@ -1,4 +1,4 @@
-"""Images with masks: what their values mean, which files belong together, and the views drawn of them."""
+"""Images with masks: what values mean, which files belong together, and the views of them."""
 
 import pickle
 from io import BytesIO
@@ -218,7 +218,7 @@ def test_a_mask_turned_by_exif_is_turned_as_its_image_is(tmp_path):
 
 @pytest.fixture(scope="module")
 def pets(tmp_path_factory):
-    """A real tfds dataset with the features of oxford_iiit_pet, written and read without TensorFlow."""
+    """A real tfds dataset with oxford_iiit_pet's features, written and read without TensorFlow."""
     tfds = pytest.importorskip("tensorflow_datasets")
     root = tmp_path_factory.mktemp("tfds")
 

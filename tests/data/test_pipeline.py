@@ -64,7 +64,7 @@ def test_batches_are_uint8_pairs_with_the_images_index(config):
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
 def test_both_crops_are_of_the_same_place(config, scale):
-    """The low crop is found in the reduction of the whole image, the high crop scale times there."""
+    """The low crop lies in the whole image's reduction, the high crop at scale times its place."""
     config.augment = False
     data = dataset(config, scale=scale)
     batch = take(iter(data), 2)[1]

@@ -103,7 +103,8 @@ def test_the_loss_weighs_bits_and_squared_error_by_the_rate():
     assert loss == pytest.approx(expected, rel=1e-5)
     assert parts["bpp_residuals"] + parts["bpp_z"] == pytest.approx(bpp.mean())
     assert parts["bpp_z"] == pytest.approx(75 / (32 * 64))
-    assert parts["mse"] == pytest.approx(255**2 * np.mean((output - image) ** 2), rel=1e-5)
+    mse = 255**2 * float(jnp.mean((output - image) ** 2))
+    assert parts["mse"] == pytest.approx(mse, rel=1e-5)
 
 
 # ---- configs and options ----

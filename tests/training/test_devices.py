@@ -78,7 +78,8 @@ def test_no_network_is_a_constant_of_the_program(name, folder, tiny_codec):
     params = jax.eval_shape(task.init, jax.random.key(0))
     batch = {key: x for key, x in next(iter(task.dataset)).items() if key != "index"}
     program = jax.make_jaxpr(task.loss)(params, batch, task.frozen)
-    assert sum(np.size(constant) for constant in program.consts) < 1000
+    # tables of windows are constants; every frozen network has a hundred thousand numbers or more
+    assert sum(np.size(constant) for constant in program.consts) < 30_000
 
 
 @pytest.mark.parametrize("name", SMALL)

@@ -73,7 +73,7 @@ def test_a_step_of_muon_is_the_one_computed_by_hand():
     kernel = np.asarray(params["conv"]["kernel"])
     expected = -0.1 * (0.2 * np.sqrt(3 * 3 * 16) * x.T.reshape(kernel.shape) + 0.5 * kernel)
     np.testing.assert_allclose(moved["conv"]["kernel"], expected, atol=2e-5)
-    # thin kernels and tables by Adam with Nesterov's momentum, without decay: every number moves alike
+    # thin kernels and tables by Adam with Nesterov's momentum, without decay: all move alike
     nesterov = 0.9 * 0.1 / (1 - 0.9**2) + 1
     for update in (moved["first"]["kernel"], moved["position"]):
         np.testing.assert_allclose(np.abs(update), 0.1 * 0.25 * nesterov, rtol=1e-3)

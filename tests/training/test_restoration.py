@@ -101,7 +101,8 @@ def test_steps_of_the_task_make_its_loss_smaller(config):
         state, metrics = step(state, shard_batch(batch, mesh), frozen)
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0]
-    assert metrics["loss"] == pytest.approx(metrics["l1"] + config.harm * metrics["harm"], rel=1e-5)
+    total = float(metrics["l1"] + config.harm * metrics["harm"])
+    assert metrics["loss"] == pytest.approx(total, rel=1e-5)
     assert 0 < metrics["unrestored"] < 1
     before = jax.device_get(frozen)
     jax.tree.map(np.testing.assert_array_equal, before, task.frozen)  # nothing trains them
