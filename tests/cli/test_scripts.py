@@ -20,6 +20,7 @@ def run(command):
     ("command", "message"),
     [
         ([*TRAIN, "--workdir=runs/x", "--config.nope=1"], "the config has no option nope"),
+        ([*TRAIN, "--workdir=runs/x", "--config.harm=3"], "the config has no option harm"),
         (["eval.py", "--config.nope=1"], "the config has no option nope"),
         (["eval.py", "--config=nope.py:2"], "nope.py: no such file"),
         ([*TRAIN], "--workdir must have a value"),
