@@ -10,6 +10,7 @@ from jaxtyping import Shaped, UInt, UInt8
 
 from jaxsr.errors import UserError
 from jaxsr.image import files
+from jaxsr.image.decoding import ORIENTATION
 from jaxsr.image.values import from_float, to_float
 
 IGNORED = 255  # the label of pixels that carry no loss
@@ -111,7 +112,7 @@ class Legend:
     def decode(self, data: bytes, name: str) -> Shaped[np.ndarray, "h w c"]:
         """Decodes a mask's file to its values, a palette's numbers as they are."""
         with PIL.Image.open(BytesIO(data)) as image:
-            values, orientation = np.asarray(image), image.getexif().get(files.ORIENTATION, 1)
+            values, orientation = np.asarray(image), image.getexif().get(ORIENTATION, 1)
             channels = values.reshape(image.height, image.width, -1)
             channels = channels[..., :-1] if image.mode in ("LA", "PA", "RGBA") else channels
         return files.turn_upright(channels, orientation)

@@ -10,7 +10,7 @@ import pytest
 from jaxsr.data import masked, masks, options, pipeline
 from jaxsr.data.sources import Unreadable
 from jaxsr.data.views import RandomView
-from jaxsr.image import files
+from jaxsr.image.decoding import ORIENTATION
 
 SIZES = ((40, 50), (36, 36), (33, 60))
 PETS = masks.legend_of((2, 1), (3,))  # oxford_iiit_pet's
@@ -208,7 +208,7 @@ def test_a_mask_has_its_images_size(folder, tmp_path):
 
 def test_a_mask_turned_by_exif_is_turned_as_its_image_is(tmp_path):
     exif = PIL.Image.Exif()
-    exif[files.ORIENTATION] = 6
+    exif[ORIENTATION] = 6
     save(tmp_path / "images/x.jpg", photo(30, 40), exif=exif)
     save(tmp_path / "masks/x.png", disc(30, 40).astype(np.uint8), exif=exif)
     for legend in (masks.legend_of((0, 1)), masks.legend_of((0, (1, 2)))):
