@@ -104,7 +104,8 @@ def _manager(path: Path, options: ocp.CheckpointManagerOptions | None = None):
         "data": grain.checkpoint.CheckpointHandler(),
         "meta": ocp.JsonCheckpointHandler(),
     }
-    return ocp.CheckpointManager(path, item_handlers=handlers, options=options)
+    with _silent():  # it looks into all checkpoints
+        return ocp.CheckpointManager(path, item_handlers=handlers, options=options)
 
 
 def _config(manager: ocp.CheckpointManager, step: int) -> dict:
