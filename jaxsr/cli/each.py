@@ -154,10 +154,13 @@ class Road:
 
     def _outputs(self, group: Sequence[tuple[Job, Any]]) -> list[Output | Future]:
         """Works on a group together or, where that fails, one by one to know which it was."""
+        from jaxsr.tiling.runner import memory_errors  # imports JAX, as the work has by now
+
         if not group:
             return []
         try:
-            return list(self.steps.work(group, functools.partial(self._progress, len(group))))
+            with memory_errors():
+                return list(self.steps.work(group, functools.partial(self._progress, len(group))))
         except USER_ERRORS as error:
             if len(group) > 1:
                 return [output for one in group for output in self._outputs([one])]

@@ -3,6 +3,7 @@
 A file decodes to the same symbols on every device, and to the same pixels within ±1 of 255.
 """
 
+import math
 import os
 
 import numpy as np
@@ -116,8 +117,10 @@ def _within(limit: int, model: Model, source: encoder.Original, enlargers: list)
     if source.mask is not None and source.gain >= 2 * region.STEP_DB:
         return _within(limit, model, source.with_gain(source.gain / 2), enlargers)
     smaller = "; at half its size it can be smaller: mode half, or auto"
+    smallest = len(ways[-1].at(0))
+    bpp = math.ceil(8000 * smallest / (source.size[0] * source.size[1])) / 1000
     raise UserError(
-        f"the smallest file of this image is {len(ways[-1].at(0))} bytes, not {limit}"
+        f"the smallest file of this image is {smallest} bytes, not {limit}; ask for {bpp} bpp or more"
         + (smaller if enlargers == [None] else "")
     )
 

@@ -25,7 +25,7 @@ Batch = tuple[Shaped[np.ndarray, "b ..."], ...]
 Job = TypeVar("Job")
 
 
-class OutOfMemory(Exception):
+class OutOfMemory(MemoryError):
     """A batch of tiles does not fit; smaller tiles may."""
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+import jax
 import numpy as np
 import pytest
 import skimage.data
@@ -222,9 +223,11 @@ def test_only_what_a_user_can_cause_is_one_line(folder, capsys, monkeypatch):
         monkeypatch.setattr(Upscale, "upscale_many", work)
 
     arguments = ["upscale", "a.png", "-o", "b.png"]
-    faulty(MemoryError())
-    code, _, err = run(capsys, *arguments)
-    assert code == 2 and err.startswith("jaxsr: a.png: not enough memory; ")
+    exhausted = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
+    for error in (MemoryError(), exhausted):
+        faulty(error)
+        code, _, err = run(capsys, *arguments)
+        assert code == 2 and err.startswith("jaxsr: a.png: not enough memory; ")
     for error in (ValueError("shapes do not match"), OSError("odd"), TypeError("a bug")):
         faulty(error)
         with pytest.raises(type(error)):
