@@ -62,7 +62,7 @@ def test_values_that_cannot_be_are_refused():
         bd_psnr(RATES, PSNRS * np.nan, RATES, PSNRS)
 
 
-# Of ../shared/EVALUATION.md, BD-rate in percent of published Kodak curves against VTM's.
+# BD-rate in percent of published Kodak curves against VTM's.
 AGAINST_VTM = {
     "JPEG": 208,
     "WebP": 79,

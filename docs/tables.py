@@ -1,0 +1,106 @@
+"""Tables of figures in the pages and cards, made from the JSON files that ``eval.py`` writes.
+
+    python docs/tables.py                 writes the tables anew
+    python docs/tables.py --take FILE…    keeps files of eval.py in docs/figures, the means alone
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is one of ``TABLES``.
+"""
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+REPO = Path(__file__).resolve().parent.parent
+FIGURES = REPO / "docs" / "figures"
+PAGES = (REPO / "docs/models.md", *sorted((REPO / "jaxsr/zoo").glob("*.md")))
+TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
+EACH = ("images", "precision", "recall")  # what is left out: long lists that no table shows
+
+SETS = {"set5": "Set5", "set14": "Set14", "bsd100": "B100"}
+METHODS = {
+    "segmenter": "**attention-unet** (released)",
+    "centred Gaussian": "a Gaussian in the middle",
+    "everything": "the whole image",
+}
+
+
+def figures(name: str) -> dict[str, Any]:
+    """Reads the figures of ``docs/figures/NAME.json``."""
+    return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
+
+
+def scores(report: dict[str, Any], which: str) -> list[str]:
+    """Returns PSNR and SSIM on each of the sets, as ``37.480 / .9589``."""
+    means = {one["name"]: one[which] for one in report["sets"]}
+    return [f"{means[s]['psnr_y']:.3f} / {fraction(means[s]['ssim_y'])}" for s in SETS]
+
+
+def span_compact() -> Iterator[str]:
+    """Yields a line a set and scale: the card's own table."""
+    yield row("set", "this network", "bicubic")
+    yield "|---|---|---|"
+    for scale in (2, 3, 4):
+        report = figures(f"span-compact-x{scale}")
+        pairs = zip(scores(report, "mean"), scores(report, "bicubic_mean"), strict=True)
+        for title, pair in zip(SETS.values(), pairs, strict=True):
+            yield row(f"{title} ×{scale}", *pair)
+
+
+def segmenter() -> Iterator[str]:
+    """Yields the segmenter's line and those of what needs no weights."""
+    (measured,) = figures("attention-unet")["sets"]
+    count = measured["saliency"][0]["count"]
+    yield row(f"{count} images of ECSSD", "MAE", "max-Fβ", "S-measure", "IoU at 0.5")
+    yield "|---|--:|--:|--:|--:|"
+    for method in measured["saliency"]:
+        cells = (fraction(method[name]) for name in ("mae", "max_f", "s_measure", "iou"))
+        yield row(METHODS[method["method"]], *cells)
+
+
+TABLES: dict[str, Callable[[], Iterator[str]]] = {
+    "span-compact": span_compact,
+    "segmenter": segmenter,
+}
+
+
+def row(*cells: str) -> str:
+    """Returns a line of a Markdown table."""
+    return f"| {' | '.join(cells)} |".replace("|  |", "| |")
+
+
+def fraction(value: float) -> str:
+    """Returns a number of 0 to 1 with four digits, without its zero."""
+    return f"{value:.4f}".removeprefix("0")
+
+
+def with_tables(text: str) -> str:
+    """Returns a page's text with its tables made anew."""
+    return TABLE.sub(lambda m: f"{m[1]}{chr(10).join(TABLES[m[2]]())}\n{m[3]}", text)
+
+
+def without_images(value: Any) -> Any:
+    """Returns a report without figures of single images; how many there were is the ``count``."""
+    if isinstance(value, list):
+        return [without_images(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    kept = {key: without_images(one) for key, one in value.items() if key not in EACH}
+    return kept | ({"count": len(value["images"])} if "images" in value else {})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--take", nargs="+", type=Path, default=[], metavar="FILE")
+    for path in parser.parse_args().take:
+        report = without_images(json.loads(path.read_text("utf-8")))
+        text = json.dumps(report, indent=1, ensure_ascii=False) + "\n"
+        (FIGURES / path.name).write_text(text, "utf-8")
+    for page in PAGES:
+        page.write_text(with_tables(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""The tables of figures in pages and cards: what the JSON files of ``eval.py`` say."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def tables():
+    spec = importlib.util.spec_from_file_location("tables", REPO / "docs/tables.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_table_is_what_its_figures_say(tables):
+    found = set()
+    for page in tables.PAGES:
+        text = page.read_text("utf-8")
+        found |= {name for _, name, _ in tables.TABLE.findall(text)}
+        assert tables.with_tables(text) == text, f"{page}: run python docs/tables.py"
+    assert found == set(tables.TABLES)
+
+
+def test_the_readme_has_the_figures_of_the_tables(tables):
+    text = (REPO / "README.md").read_text("utf-8")
+    (measured,) = (
+        one for one in tables.figures("span-compact-x4")["sets"] if one["name"] == "set5"
+    )
+    assert f"| Set5 ×4, PSNR of Y | {measured['mean']['psnr_y']:.2f} dB | bicubic" in text
+    assert f"bicubic {measured['bicubic_mean']['psnr_y']:.2f};" in text
+
+
+def test_figures_are_kept_without_single_images(tables):
+    report = {"sets": [{"mean": 1.0, "images": [{"name": "a"}, {"name": "b"}], "recall": [0.5]}]}
+    assert tables.without_images(report) == {"sets": [{"mean": 1.0, "count": 2}]}
+    for path in tables.FIGURES.glob("*.json"):
+        assert path.stat().st_size < 10_000
+        assert "/" not in json.loads(path.read_text("utf-8"))["config"]["data"]  # nobody's folders
