@@ -15,18 +15,14 @@ tiled; and how long the first file takes, with and without XLA's cache on disk.
 """
 
 import argparse
-import json
 import math
-import os
-import platform
-import resource
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from side import Side
+from side import Side, machine, serve, take_turns
 
 TORCH_SIDE = Path(__file__).with_name("codec_torch.py")
 SIZE = (512, 768)  # of the image both sides code
@@ -57,27 +53,7 @@ THEIR_DECODING = {
 }
 
 
-# --- our side ---------------------------------------------------------------------------------------
-
-
-def serve(threads: int) -> None:
-    """Answers the requests of :class:`Side`, one line of JSON each, until the input ends."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    runs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        match request.pop("do"):
-            case "prepare":
-                runs, answer = prepare(**request)
-            case "prepare batch":
-                runs, answer = prepare_batch(**request)
-            case "time":
-                start = time.perf_counter()
-                runs[request["name"]]()
-                answer = time.perf_counter() - start
-            case "memory":
-                answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(answer), flush=True)
+# --- our side ---------------------------------------------------------------------------------
 
 
 def prepare(pixels: str, model: str, quality: int, stages: bool):
@@ -102,11 +78,11 @@ def prepare(pixels: str, model: str, quality: int, stages: bool):
         runs |= stages_of(model, pixels, data)
         for run in runs.values():
             run()
-    return runs, answer | {"names": list(runs)}
+    return runs, answer
 
 
 def stages_of(model, pixels, data: bytes) -> dict:
-    """Calls of every stage by name; the image is of one tile, whole latents and without a region."""
+    """Calls of every stage by name; the image is one tile of whole latents, without a region."""
     import jax
     import numpy as np
 
@@ -156,7 +132,15 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
     ]
     lanes = symbols.write(model, coded[0][0], rate, region, place.size, float(coded[0][1])).lanes
     batch = jax.tree.map(lambda *x: jnp.stack(x), *(one for one, _ in coded))
-    encoder, decoder = symbols._encoder(model, lanes), symbols._decoder(model, lanes)
+    tables = model.hyper_tables, model.residual_tables
+
+    def encoder(coded, anchor, size):
+        return symbols._encoder(model, lanes)(coded, *tables, anchor, size)
+
+    def decoder(words, length, rate, region, size):
+        read = symbols._decoder(model, lanes)
+        return read(words, length, model.scales, *tables, rate, region, size)
+
     encode = jax.jit(jax.vmap(encoder, (0, None, None)))
     decode = jax.jit(jax.vmap(decoder, (0, 0, None, None, None)))
     words, lengths = encode(batch, rate.anchor, place.size)
@@ -179,10 +163,10 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
     runs = {name: lambda run=run: jax.block_until_ready(run()) for name, run in runs.items()}
     for run in runs.values():
         run()
-    return runs, {"names": list(runs), "lanes": lanes}
+    return runs, {"lanes": lanes}
 
 
-# --- the driver -------------------------------------------------------------------------------------
+# --- the driver -------------------------------------------------------------------------------
 
 
 def our_side(threads: int, cache: str = "") -> Side:
@@ -193,18 +177,6 @@ def our_side(threads: int, cache: str = "") -> Side:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",  # as the command line has it
     }
     return Side([sys.executable, __file__, "--serve"], threads, **kept)
-
-
-def take_turns(sides: dict[Side, list[str]], rounds: int) -> dict[Side, dict[str, list[float]]]:
-    """Seconds of every call in every round, one call a turn, side by side."""
-    seconds = {side: {name: [] for name in names} for side, names in sides.items()}
-    for _ in range(rounds):
-        for i in range(max(map(len, sides.values()))):
-            for side, names in sides.items():
-                if i < len(names):
-                    time.sleep(PAUSE)
-                    seconds[side][names[i]].append(side.ask("time", name=names[i]))
-    return seconds
 
 
 def compare(arguments: argparse.Namespace, pixels: str) -> None:
@@ -220,7 +192,7 @@ def compare(arguments: argparse.Namespace, pixels: str) -> None:
         sides[theirs] = answer["names"]
         bytes_ += f"; CompressAI {answer['bytes']}, random weights"
     print(f"768×512, {arguments.threads} threads, {bytes_}\n")
-    seconds = take_turns(sides, arguments.rounds)
+    seconds = take_turns(sides, arguments.rounds, PAUSE)
     for side in sides:
         side.close()
     ms = [{n: statistics.median(t) * 1e3 for n, t in seconds[side].items()} for side in sides]
@@ -251,7 +223,7 @@ def batches(arguments: argparse.Namespace, pixels: str) -> None:
     side = our_side(arguments.threads)
     request = {"pixels": pixels, "model": arguments.model, "quality": arguments.quality}
     answer = side.ask("prepare batch", **request, images=arguments.batch)
-    seconds = take_turns({side: answer["names"]}, arguments.rounds)[side]
+    seconds = take_turns({side: answer["names"]}, arguments.rounds, PAUSE)[side]
     side.close()
     print(f"entropy coder under vmap, {answer['lanes']} lanes: ms an image, images a second")
     for name, values in seconds.items():
@@ -265,9 +237,7 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
     import numpy as np
 
     print("the photo tiled; seconds, the fastest of three; MiB: the process's peak, all counted;")
-    print(
-        "tiles have 1024×1024 pixels, and what is left of them at the edges takes as long as a whole"
-    )
+    print("tiles have 1024×1024 pixels; what is left of them at the edges takes as long as a whole")
     heading = ("MP", "tiles", "bytes", "encode", "decode", "s/MP", "s/MP", "MiB")
     print(" ".join(f"{name:>8}" for name in heading))
     for megapixels in map(float, arguments.megapixels.split(",")):
@@ -323,10 +293,10 @@ def photo_of(path: str | None):
 def main() -> None:
     arguments = parse()
     if arguments.serve:
-        return serve(arguments.threads)
+        return serve(arguments.threads, {"prepare": prepare, "prepare batch": prepare_batch})
     import numpy as np
 
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs")
+    print(machine())
     photo = photo_of(arguments.image)
     with tempfile.TemporaryDirectory() as folder:
         pixels = f"{folder}/photo.npy"

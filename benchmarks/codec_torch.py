@@ -4,37 +4,21 @@ Needs torch and compressai, which jaxsr does not.
 """
 
 import argparse
-import json
-import os
-import resource
 import sys
-import time
 import types
+
+from side import serve
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, required=True)
     threads = parser.parse_args().threads
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
-    runs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        match request["do"]:
-            case "prepare":
-                runs, size = prepare(request["pixels"], threads)
-                answer = {"names": list(runs), "bytes": size}
-            case "time":
-                start = time.perf_counter()
-                runs[request["name"]]()
-                answer = time.perf_counter() - start
-            case "memory":
-                answer = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(json.dumps(answer), flush=True)
+    serve(threads, {"prepare": lambda pixels: prepare(pixels, threads)})
 
 
 def prepare(path: str, threads: int):
-    """Calls by name, and the strings' bytes."""
+    """Returns calls by name, and the strings' bytes."""
     # torchvision's compiled operators do not load beside a CPU-only torch
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision")
     import numpy as np
@@ -80,7 +64,7 @@ def prepare(path: str, threads: int):
         ),
         "synthesis": lambda: picture(model.g_s(decoded).clamp_(0, 1)),
     }
-    return runs, sum(len(strings[0]) for strings in whole["strings"])
+    return runs, {"bytes": sum(len(strings[0]) for strings in whole["strings"])}
 
 
 if __name__ == "__main__":

@@ -11,17 +11,13 @@ Fails if a symbol comes back wrong.
 
 import argparse
 import functools
-import json
 import math
-import os
-import platform
 import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from side import Side
+from side import Side, machine, numbers, print_header, row, serve, take_turns
 
 TORCH_SIDE = Path(__file__).with_name("entropy_coder_torch.py")
 SHAPE = (192, 32, 48)
@@ -43,7 +39,7 @@ COLUMNS = (  # heading, width, what it shows
 )
 
 
-# --- the latent ------------------------------------------------------------------------------------
+# --- the latent -------------------------------------------------------------------------------
 
 
 def latent(bpp: float, scales):
@@ -88,12 +84,11 @@ def log_probabilities(scale: float):
     return np.concatenate([half[:0:-1], half])
 
 
-# --- our side: a process of its own ----------------------------------------------------------------
+# --- our side: a process of its own -----------------------------------------------------------
 
 
-def serve(threads: int) -> None:
-    """Answers requests, one line of JSON each, until the input ends; as entropy_coder_torch.py does."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+def prepare_lanes(case: str, lanes: list[int], batch: int):
+    """Returns calls by name, for every number of lanes, and the bytes of each."""
     import jax
     import numpy as np
 
@@ -101,34 +96,24 @@ def serve(threads: int) -> None:
 
     jax.config.update("jax_enable_compilation_cache", False)
     gaussians = tables.gaussian_tables()
-    runs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "prepare":
-            runs, answer = {}, {"bytes": {}}
-            case = np.load(request["case"])
-            symbols, indexes = (jax.device_put(case[name]) for name in ("symbols", "indexes"))
-            for lanes in request["lanes"]:
-                encode = functools.partial(rans.encode, lanes=lanes)
-                decode = functools.partial(rans.decode, lanes=lanes)
-                new = prepare(encode, decode, symbols, indexes, gaussians)
-                runs |= {f"{name} {lanes}": run for name, run in new.items()}
-                answer["bytes"][f"{lanes}"] = 2 * int(new["encode"]()[1])
-                if request["batch"] > 1:
-                    many = (jax.numpy.stack([x] * request["batch"]) for x in (symbols, indexes))
-                    new = prepare(
-                        jax.vmap(encode, (0, 0, None)),
-                        jax.vmap(decode, (0, 0, 0, None)),
-                        *many,
-                        gaussians,
-                    )
-                    runs |= {f"{name} {lanes}×": run for name, run in new.items()}
-            answer["names"] = list(runs)
-        else:
-            start = time.perf_counter()
-            runs[request["name"]]()
-            answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
+    runs, sizes = {}, {}
+    with np.load(case) as kept:
+        symbols, indexes = (jax.device_put(kept[name]) for name in ("symbols", "indexes"))
+    for count in lanes:
+        encode = functools.partial(rans.encode, lanes=count)
+        decode = functools.partial(rans.decode, lanes=count)
+        new = prepare(encode, decode, symbols, indexes, gaussians)
+        runs |= {f"{name} {count}": run for name, run in new.items()}
+        sizes[f"{count}"] = 2 * int(new["encode"]()[1])
+        if batch > 1:
+            many = (jax.numpy.stack([x] * batch) for x in (symbols, indexes))
+            encode, decode = (
+                jax.vmap(call, (*(0,) * arrays, None))
+                for call, arrays in ((encode, 2), (decode, 3))
+            )
+            new = prepare(encode, decode, *many, gaussians)
+            runs |= {f"{name} {count}×": run for name, run in new.items()}
+    return runs, {"bytes": sizes}
 
 
 def prepare(encode, decode, symbols, indexes, tables) -> dict:
@@ -147,26 +132,23 @@ def prepare(encode, decode, symbols, indexes, tables) -> dict:
     }
 
 
-# --- the driver: prepares, takes turns, prints -----------------------------------------------------
+# --- the driver: prepares, takes turns, prints ------------------------------------------------
 
 
 def measure(flags, case: str, threads: int) -> tuple[dict, dict]:
     """Seconds of each round by name, and bytes by coder."""
     ours = Side([sys.executable, __file__, "--serve"], threads)
     theirs = Side([flags.torch, "-W", "ignore", str(TORCH_SIDE)], threads)
-    lanes = [int(number) for number in flags.lanes.split(",")]
+    lanes = numbers(flags.lanes)
     answers = {
         ours: ours.ask("prepare", case=case, lanes=lanes, batch=flags.batch),
         theirs: theirs.ask("prepare", case=case),
     }
-    turns = [(side, name) for side, answer in answers.items() for name in answer["names"]]
-    seconds = {name: [] for _, name in turns}
-    for _ in range(flags.rounds):
-        for side, name in turns:
-            seconds[name].append(side.ask("time", name=name))
+    names = {side: answer["names"] for side, answer in answers.items()}
+    seconds = take_turns(names, flags.rounds)
     for side in answers:
         side.close()
-    return seconds, answers[ours]["bytes"] | answers[theirs]["bytes"]
+    return seconds[ours] | seconds[theirs], answers[ours]["bytes"] | answers[theirs]["bytes"]
 
 
 def rows(flags, seconds: dict, sizes: dict, ideal: float, threads: int):
@@ -196,35 +178,26 @@ def rows(flags, seconds: dict, sizes: dict, ideal: float, threads: int):
         ]
 
 
-def line(cells: list[str]) -> str:
-    return " ".join(
-        f"{cell:>{width}}" for cell, (_, width, _) in zip(cells, COLUMNS, strict=True)
-    ).rstrip()
-
-
 def main() -> None:
     flags = parse()
     if flags.serve:
-        return serve(int(flags.threads))
+        return serve(int(flags.threads), {"prepare": prepare_lanes})
     import numpy as np
 
     from jaxsr.entropy.tables import SCALES
 
     symbols, indexes, ideal = latent(flags.bpp, SCALES)
-    for heading, _, meaning in COLUMNS:
-        print(f"  {heading:<8} {meaning}")
-    print(
-        f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs;"
-        f" {symbols.size} symbols, ideally {ideal:.0f} bytes, {8 * ideal / PIXELS:.3f} bits per pixel\n"
+    about = (
+        f"{symbols.size} symbols, ideally {ideal:.0f} bytes, {8 * ideal / PIXELS:.3f} bits a pixel"
     )
-    print(line([heading for heading, _, _ in COLUMNS]), flush=True)
+    print_header(COLUMNS, f"{machine()}; {about}")
     with tempfile.TemporaryDirectory() as folder:
         case = f"{folder}/case.npz"
         np.savez(case, symbols=symbols, indexes=indexes, scales=SCALES)
-        for threads in (int(number) for number in flags.threads.split(",")):
+        for threads in numbers(flags.threads):
             seconds, sizes = measure(flags, case, threads)
             for cells in rows(flags, seconds, sizes, ideal, threads):
-                print(line(cells), flush=True)
+                print(row(cells, COLUMNS), flush=True)
 
 
 def parse() -> argparse.Namespace:

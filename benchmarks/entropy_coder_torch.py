@@ -4,31 +4,19 @@ Needs torch and compressai, which jaxsr does not; constriction is timed where it
 """
 
 import argparse
-import json
-import os
 import sys
-import time
 import types
+
+from side import serve
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--threads", type=int, required=True)
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: parser.parse_args().threads])
-    runs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        if request["do"] == "prepare":
-            runs, sizes = prepare(request["case"])
-            answer = {"names": list(runs), "bytes": sizes}
-        else:
-            start = time.perf_counter()
-            runs[request["name"]]()
-            answer = time.perf_counter() - start
-        print(json.dumps(answer), flush=True)
+    serve(parser.parse_args().threads, {"prepare": prepare})
 
 
-def prepare(path):
+def prepare(case: str):
     """Calls by name, and bytes by coder. Symbols are checked."""
     # torchvision's compiled operators do not load beside a CPU-only torch
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision")
@@ -37,7 +25,7 @@ def prepare(path):
     from compressai.ans import RansDecoder, RansEncoder
     from compressai.entropy_models import GaussianConditional
 
-    case = np.load(path)
+    case = np.load(case)
     gaussian = GaussianConditional(case["scales"].tolist())
     gaussian.update()
     tables = (
@@ -65,7 +53,7 @@ def prepare(path):
     try:
         import constriction
     except ImportError:
-        return runs, sizes
+        return runs, {"bytes": sizes}
     return constricted(constriction, case, runs, sizes)
 
 
@@ -88,7 +76,7 @@ def constricted(constriction, case, runs, sizes):
     if (decode() != case["symbols"]).any():
         raise SystemExit("constriction's symbols came back wrong")
     runs = runs | {"encode constriction": encode, "decode constriction": decode}
-    return runs, sizes | {"constriction": data.nbytes}
+    return runs, {"bytes": sizes | {"constriction": data.nbytes}}
 
 
 if __name__ == "__main__":

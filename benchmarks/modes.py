@@ -1,6 +1,6 @@
-"""Whole or at half its size: which is the better picture for the bytes, and how few bytes either can take.
+"""Whole or at half its size: which picture is better for its bytes, and how few bytes can it be.
 
-    python benchmarks/modes.py --images=../shared/data/test/kodak
+    python benchmarks/modes.py --images=KODAK
 
 Each image is coded within every rate at its own size and at half of it, which the released
 upscaler makes whole again; `auto` takes the one of higher PSNR. Comparisons are over the images
@@ -19,6 +19,9 @@ from jaxsr.evaluation.codecs.protocol import compare
 from jaxsr.image import files
 
 RATES = "0.04,0.06,0.08,0.1,0.12,0.16,0.2,0.3"
+HEADER = """\
+       images coded     half, of all     full, of both     half − full   half is auto − full
+  bpp  full half     PSNR  MS-SSIM     PSNR  MS-SSIM     PSNR  MS-SSIM  better      PSNR"""
 
 
 def main():
@@ -29,12 +32,7 @@ def main():
     for _, pixels in list(originals.read(flags.images))[: flags.limit]:
         for rate, row in measured(model, upscaler, pixels, rates):
             found[rate].append(row)
-    print(
-        "       images coded     half, of all     full, of both     half − full   half is auto − full"
-    )
-    print(
-        "  bpp  full half     PSNR  MS-SSIM     PSNR  MS-SSIM     PSNR  MS-SSIM  better      PSNR"
-    )
+    print(HEADER)
     for rate, rows in found.items():
         print(line(rate, np.array(rows)))
 

@@ -1,4 +1,6 @@
-"""What CompressAI's codec parts answer, small and with random weights, for tests/networks/test_codec_parity.py.
+"""What CompressAI's codec parts answer, for tests/networks/test_codec_parity.py.
+
+They are small and have random weights.
 
     peers/bin/python benchmarks/parity_codecs.py tests/networks/golden/codecs
 
@@ -13,7 +15,7 @@ import types
 from collections.abc import Callable
 from pathlib import Path
 
-# torchvision's compiled operators do not load beside a CPU torch; compressai does not need them here
+# torchvision's compiled operators do not load beside a CPU torch; they are not needed here
 sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._meta_registrations")
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""The PyTorch side of benchmarks/parity.py: small networks with random weights, and what they answer.
+"""The PyTorch side of parity.py: small networks with random weights, and what they answer.
 
 Run by the Python of an environment with torch and spandrel, with the folder to write to; needs
 nothing of jaxsr. SwinIR, HAT, SPAN and RCAN are spandrel's copies of the official code; EDSR, PAN
@@ -30,7 +30,7 @@ from torch import nn
 
 
 class EDSR(nn.Module):
-    """Lim et al. 2017, in the authors' names; values 0..255 inside, centred by a fixed convolution."""
+    """Lim et al. 2017, by the authors' names; 0..255 inside, centred by a fixed convolution."""
 
     def __init__(self, scale: int, features: int, blocks: int):
         super().__init__()
@@ -172,7 +172,7 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def windowed(network: Callable[..., nn.Module], scale: int, window: int, **options) -> nn.Module:
-    """SwinIR or HAT of 2 groups of 2 layers; ``img_size`` only keeps them from shrinking windows."""
+    """SwinIR or HAT of 2 groups of 2 layers; ``img_size`` keeps them from shrinking windows."""
     common = {"depths": (2, 2), "num_heads": (2, 2), "mlp_ratio": 2, "img_size": 2 * window}
     return network(upscale=scale, window_size=window, **common, **options)
 

@@ -1,6 +1,6 @@
-"""What a region gains at equal bytes, and what the rest pays: PSNR inside, outside and over the whole.
+"""What a region gains at equal bytes and what the rest pays: PSNR inside, outside and overall.
 
-    python benchmarks/region_bytes.py --images=../shared/data/test/kodak
+    python benchmarks/region_bytes.py --images=KODAK
 
 Each photograph is coded to every rate without a region, and with it to no more bytes than that
 took. The regions are the segmenter's, or of images of masks named as the photographs are
@@ -10,18 +10,17 @@ took. The regions are the segmenter's, or of images of masks named as the photog
 import argparse
 from pathlib import Path
 
-import jax
 import numpy as np
 
-from jaxsr import codec, zoo
+from jaxsr import codec, pipeline, zoo
 from jaxsr.evaluation.regions.quality import masked_psnr
 from jaxsr.image import files
 from jaxsr.image.values import to_float
-from jaxsr.regions import masks, segment
+from jaxsr.regions import masks
 
-# Kodak's photographs with a clear subject, chosen by looking at them before anything was measured: caps,
-# a portrait, a boat, sails, sails, a couple, a raft, a girl, a statue, a woman, a plane, parrots. Left
-# out are façades, landscapes, and those that show many things at once.
+# Kodak's photographs with a clear subject, chosen by looking at them before anything was measured:
+# caps, a portrait, a boat, sails, sails, a couple, a raft, a girl, a statue, a woman, a plane,
+# parrots. Left out are façades, landscapes, and those that show many things at once.
 CLEAR = (3, 4, 6, 9, 10, 12, 14, 15, 17, 18, 20, 23)
 GOAL = 1.5  # dB
 
@@ -73,10 +72,8 @@ def read_masks(folder: Path):
 
 def segmented(name: str):
     """(name, pixels) → mask, by a segmenter."""
-    weights = zoo.read_segmenter(name)
-    network = zoo.build(weights, name)
-    saliency = jax.jit(lambda x: segment.saliency(network, weights.params, x[None])[0])
-    return lambda _, pixels: np.asarray(saliency(to_float(pixels))) > masks.REGION
+    segment = pipeline.load_segmenter(name)
+    return lambda _, pixels: segment(pixels).mask > masks.REGION
 
 
 def compare(model, pixels, mask, bpp: float, gain: float) -> list[float]:

@@ -11,9 +11,10 @@ import argparse
 import functools
 import math
 import os
-import platform
 import statistics
 import time
+
+from side import machine, pin
 
 CENTRE = 0.45, 0.55  # of the regions, in heights and widths: on no border of tiles
 GOAL = 10, 0.35  # percent of the frame, and what that may cost beside restoring all of it
@@ -21,14 +22,12 @@ GOAL = 10, 0.35  # percent of the frame, and what that may cost beside restoring
 
 def main() -> None:
     arguments = parse()
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: arguments.threads])
+    pin(arguments.threads)
     os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(arguments.threads))
     import jax
 
-    print(f"{platform.processor() or platform.machine()}, {arguments.threads} CPUs", end=", ")
-    print(
-        f"{len(jax.devices())} {jax.devices()[0].platform} devices; medians of {arguments.rounds}"
-    )
+    devices = f"{len(jax.devices())} {jax.devices()[0].platform} devices"
+    print(f"{machine()}, {arguments.threads} used, {devices}; medians of {arguments.rounds}")
     for text in arguments.sizes.split(","):
         width, height = map(int, text.split("x"))
         print(f"\n{width}×{height}, upscaled from a {arguments.scale}th each way", flush=True)

@@ -1,6 +1,6 @@
 """Our PAN and RLFN against PyTorch's: same weights, same machine, same minutes.
 
-    python benchmarks/upscalers.py --torch=PYTHON --peers=../shared/peers
+    python benchmarks/upscalers.py --torch=PYTHON --peers=DIR
 
 `PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). Each side runs in a
 process of its own, pinned to as many CPUs as it may have threads before it loads anything (XLA
@@ -11,16 +11,15 @@ does hits both alike.
 import argparse
 import copy
 import ctypes
-import json
+import functools
 import os
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from side import Side
+from side import Side, machine, numbers, print_header, row, serve, take_turns
 
 SCALE = 4
 CHECKPOINTS = {"pan": "pan/PANx4_DF2K.pth", "rlfn": "rlfn/rlfn_x4.pth"}
@@ -49,29 +48,16 @@ COLUMNS = (  # heading, width, what it shows
 # --- a side: one process, one framework -----------------------------------------------------------
 
 
-def serve(framework: str, threads: int) -> None:
-    """Answers the requests of :class:`Side`, one line of JSON each, until the input ends."""
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
+def prepare(size: int, output: str, framework: str, threads: int, **case):
+    """Returns a side's runs by name; what each makes of the image is kept in ``output``."""
     import numpy as np
 
-    prepare = {"jax": prepare_jax, "torch": prepare_torch}[framework]
-    runs = {}
-    for line in sys.stdin:
-        request = json.loads(line)
-        match request.pop("do"):
-            case "prepare":
-                image, output = waves(request.pop("size")), request.pop("output")
-                runs, answer = prepare(image, threads=threads, **request)
-                answer["names"] = list(runs)
-                for name, run in runs.items():
-                    np.save(f"{output}/{name}.npy", run())
-            case "time":
-                start = time.perf_counter()
-                runs[request["name"]]()
-                answer = time.perf_counter() - start
-            case "memory":
-                answer = memory_growth(runs[request["name"]])
-        print(json.dumps(answer), flush=True)
+    runs, answer = {"jax": prepare_jax, "torch": prepare_torch}[framework](
+        waves(size), threads=threads, **case
+    )
+    for name, run in runs.items():
+        np.save(f"{output}/{name}.npy", run())
+    return runs, answer
 
 
 def waves(side: int):
@@ -153,15 +139,11 @@ def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         prepared = {side: side.ask("prepare", output=folder, **case) for side in (ours, theirs)}
         difference = largest_difference(Path(folder))
-    turns = [(side, name) for side, answer in prepared.items() for name in answer["names"]]
-    seconds = {name: [] for _, name in turns}
-    for _ in range(rounds):
-        for side, name in turns:
-            time.sleep(PAUSE)
-            seconds[name].append(side.ask("time", name=name))
+    names = {side: answer["names"] for side, answer in prepared.items()}
+    seconds = take_turns(names, rounds, PAUSE)
     return {
-        "seconds": seconds,
-        "memory": {name: side.ask("memory", name=name) for side, name in turns},
+        "seconds": seconds[ours] | seconds[theirs],
+        "memory": {n: side.ask("memory", name=n) for side in names for n in names[side]},
         "compile": prepared[ours]["compile"],
         "difference": difference,
     }
@@ -182,7 +164,7 @@ def largest_difference(folder: Path) -> float:
     return difference
 
 
-def row(case: dict, measured: dict) -> list[str]:
+def cells_of(case: dict, measured: dict) -> list[str]:
     """The cells under ``COLUMNS``."""
     seconds, memory = measured["seconds"], measured["memory"]
     median = {name: statistics.median(values) for name, values in seconds.items()}
@@ -208,20 +190,14 @@ def row(case: dict, measured: dict) -> list[str]:
     ]
 
 
-def line(cells: list[str]) -> str:
-    return " ".join(
-        f"{cell:>{width}}" for cell, (_, width, _) in zip(cells, COLUMNS, strict=True)
-    ).rstrip()
-
-
 def main() -> None:
     arguments = parse()
     if arguments.serve:
-        return serve(arguments.serve, int(arguments.threads))
-    for heading, _, meaning in COLUMNS:
-        print(f"  {heading:<8} {meaning}")
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs\n")
-    print(line([heading for heading, _, _ in COLUMNS]), flush=True)
+        side = {"framework": arguments.serve, "threads": int(arguments.threads)}
+        return serve(
+            side["threads"], {"prepare": functools.partial(prepare, **side)}, memory_growth
+        )
+    print_header(COLUMNS, machine())
     for threads in numbers(arguments.threads):
         ours = Side([sys.executable, __file__, "--serve=jax"], threads)
         theirs = Side([arguments.torch, __file__, "--serve=torch"], threads)
@@ -230,13 +206,9 @@ def main() -> None:
             for size in numbers(arguments.sizes):
                 case = {"network": network, "size": size, "checkpoint": checkpoint}
                 measured = measure(ours, theirs, arguments.rounds, **case)
-                print(line(row({**case, "threads": threads}, measured)), flush=True)
+                print(row(cells_of({**case, "threads": threads}, measured), COLUMNS), flush=True)
         ours.close()
         theirs.close()
-
-
-def numbers(text: str) -> list[int]:
-    return [int(number) for number in text.split(",")]
 
 
 def parse() -> argparse.Namespace:
