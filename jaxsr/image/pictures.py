@@ -84,9 +84,10 @@ def as_picture(image: Image) -> files.Picture:
     image = opened(image)
     if isinstance(image, files.Picture):
         return image
-    return files.Picture(
-        *(x if x is None or x.dtype != np.float32 else from_float(x) for x in planes(image))
-    )
+    colour, alpha = planes(image)
+    if colour.dtype == np.float32:
+        colour, alpha = from_float(colour), None if alpha is None else from_float(alpha)
+    return files.Picture(colour, alpha)
 
 
 def checked(array: np.ndarray) -> np.ndarray:

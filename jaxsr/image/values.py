@@ -15,7 +15,9 @@ def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
     return np.divide(pixels, _white(pixels.dtype), dtype=np.float32)
 
 
-def from_float(x: Num[Array | np.ndarray, "*n"], dtype=np.uint8) -> UInt[np.ndarray, "*n"]:
+def from_float(
+    x: Num[Array | np.ndarray, "*n"], dtype: np.dtype | type[np.generic] = np.uint8
+) -> UInt[np.ndarray, "*n"]:
     """Converts floats in [0, 1] to uint8 or uint16: clips, scales, rounds (halves up).
 
     Raises:

@@ -98,7 +98,12 @@ def run_chain(
     Returns:
       ``image``: upscaled, the region restored, bit for bit ``fused`` outside of it; its ``mask``;
       ``fused``; and ``left_over``. ``tiles`` is None: it would be no constant.
+
+    Raises:
+      UserError: there is neither a mask nor a stage that finds one.
     """
+    if mask is None and stages.segment is None:
+        raise UserError("no stage finds the region; give a mask, or stages with segment")
     restorer = stages.restore if isinstance(stages.restore, Restorer) else Local(stages.restore)
     fused, f = upscaled(stages, params, jnp.asarray(x))
     if mask is None:

@@ -81,8 +81,8 @@ class Upscale:
           UserError: the file or the array is not an image, or memory suffices for no tile.
         """
         if getattr(image, "ndim", 0) == 4:
-            many = self.upscale_many(list(image), tile)
-            return Result(np.stack([result.image for result in many]))
+            many = self.upscale_many(list(np.asarray(image)), tile)
+            return Result(np.stack([np.asarray(result.image) for result in many]))
         return self.upscale_many([image], tile)[0]
 
     def upscale_many(

@@ -64,9 +64,8 @@ class TiledRestorer:
         self.scale = upscaler.scale if upscaler else 1
         self._features = features
         self._known: set[tuple[int, int]] = set()  # sides of tiles that are compiled
-        if upscaler:
-            known = upscaler.receptive_field is not None
-            self._reach = (upscaler.receptive_field if known else BLEND) + INTERPOLATION
+        field = upscaler.receptive_field if upscaler else None
+        self._reach = (BLEND if field is None else field) + INTERPOLATION
         both = {"restore": params, "upscale": upscaler_params}
         self._runner = Runner(self._of_tiles, both, devices)
 

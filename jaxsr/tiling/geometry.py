@@ -90,9 +90,9 @@ def blend(
 
     ``height`` and ``width`` are those of the image before scaling.
     """
-    total, mass = 0.0, np.zeros((height * scale, width * scale, 1), np.float32)
+    total, mass = None, np.zeros((height * scale, width * scale, 1), np.float32)
     for tile, result in results:
-        if np.isscalar(total):
+        if total is None:
             total = np.zeros((*result.shape[:-3], *mass.shape[:2], result.shape[-1]), np.float32)
         rows, cols = _scaled(tile.rows, scale), _scaled(tile.cols, scale)
         fade = _fade(rows, len(mass))[:, None, None] * _fade(cols, mass.shape[1])[:, None]

@@ -62,10 +62,10 @@ class TiledUpscaler:
     def __init__(self, network: Upscaler, params: dict, devices: Sequence[jax.Device] = ()):
         """Places ``params`` on ``devices``, which share the batches: all local ones unless told."""
         self.network = network
-        self.exact = network.receptive_field is not None and network.multiple == 1
+        field = network.receptive_field
+        self.exact = field is not None and network.multiple == 1
         self.unit = network.multiple
-        margin = network.receptive_field if self.exact else BLEND
-        self._overlap = self._units(margin)
+        self._overlap = self._units(BLEND if field is None or not self.exact else field)
         self.smallest = (2 * self._overlap + self._units(16)) * self.unit
         self._runner = Runner(functools.partial(apply, network), params, devices)
 
@@ -154,9 +154,9 @@ class TiledUpscaler:
                 "other, which differs slightly",
                 side,
             )
-        outputs: list[Image | None] = [None] * len(images)
+        outputs: dict[int, Image] = {}
 
-        def of_one_image(results) -> Iterator[tuple[Tile, Array]]:
+        def of_one_image(results) -> Iterator[tuple[Tile, np.ndarray]]:
             for _, tile, result in results:
                 yield tile, result
                 if progress:
@@ -165,7 +165,7 @@ class TiledUpscaler:
         everything = self._results(images, plans, at_once)
         for index, results in itertools.groupby(everything, operator.itemgetter(0)):
             outputs[index] = self._assemble(images[index], len(plans[index]), of_one_image(results))
-        return outputs
+        return [outputs[index] for index in range(len(images))]
 
     def _plan(self, image: Image, side: int) -> list[Tile]:
         """Plans an image's tiles, in units."""
@@ -225,7 +225,7 @@ def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
     seen = decoded(image[rows, cols])
     seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
     if seen.shape[0] % unit or seen.shape[1] % unit:
-        seen = pad_to_multiple(seen[None], unit)[0]
+        seen = np.asarray(pad_to_multiple(seen[None], unit)[0])
     return seen
 
 

@@ -411,6 +411,12 @@ def test_other_parameters_of_the_restorer_are_other_results_by_the_same_programs
         np.testing.assert_array_equal(run(image, "all").image, expected)
 
 
+def test_a_pure_chain_that_cannot_find_a_region_wants_a_mask(pure):
+    stages, params = pure
+    with pytest.raises(ValueError, match="no stage finds the region; give a mask"):
+        run_chain(dataclasses.replace(stages, segment=None), params, noise(1, 8, 8, 3) / 255)
+
+
 @pytest.mark.parametrize("scale", [0, -1, 5])
 def test_a_chain_of_no_scale_is_refused_at_once(scale):
     with pytest.raises(ValueError, match=f"scale is 2, 3, 4, or 1 for no upscaling, got {scale}"):
