@@ -35,7 +35,7 @@ def main() -> None:
         raise UserError("--coordinator, --processes and --process go with --distributed")
     else:
         use_cores_for(_CONFIG.value.batch_size, _CONFIG.value.accumulate)
-    loop.fit(_CONFIG.value, _WORKDIR.value)
+    loop.fit(_CONFIG.value, str(_WORKDIR.value))
 
 
 if __name__ == "__main__":

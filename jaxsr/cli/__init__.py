@@ -86,7 +86,7 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands and their flags."""
-    top = Parser(prog="jaxsr", description=jaxsr.__doc__.splitlines()[0])
+    top = Parser(prog="jaxsr", description=(jaxsr.__doc__ or "").partition("\n")[0])
     top.add_argument("--version", action="version", version=f"jaxsr {jaxsr.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in COMMANDS:

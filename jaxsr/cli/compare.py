@@ -75,7 +75,7 @@ def compared(inputs: Sequence[str], original: str | None):
         picture, size = read(file)
         told = [] if truth is None else [figures(picture, truth)]
         views.append(View(name, picture, " · ".join([*told, size])))
-    if truth is not None:
+    if truth is not None and original is not None:
         views.append(View(f"original: {Path(original).name}", truth, its_bytes))
     return Scene("", views)
 

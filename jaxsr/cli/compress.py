@@ -110,7 +110,7 @@ def told(data: bytes, picture, mask) -> str:
     layout = container.inspect(data)
     height, width = picture.pixels.shape[:2]
     line = f"{len(data)} bytes, {8 * len(data) / (height * width):.3f} bpp"
-    if layout.header.scale > 1:
+    if layout.header is not None and layout.header.scale > 1:
         line += ", at half its size"
     if mask is not None:
         line += f", {100 * (mask > REGION).mean():.0f} % of it region"
@@ -144,7 +144,5 @@ def reduced(picture, allowed: bool):
         raise UserError(
             "16 bits a channel, a .jsr file holds 8; give --reduce-to-8-bit to have them rounded"
         )
-    pixels, alpha = (
-        None if x is None else from_float(to_float(x)) for x in (picture.pixels, picture.alpha)
-    )
-    return files.Picture(pixels, alpha, picture.icc, picture.exif)
+    alpha = None if picture.alpha is None else from_float(to_float(picture.alpha))
+    return files.Picture(from_float(to_float(picture.pixels)), alpha, picture.icc, picture.exif)

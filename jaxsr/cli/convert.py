@@ -103,5 +103,5 @@ def run(arguments: argparse.Namespace) -> int:
     scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
     say = functools.partial(print, file=sys.stderr if streamed else sys.stdout)
     say(f"{target}: {loaded.network}{scale}")
-    say(f"use it with: {zoo.kind_of(loaded.network).command} … --model {target}")
+    say(f"use it with: {zoo.known_kind(loaded.network).command} … --model {target}")
     return 0

@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+from typing import Any
 
 from jaxsr.cli import each, flags, paths, streams
 
@@ -47,7 +48,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
 
     def work(job: paths.Job, data: bytes) -> each.Output:
         picture = codec.decode_picture(data, model=model, upscaler=upscaler)
-        kind = pictures.format_of(job, data)
+        kind: Any = pictures.format_of(job, data)
         files.check_holds(kind, picture, job.target)  # before it is enlarged
         result, done = finish(picture, codec.region_of(data))
         read = pictures.Read(picture, kind, "")

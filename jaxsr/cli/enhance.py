@@ -51,6 +51,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         output = pictures.output(job, read, result.image, arguments.quality, line)
         if job.mask is None:
             return output
-        return each.Output({job.mask: region.encoder(job.mask, result.mask)} | output.files, line)
+        mask = region.encoder(job.mask, result.mask)
+        return each.Output({job.mask: mask, **output.files}, line)
 
     return each.Steps(pictures.read, each.one_by_one(work))

@@ -66,7 +66,7 @@ def network_of(name: str) -> str:
         return name
     for released, file in released_files().items():
         if name == released.split()[0]:
-            return zoo.weights.network_of(file)
+            return str(zoo.weights.network_of(file))
     networks = ", ".join(name for kind in zoo.KINDS for name in sorted(kind.networks))
     released = ", ".join(released.split()[0] for released in released_files())
     raise UserError(
@@ -93,7 +93,7 @@ def released_by_network() -> dict[str, str]:
 
     found: dict[str, list[str]] = {}
     for name, file in released_files().items():
-        found.setdefault(zoo.weights.network_of(file), []).append(name)
+        found.setdefault(str(zoo.weights.network_of(file)), []).append(name)
     return {network: ", ".join(names) for network, names in found.items()}
 
 
@@ -103,7 +103,7 @@ def costs(name: str, scale: int) -> tuple[str, str, str]:
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER
 
-    kind = zoo.kind_of(name)
+    kind = zoo.known_kind(name)
     options = {"scale": scale} if kind is UPSCALER else {}
     options |= {"folded": True} if zoo.has_folded_form(name) else {}
     network = kind.create(name, **options)

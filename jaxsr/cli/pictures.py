@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 from jaxsr.cli import each, streams
 from jaxsr.cli.paths import Job
@@ -21,7 +22,7 @@ class Read:
     """
 
     picture: Picture
-    kind: Format | None
+    kind: Any
     dropped: str
 
 

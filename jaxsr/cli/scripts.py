@@ -4,6 +4,7 @@ import functools
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -72,7 +73,7 @@ def mistake(error: BaseException) -> str:
     return f"{flag}{one_line(first)}"
 
 
-def check_config(flag: flags.Flag) -> None:
+def check_config(flag: Any) -> None:
     """Raises where the config file could not be read: its flag keeps that to itself.
 
     Raises:
@@ -97,7 +98,7 @@ def fault_of_config(error: BaseException) -> BaseException | None:
     return None if isinstance(raised, UserError) else raised
 
 
-def chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
     """Yields the exception, the one it was raised while handling, and so on."""
     while error is not None:
         yield error
@@ -114,7 +115,7 @@ def ran_config(error: BaseException) -> bool:
     return False
 
 
-def fail(message: str) -> None:
+def fail(message: str) -> NoReturn:
     """Prints one line and exits with 2."""
     print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
     sys.exit(2)

@@ -42,7 +42,10 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     def work(group: Sequence, progress: each.Progress) -> list[each.Output]:
         images = [read.picture for _, read in group]
         results = upscale.upscale_many(images, arguments.tile, progress)
-        return [output(*of, result.image) for of, result in zip(group, results, strict=True)]
+        return [
+            output(job, read, result.image)
+            for (job, read), result in zip(group, results, strict=True)
+        ]
 
     def output(job: paths.Job, read: pictures.Read, large) -> each.Output:
         return pictures.output(job, read, large, arguments.quality, pictures.size(large))

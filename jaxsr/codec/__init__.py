@@ -5,6 +5,7 @@ A file decodes to the same symbols on every device, and to the same pixels withi
 
 import math
 import os
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -143,6 +144,7 @@ def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
         if not bpp > 0:
             raise UserError(f"bpp is more than 0, got {bpp}")
         return int(min(bpp, 1e6) * pixels / 8)
+    assert max_bytes is not None  # one of the two is given
     if max_bytes < 1:
         raise UserError(f"max_bytes is 1 or more, got {max_bytes}")
     return max_bytes
@@ -165,12 +167,17 @@ def find_region(
     if roi is None:
         return None
     image = opened(image)
-    size = planes(image)[0].shape[:2]
-    region = chosen(roi, *size, lambda colour: _loaded(segmenter, _load_segmenter)(colour))
+    height, width = planes(image)[0].shape[:2]
+    region = chosen(roi, height, width, _finder(segmenter))
     if not callable(region):
         return region
     colour, _ = split(image)
     return (mask_in(region, colour) > REGION).astype(np.float32)
+
+
+def _finder(segmenter: Any) -> Any:
+    """Returns what finds a mask; it loads its network when it is first called."""
+    return lambda colour: _loaded(segmenter, _load_segmenter)(colour)
 
 
 def _load_segmenter(name_or_path: str | os.PathLike) -> SquareSegmenter:

@@ -10,6 +10,7 @@ Integers are unsigned LEB128 (``varint``) unless a width is given; those are lit
 import dataclasses
 import struct
 import zlib
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int8, UInt8
@@ -209,7 +210,7 @@ def _check_parts(file: File) -> None:
             raise UserError(f"{len(data)} bytes of {name}; {MAX_METADATA} can be kept")
 
 
-def _coded(part: np.ndarray | bytes | None, flag: int) -> bytes | None:
+def _coded(part: Any, flag: int) -> bytes | None:
     if part is None:
         return None
     if flag == REGION:
@@ -238,8 +239,8 @@ def parse(data: bytes) -> File:
       UserError: it is no ``.jsr`` file, of a newer version, damaged or truncated.
     """
     layout = inspect(data)
-    if layout.problem is not None:
-        raise UserError(layout.problem)
+    if layout.problem is not None or layout.header is None:
+        raise UserError(layout.problem or "the header is damaged")
     header, sections = layout.header, layout.sections
     size, positions = (header.height, header.width), regions.map_shape(*header.coded)
     try:

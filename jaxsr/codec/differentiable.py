@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsr.codec import weights
 from jaxsr.codec.model import Model
-from jaxsr.networks import Compressor
+from jaxsr.networks import Compressor, layers
 from jaxsr.networks.compressor import DOWN
 
 WHOLE = 128  # pixels that images are padded to multiples of: the windows of attention
@@ -68,7 +68,7 @@ def coded(
     pad = [(0, 0), (0, -height % WHOLE), (0, -width % WHOLE), (0, 0)]
     x = jnp.pad(image, pad, mode="edge")
     region = jnp.zeros((len(x), x.shape[1] // DOWN, x.shape[2] // DOWN))
-    result = network.apply({"params": params}, x, rate, region, key)
+    result = layers.apply(network, params, x, rate, region, key)
     bits = (result.latent_bits + result.hyper_bits) / (height * width)
     return result.output[:, :height, :width], bits
 

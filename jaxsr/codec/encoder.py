@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -58,9 +59,10 @@ class Original:
     def error(self, pixels: UInt8[np.ndarray, "h w c"]) -> float:
         """The squared error of what was decoded; where a region is finer, errors count as much more."""
         squares = ((pixels.astype(np.float32) - self.colours()) ** 2).mean(-1)
-        if self.mask is None:
+        steps = self.steps()
+        if steps is None:
             return float(squares.mean())
-        weights = np.exp(2 * STEP * self.steps().astype(np.float32))
+        weights = np.exp(2 * STEP * steps.astype(np.float32))
         weights = weights.repeat(region.STRIDE, 0).repeat(region.STRIDE, 1)
         return float((squares * weights[: self.size[0], : self.size[1]]).mean())
 
@@ -118,7 +120,7 @@ class Prepared:
         return self.source.error(decoded(container.parse(data), self.model, self.enlarger))
 
 
-def better(ways: list[Prepared], files: list[bytes | None]) -> bytes | None:
+def better(ways: list[Prepared], files: list[bytes | None]) -> Any:
     """Of the files there are the one with the smaller error; of equal ones the first."""
     there = [(way, file) for way, file in zip(ways, files, strict=True) if file is not None]
     if len(there) < 2:

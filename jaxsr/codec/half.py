@@ -6,7 +6,6 @@ Which upscaler a file was made with, it says by a hash: another one would give a
 import os
 from pathlib import Path
 
-import flax.traverse_util
 import numpy as np
 from jaxtyping import UInt8
 
@@ -37,7 +36,7 @@ class Enlarger:
 
     def __init__(self, weights: zoo.Weights, name: str):
         """``name`` is that of the weights, for errors."""
-        arrays = flax.traverse_util.flatten_dict(weights.params, sep="/")
+        arrays = zoo.weights.flatten(weights.params)
         self.hash = fingerprint(weights.network, weights.options, arrays)
         folded = zoo.folded(weights)
         self._tiled = TiledUpscaler(zoo.build(folded, name), folded.params)

@@ -97,7 +97,8 @@ class Model:
 
     @functools.cached_property
     def network(self) -> networks.Compressor:
-        return networks.create_compressor(self.name, **self.options)
+        created: Any = networks.create_compressor(self.name, **self.options)
+        return created  # one with hyper-latents: others have no file
 
     @property
     def hyper(self) -> int:
@@ -121,7 +122,7 @@ class Model:
             return ((table[row] * (last - part) + table[row + 1] * part) // last).astype(np.int32)
 
         rows = len(self.hyper_tables.sizes) // self.hyper - 1
-        anchor = np.int32((2 * level * rows + last) // (2 * last))  # the nearest
+        anchor = np.array((2 * level * rows + last) // (2 * last), np.int32)  # the nearest
         return Rate(between(self.gains), between(self.offsets), anchor)
 
     @functools.cached_property
@@ -264,7 +265,7 @@ def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
     return steps.astype(jnp.float32) * (STEP / GAIN_UNIT)
 
 
-def inside(shape: tuple[int, int, int], size: Size) -> Bool[Array, "h w 1"]:
+def inside(shape: tuple[int, ...], size: Size) -> Bool[Array, "h w 1"]:
     """Which positions of a canvas lie within the tile's size."""
     rows, columns = (jnp.arange(n, dtype=jnp.int32) < size[i] for i, n in enumerate(shape[:2]))
     return (rows[:, None] & columns[None, :])[..., None]

@@ -87,10 +87,10 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
         (symbols.hyper, -(-size // HYPER_DOWN)),
         (symbols.residual, size),
     )
-    check = zlib.crc32(rate.gain.astype("<i4"))
+    check = zlib.crc32(np.asarray(rate.gain).astype("<i4").tobytes())
     for plane, (height, width) in planes:
         part = np.ascontiguousarray(np.asarray(plane)[:height, :width])
-        check = zlib.crc32(part.astype("<i4", copy=False), check)
+        check = zlib.crc32(part.astype("<i4", copy=False).tobytes(), check)
     return check
 
 
@@ -144,7 +144,7 @@ def _decoder(model: Model, lanes: int):
     return decode
 
 
-def _hyper_index(shape: tuple[int, int, int], anchor) -> Int32[Array, "h w n"]:
+def _hyper_index(shape: tuple[int, ...], anchor) -> Int32[Array, "h w n"]:
     """Which table each hyper-latent is coded with."""
     first = jnp.asarray(anchor, jnp.int32) * shape[2]
     return jnp.broadcast_to(first + jnp.arange(shape[2], dtype=jnp.int32), shape)

@@ -127,8 +127,8 @@ def capture(
         x = random_blur(x, stage, rng)
     if rng.random() < stage.resize:
         factor = np.exp(rng.uniform(*np.log(stage.resize_factor)))
-        size = tuple(max(1, round(n * factor)) for n in x.shape[:2])
-        x = resize(x, size, str(rng.choice(stage.kernels)))
+        height, width = (max(1, round(n * factor)) for n in x.shape[:2])
+        x = resize(x, (height, width), str(rng.choice(stage.kernels)))
     if rng.random() < stage.noise:
         x = random_noise(x, stage, rng)
     return x
@@ -170,7 +170,9 @@ def resize(
 ) -> Float[np.ndarray, "H W c"]:
     """Resizes to ``size`` = (H, W) with one of ``KERNELS``."""
     channels = [
-        PIL.Image.fromarray(np.ascontiguousarray(channel)).resize(size[::-1], KERNELS[kernel])
+        PIL.Image.fromarray(np.ascontiguousarray(channel)).resize(
+            (size[1], size[0]), KERNELS[kernel]
+        )
         for channel in np.moveaxis(x, -1, 0)
     ]
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)

@@ -4,6 +4,7 @@ import functools
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -26,7 +27,8 @@ def open_masked(
       UserError: as :func:`jaxsr.data.sources.open_source`; or an image has no mask.
     """
     kinds = (functools.partial(kind, legend=legend) for kind in (MaskedFolder, MaskedTfds))
-    return open_source(spec, cache, data_dir, *kinds)
+    source: Any = open_source(spec, cache, data_dir, *kinds)
+    return source
 
 
 class Masked:
@@ -37,6 +39,7 @@ class Masked:
     """
 
     legend: Brightness | Legend
+    _mask_keys: list[str]
 
     def pair(self, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
         """Returns an image and what ``legend`` makes of its mask, memory-mapped from the cache.
@@ -84,9 +87,8 @@ class MaskedFolder(Masked, FolderSource):
         super().__init__([Path(folder, "images") for folder in folders], cache)
         self.legend = legend
         masks = {path: mask for folder in folders for path, mask in masks_of(folder)}
-        self._masks = [masks[path] for path in self._paths]
-        if None in self._masks:
-            alone = self._paths[self._masks.index(None)]
+        self._masks = [mask for path in self._paths if (mask := masks[path])]
+        if alone := next((path for path in self._paths if masks[path] is None), None):
             raise UserError(f"{alone} has no mask of its name in the folder masks/ beside images/")
         self._mask_keys = [file_key(mask) for mask in self._masks]
 

@@ -43,7 +43,7 @@ def open_source(
         return (folder or FolderSource)(rest.split(","), cache)
     if kind == "tfds" and rest:
         # A version (div2k:2.0.0) begins with a digit, a split (train[:90%]) with a letter.
-        name, split = re.fullmatch(r"(.+?)(?::([A-Za-z_].*))?", rest).groups()
+        name, split = re.findall(r"^(.+?)(?::([A-Za-z_].*))?$", rest)[0]
         return (tfds or TfdsSource)(name, split or "train", data_dir, cache)
     raise UserError(
         f"config.data.source is {spec!r}; give folder:PATH[,PATH…] or tfds:NAME[:SPLIT]"
@@ -223,10 +223,10 @@ class TfdsSource(Source):
         self._records = _encoded_records(builder, split, self._features)
         info = Path(builder.data_path) / "dataset_info.json"
         dataset = f"{info.resolve()}|{info.stat().st_mtime_ns}|{split}"
-        cache, numbers = Cache(cache), range(len(self._records))
-        sizes = cache.get(dataset, "-sizes", lambda: np.array([self._size(i) for i in numbers]))
+        kept, numbers = Cache(cache), range(len(self._records))
+        sizes = kept.get(dataset, "-sizes", lambda: np.array([self._size(i) for i in numbers]))
         names = [f"{builder.info.full_name}:{split}:{i}" for i in numbers]
-        super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, cache)
+        super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, kept)
 
     def _used(self, name: str, features) -> dict:
         """Returns those of the dataset's features that are read."""

@@ -80,10 +80,11 @@ def gaussian_tables(
 def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[np.ndarray, "n"]:
     """The probabilities of −m … m, m being the best."""
     edges = np.arange(int(9 * scale * max(factor for _, factor in mixture)) + 4) - 0.5
-    half = sum(
+    parts = (
         weight * -np.diff([math.erfc(x / (scale * factor * math.sqrt(2))) for x in edges]) / 2
         for weight, factor in mixture
-    )  # the probabilities of 0, 1, 2 …
+    )
+    half = sum(parts, np.zeros(len(edges) - 1))  # the probabilities of 0, 1, 2 …
     whole = np.concatenate([half[:0:-1], half])
     widths = sorted({math.ceil(scale * z) for z in np.arange(0, 9, 0.25)})
     widths = [m for m in widths if m < len(half) and 2 * m + 2 <= 2**precision]

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 from jaxsr.errors import UserError
 from jaxsr.evaluation.codecs import bd
@@ -70,11 +71,11 @@ def precision_recall(title: str, results: Sequence[saliency.MaskScores]) -> byte
     return _png(figure)
 
 
-def _figure(*inches: float | int):
+def _figure(width: float, height: float) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=inches, dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 

@@ -8,7 +8,7 @@ import contextlib
 import io
 import struct
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
@@ -76,7 +76,8 @@ def count_frames(kind: Format, data: bytes) -> int:
     """
     if kind.name == "TIFF":
         with tifffile.TiffFile(io.BytesIO(data)) as file:
-            return max(1, sum(not page.is_reduced for page in file.pages))
+            pages: Any = file.pages
+            return max(1, sum(not page.is_reduced for page in pages))
     if kind.name == "JPEG XL":
         animated = jpegxl.header(data)[2]
         return len(np.atleast_1d(imagecodecs.jpegxl_decode(data))) if animated else 1
@@ -133,7 +134,10 @@ def _cmyk_to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
     if icc:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
             srgb = ImageCms.createProfile("sRGB")
-            return ImageCms.profileToProfile(image, io.BytesIO(icc), srgb, outputMode="RGB")
+            converted: Any = ImageCms.profileToProfile(
+                image, io.BytesIO(icc), srgb, outputMode="RGB"
+            )
+            return converted
     return image.convert("RGB")
 
 
@@ -155,7 +159,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _read_tiff(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
-        page = file.pages[0]
+        page: Any = file.pages[0]
         _check_size(page.imagewidth, page.imagelength)
         ends = [at + n for at, n in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not ends or max(ends) > len(data):

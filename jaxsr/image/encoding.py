@@ -65,7 +65,7 @@ def _encode_png(samples: Samples, icc: bytes | None, exif: bytes | None) -> byte
     if exif:
         chunks += _png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     header = 8 + 25  # signature and IHDR: colour comes right after
-    return data[:header] + chunks + data[header:]
+    return bytes(data[:header] + chunks + data[header:])
 
 
 def _png_chunk(name: bytes, data: bytes) -> bytes:

@@ -64,13 +64,13 @@ def figures(picture: Picture, original: Picture) -> str:
     size, wanted = picture.pixels.shape[:2], original.pixels.shape[:2]
     if size != wanted:
         return f"not measured: the original has {wanted[1]}×{wanted[0]} pixels"
-    pair = [rgb(to_float(each.pixels)) for each in (picture, original)]
-    if np.array_equal(*pair):
+    a, b = (rgb(to_float(each.pixels)) for each in (picture, original))
+    if np.array_equal(a, b):
         return "identical to the original"
-    told = f"{float(metrics.psnr(*pair)):.2f} dB"
+    told = f"{float(metrics.psnr(a, b)):.2f} dB"
     if min(size) < metrics.WINDOW:
         return told
-    return f"{told}, SSIM {float(metrics.ssim(*pair)):.4f}"
+    return f"{told}, SSIM {float(metrics.ssim(a, b)):.4f}"
 
 
 def _scene(scene: Scene) -> dict:
@@ -91,8 +91,6 @@ def _view(view: View) -> dict:
 
 def _png(picture: Picture) -> bytes:
     """Encodes the picture as a PNG file of 8 bits a channel, with its ICC profile."""
-    pixels, alpha = (
-        from_float(to_float(x)) if x is not None and x.dtype == np.uint16 else x
-        for x in (picture.pixels, picture.alpha)
-    )
+    pixels = from_float(to_float(picture.pixels))
+    alpha = None if picture.alpha is None else from_float(to_float(picture.alpha))
     return files.encode(formats.format_of_suffix(".png"), Picture(pixels, alpha, picture.icc))

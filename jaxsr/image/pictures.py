@@ -216,7 +216,8 @@ def given_mask(roi: Given, height: int, width: int) -> Mask:
         return np.ones((height, width), np.float32)
     if isinstance(roi, str | os.PathLike):
         return checked_mask(read_mask(roi), height, width)
-    return (checked_mask if hasattr(roi, "ndim") else boxes_mask)(roi, height, width)
+    given: Any = roi
+    return (checked_mask if hasattr(roi, "ndim") else boxes_mask)(given, height, width)
 
 
 def read_mask(path: Path) -> Mask:

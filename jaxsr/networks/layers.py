@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -17,6 +18,11 @@ Dtype = Any
 COLOURS = np.array(  # orthonormal: brightness, red − blue, green − magenta
     [np.array([1, 1, 1]) / 3**0.5, np.array([1, 0, -1]) / 2**0.5, np.array([-1, 2, -1]) / 6**0.5]
 )
+
+
+def apply(network: nn.Module, params: Mapping[str, Any], *inputs: Any) -> Any:
+    """Return what ``network`` makes of ``inputs``; its parameters are all the variables it has."""
+    return network.apply({"params": params}, *inputs)
 
 
 def Conv(

@@ -1,5 +1,7 @@
 """The skeleton of every upscaler: extract → enhance → fuse, and the shared ``fuse`` heads."""
 
+from typing import Any
+
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -91,7 +93,7 @@ class Upscaler(nn.Module):
 
 def pad_to_multiple(
     x: Float[Array | np.ndarray, "b h w c"], multiple: int
-) -> Float[Array | np.ndarray, "b h2 w2 c"]:
+) -> Float[Any, "b h2 w2 c"]:
     """Mirror the bottom and right border until both sizes are multiples of ``multiple``."""
     pads = [(-size) % multiple for size in x.shape[1:3]]
     if not any(pads):
@@ -101,7 +103,7 @@ def pad_to_multiple(
         "reflect" if pad < size else "symmetric"
         for pad, size in zip(pads, x.shape[1:3], strict=True)
     ]
-    pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    pad: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
     x = pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
     return pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])
 

@@ -98,7 +98,8 @@ class Chain:
         """
         image = opened(image)
         colour, alpha = split(image)
-        region = chosen(roi, *colour.shape[:2], self.segment)
+        height, width = colour.shape[:2]
+        region = chosen(roi, height, width, self.segment)
         (upscaled,) = self.upscale.tiled([colour], tile)
         mask = mask_in(region, upscaled, self.scale)
         restored, count = self._tiled(upscaled, colour, mask)

@@ -1,12 +1,10 @@
 """What everything that is called in :mod:`jaxsr.pipeline` returns."""
 
 import dataclasses
+from typing import Any
 
 import jax
-import numpy as np
-from jaxtyping import Array, Float, Int, Shaped
-
-from jaxsr.image.files import Picture
+from jaxtyping import Array, Float, Int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,8 +24,8 @@ class Result:
         (:func:`~jaxsr.pipeline.run_chain` only).
     """
 
-    image: Shaped[np.ndarray | Array, "..."] | Picture | None = None
-    mask: Float[np.ndarray | Array, "*b h w"] | None = None
+    image: Any = None
+    mask: Any = None
     tiles: int | None = None
     fused: Float[Array, "b h w 3"] | None = None
     left_over: Int[Array, "b"] | None = None

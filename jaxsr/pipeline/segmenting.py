@@ -86,8 +86,9 @@ class Segment:
           UserError: also where a box has no pixel of the image.
         """
         colour = _colour(image)
-        mask = np.zeros(colour.shape[:2], np.float32)
-        places = [_place(box, *mask.shape) for box in boxes]
+        height, width = colour.shape[:2]
+        mask = np.zeros((height, width), np.float32)
+        places = [_place(box, height, width) for box in boxes]
         found = self._squares.masks([colour[place] for place in places], of)
         for place, part in zip(places, found, strict=True):
             mask[place] = np.maximum(mask[place], part)

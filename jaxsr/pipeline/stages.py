@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -107,11 +107,13 @@ def run_chain(
     restorer = stages.restore if isinstance(stages.restore, Restorer) else Local(stages.restore)
     fused, f = upscaled(stages, params, jnp.asarray(x))
     if mask is None:
+        if stages.segment is None:
+            raise UserError("the chain has no segmenter: give a mask, or load it with one")
         mask = stages.segment(params["segment"], fused)
     elif stages.scale > 1:
         mask = masks.enlarge(jnp.asarray(mask), stages.scale)
     if f is not None:
-        f = features_at(f, stages.scale, *grid(restorer, *fused.shape[1:3]))
+        f = features_at(f, stages.scale, *grid(restorer, fused.shape[1], fused.shape[2]))
     image, left_over = restore(
         restorer, params["restore"], fused, mask, f, core=core, budget=budget
     )
@@ -124,6 +126,7 @@ def upscaled(
     """Runs the first three stages: the fused image, and the features if the restorer wants them."""
     if stages.scale == 1:
         return x, None
+    assert stages.extract and stages.enhance and stages.fuse  # None at scale 1 alone
     f = stages.enhance(params["enhance"], stages.extract(params["extract"], x))
     y = jnp.clip(stages.fuse(params["fuse"], x, f), 0, 1)
     return y, f[:, : x.shape[1], : x.shape[2]] if stages.features else None
@@ -166,17 +169,19 @@ def load_stages(
     stages["segment"], params["segment"] = (
         (segment, {}) if segment is None or callable(segment) else _segmenting(segment)
     )
-    features = True
+    features, restorer = True, restore
     if isinstance(restore, str | os.PathLike):
         weights = zoo.read_restorer(restore)
-        restore, params["restore"] = zoo.build(weights, restore), weights.params
+        restorer, params["restore"] = zoo.build(weights, restore), weights.params
         source = enhance or upscaler
         features = (
             scale > 1
             and not callable(source)
             and conditions(weights, zoo.read_upscaler(source, scale))
         )
-    chain = Stages(**stages, restore=restore, scale=scale, features=features)
+    chain = Stages(
+        **stages, restore=cast(Stage | Restorer, restorer), scale=scale, features=features
+    )
     return chain, jax.device_put(params)
 
 

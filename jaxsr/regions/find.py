@@ -21,7 +21,8 @@ def find_region(roi: Roi, image: Colour, segment: Finder | None = None) -> Mask:
     Raises:
       UserError: see :func:`chosen` and :func:`mask_in`.
     """
-    return mask_in(chosen(roi, *image.shape[:2], segment), image)
+    height, width = image.shape[:2]
+    return mask_in(chosen(roi, height, width, segment), image)
 
 
 def chosen(roi: Roi, height: int, width: int, segment: Finder | None = None) -> Mask | Finder:

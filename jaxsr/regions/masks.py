@@ -1,5 +1,7 @@
 """Masks: of classes, enlarged with the image, and feathered to write back."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,7 +46,7 @@ def enlarge(
 
 def resized(
     x: Float[Array | np.ndarray, "*b h w"], height: int, width: int
-) -> Float[Array | np.ndarray, "*b {height} {width}"]:
+) -> Float[Any, "*b {height} {width}"]:
     """Resizes planes bilinearly, the kernel widened when shrinking.
 
     The weights are the same in JAX and, by Pillow, on the host.
@@ -89,7 +91,7 @@ def feather(
 
 def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
     """Returns the region's rows and columns, and one more on every side within the image."""
-    region = region.reshape(-1, *region.shape[-2:]).any(0)
+    region = np.any(region.reshape(-1, *region.shape[-2:]), axis=0)
     spans = []
     for axis in (1, 0):
         at = np.flatnonzero(region.any(axis))

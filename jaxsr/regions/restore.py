@@ -24,10 +24,15 @@ class Restorer(Protocol):
       margin: pixels around an aligned tile that its result depends on, a multiple of ``multiple``.
     """
 
-    multiple: int
-    margin: int
+    @property
+    def multiple(self) -> int: ...
 
-    def apply(self, variables: dict[str, Any], x: Array, mask: Array, features: Array | None): ...
+    @property
+    def margin(self) -> int: ...
+
+    def apply(
+        self, variables: dict[str, Any], x: Array, mask: Array, features: Array | None
+    ) -> Any: ...
 
 
 def restore(
@@ -93,8 +98,8 @@ def restore_whole(
 ) -> Float[Array, "b h w 3"]:
     """Does what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
-    framed = jax.vmap(functools.partial(_framed, network))(x, mask, features)
-    y = apply(network, params, *framed)
+    frame, mask_frame, seen = jax.vmap(functools.partial(_framed, network))(x, mask, features)
+    y = apply(network, params, frame, mask_frame, None if seen is None else jnp.asarray(seen))
     return write_back(x, y[:, : x.shape[1], : x.shape[2]], mask)
 
 
@@ -113,7 +118,7 @@ def write_back(
     x: Float[Array | np.ndarray, "*b h w c"],
     restored: Float[Array | np.ndarray, "*b h w c"],
     mask: Float[Array | np.ndarray, "*b h w"],
-) -> Float[Array | np.ndarray, "*b h w c"]:
+) -> Float[Any, "*b h w c"]:
     """Returns ``x + w (restored − x)``, where w is the feathered mask.
 
     Outside the region w is 0, and the result ``x`` bit for bit.
@@ -131,7 +136,7 @@ def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:
 
 def _framed(network: Restorer, x: Array, mask: Array, features: Array | None):
     """Continues image and mask ``(h, w, 1)`` by their edges to a frame, features by zeros."""
-    height, width = frame_size(*mask.shape, network.multiple)
+    height, width = frame_size(mask.shape[0], mask.shape[1], network.multiple)
     pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]
     x, mask = (jnp.pad(a, pads, mode="edge") for a in (x, mask[..., None]))
     if features is not None:

@@ -3,11 +3,14 @@
 :mod:`jaxsr.regions.segmenting` does the same for images of any size on the host.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from jaxsr.networks import layers
 from jaxsr.networks.attention_unet import AttentionUNet
 from jaxsr.regions.masks import resized
 
@@ -39,11 +42,11 @@ def probabilities(
     network: AttentionUNet, params: dict, squares: Float[Array | np.ndarray, "b s s 3"]
 ) -> Float[Array, "b s s classes"]:
     """Runs the network on squares of its side: the sigmoid of one logit, the softmax of several."""
-    logits = network.apply({"params": params}, jnp.asarray(squares)).astype(jnp.float32)
+    logits = layers.apply(network, params, jnp.asarray(squares)).astype(jnp.float32)
     return jax.nn.sigmoid(logits) if logits.shape[-1] == 1 else jax.nn.softmax(logits)
 
 
-def salient(p: Float[Array | np.ndarray, "*b classes"]) -> Float[Array | np.ndarray, "*b"]:
+def salient(p: Float[Array | np.ndarray, "*b classes"]) -> Float[Any, "*b"]:
     """Returns the probability of not being background, from :func:`probabilities`."""
     return p[..., 0] if p.shape[-1] == 1 else 1 - p[..., 0]
 

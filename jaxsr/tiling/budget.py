@@ -35,17 +35,18 @@ def choose(region: Bool[Array, "h w"], multiple: int, core: int, count: int) -> 
     sides = [min(core // multiple, n) for n in blocks.shape]
     corner = [(blocks > 0).any(1).argmax(), (blocks > 0).any(0).argmax()]
     # nothing of the region lies before its corner: what is rolled round is empty
-    blocks = jnp.roll(blocks, [-at for at in corner], (0, 1))
+    blocks = jnp.roll(blocks, -jnp.stack(corner), (0, 1))
     blocks = jnp.pad(blocks, [(0, -n % side) for n, side in zip(blocks.shape, sides, strict=True)])
     rows, cols = (n // side for n, side in zip(blocks.shape, sides, strict=True))
     pixels = blocks.reshape(rows, sides[0], cols, sides[1]).sum((1, 3)).reshape(-1)
     most, at = jax.lax.top_k(pixels, min(count, rows * cols))
-    starts = []
-    for index, side, first, n in zip(
-        (at // cols, at % cols), sides, corner, region.shape, strict=True
-    ):
-        starts.append(jnp.minimum((first + index * side) * multiple, n - side * multiple))
-    return Cells(*starts, most > 0, (pixels > 0).sum() - (most > 0).sum())
+    top, left = (
+        jnp.minimum((first + index * side) * multiple, n - side * multiple)
+        for index, side, first, n in zip(
+            (at // cols, at % cols), sides, corner, region.shape, strict=True
+        )
+    )
+    return Cells(top, left, most > 0, (pixels > 0).sum() - (most > 0).sum())
 
 
 def gather(

@@ -9,6 +9,7 @@ what the whole frame gives: zero padding acts at the frame's border only, as it 
 import functools
 import itertools
 from collections.abc import Callable, Collection
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Int, Shaped
@@ -23,7 +24,7 @@ SIDES = (192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 896, 1024)
 # compiled on disk.
 COMPILATION = 2**17
 
-Count = int | Int[np.ndarray, "n"] | np.integer
+Count = Any  # an integer, or an array of them: one a cut
 Ends = tuple[Count, Count]  # start and stop along one axis
 Box = tuple[Ends, Ends]
 
@@ -74,8 +75,8 @@ def plan(
         )
     known = {(h // multiple, w // multiple) for h, w in known}
     shapes = {
-        tuple(min(side, n) for side, n in zip(pair, blocks.shape, strict=True))
-        for pair in itertools.product(usable, repeat=2)
+        (min(height, blocks.shape[0]), min(width, blocks.shape[1]))
+        for height, width in itertools.product(usable, repeat=2)
     }
     best, least = [], np.inf
     for shape in sorted(shapes, key=lambda s: (s[0] * s[1], s)):
@@ -183,11 +184,13 @@ def _boxes(
         return []
     blocks = blocks[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     corner = corner[0] + int(rows[0]), corner[1] + int(cols[0])
-    box = tuple((at, at + n) for at, n in zip(corner, blocks.shape, strict=True))
+    (top, left), (height, width) = corner, blocks.shape
+    box = (top, top + height), (left, left + width)
     fewest, axis, at = count(box), None, 0
     for along in (0, 1):
         if fewest > 1 and blocks.shape[along] > 1:
-            needed = sum(count(part) for part in _cuts(blocks, corner, along))
+            before, after = _cuts(blocks, corner, along)
+            needed = count(before) + count(after)
             if needed.min() < fewest:
                 fewest, axis, at = needed.min(), along, int(needed.argmin()) + 1
     if axis is None:
@@ -204,7 +207,8 @@ def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: 
     blocks.
     """
     if axis == 1:
-        return [box[::-1] for box in _cuts(blocks.T, corner[::-1], 0)]
+        turned = _cuts(blocks.T, (corner[1], corner[0]), 0)
+        return [(rows, cols) for cols, rows in turned]
     top, left = corner
     rows, first, last = _growing(blocks)
     before = (top, top + rows), (left + first, left + last)

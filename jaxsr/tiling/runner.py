@@ -152,7 +152,7 @@ class Runner:
 
 def batched(rows: Sequence[tuple[np.ndarray, ...]], size: int) -> Batch:
     """Stacks the inputs of several jobs; the last one's fill up what is missing to ``size``."""
-    rows = [*rows, *(rows[-1:] * (size - len(rows)))]
+    rows = [*rows, *([rows[-1]] * (size - len(rows)))]
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 

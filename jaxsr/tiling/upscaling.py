@@ -28,6 +28,7 @@ from jaxtyping import Array, Float, Shaped
 from jaxsr.errors import UserError
 from jaxsr.image.pictures import stored
 from jaxsr.image.values import decoded
+from jaxsr.networks import layers
 from jaxsr.networks.upscaler import Upscaler, pad_to_multiple
 from jaxsr.tiling import geometry
 from jaxsr.tiling.geometry import Tile
@@ -212,7 +213,7 @@ class TiledUpscaler:
 
 def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W 3"]:
     """Upscales RGB in [0, 1] and clips the result to it: a pure function."""
-    return jnp.clip(network.apply({"params": params}, x), 0, 1)
+    return jnp.clip(layers.apply(network, params, x), 0, 1)
 
 
 def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:

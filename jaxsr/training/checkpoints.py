@@ -205,5 +205,5 @@ def weights_of(config: Mapping[str, Any], params: dict, **notes: str) -> Weights
     scale = {"scale": config["scale"]} if config["task"] == "super_resolution" else {}
     options = dict(config["model"]["options"]) | scale
     if config["task"] == "restoration":  # it knows this network's features, and no other's
-        notes["features_of"] = network_of(zoo.find_weights(zoo.UPSCALER, config["upscaler"]))
+        notes["features_of"] = str(network_of(zoo.find_weights(zoo.UPSCALER, config["upscaler"])))
     return Weights(config["model"]["name"], options, params, notes)

@@ -23,8 +23,7 @@ def start_from(params: dict, source: str, scale: int) -> dict:
     Raises:
       UserError: the source is none of these, or has nothing in common with the network.
     """
-    given = flax.traverse_util.flatten_dict(_params_of(source, scale), sep="/")
-    fresh = flax.traverse_util.flatten_dict(params, sep="/")
+    given, fresh = weights.flatten(_params_of(source, scale)), weights.flatten(params)
     taken = {k for k in fresh if k in given and given[k].shape == fresh[k].shape}
     if not taken:
         raise UserError(f"config.init_from={source!r} shares no parameter with this network")

@@ -191,6 +191,7 @@ class Run:
     def _evaluate(self, number: int, state: TrainState, meter: Meter) -> None:
         if not self.task.evaluate or jax.process_index() > 0:  # other hosts wait at their next step
             return
+        assert self.task.evaluate is not None  # asked for only where there is something to measure
         with meter.paused():
             scalars, pictures = self.task.evaluate(jax.device_get(state.ema))
             self.logs.scalars(number, scalars)

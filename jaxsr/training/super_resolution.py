@@ -6,6 +6,7 @@ import ml_collections
 from jaxsr import networks
 from jaxsr.data import pipeline
 from jaxsr.evaluation.upscalers import task as upscalers
+from jaxsr.networks import layers
 from jaxsr.training.losses import weighted
 from jaxsr.training.task import Task, evaluation, share_of_host
 
@@ -26,7 +27,7 @@ def super_resolution(config: ml_collections.ConfigDict) -> Task:
 
     def loss(params, batch, frozen):
         low, high = (batch[name].astype(jnp.float32) / 255 for name in ("low", "high"))
-        return reconstruction(network.apply({"params": params}, low), high)
+        return reconstruction(layers.apply(network, params, low), high)
 
     evaluate = evaluation(config, upscalers.evaluator, scale=config.scale)
     return Task(init, loss, dataset, evaluate=evaluate)

@@ -1,7 +1,8 @@
 """Released weights and their cards, other weights files, and converted PyTorch checkpoints."""
 
+from jaxsr.zoo import weights
 from jaxsr.zoo.building import build, folded, has_folded_form
-from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
+from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of, known_kind
 from jaxsr.zoo.released import (
     DEFAULT_RESTORER,
     DEFAULT_SCALE,
@@ -40,10 +41,12 @@ __all__ = [
     "folded",
     "has_folded_form",
     "kind_of",
+    "known_kind",
     "read_restorer",
     "read_segmenter",
     "read_upscaler",
     "read_weights",
     "released",
     "released_upscalers",
+    "weights",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 from jaxsr.errors import UserError
 from jaxsr.zoo import weights
 from jaxsr.zoo.dialects import State, recognise
-from jaxsr.zoo.kinds import UPSCALER, kind_of
+from jaxsr.zoo.kinds import UPSCALER, known_kind
 from jaxsr.zoo.pytorch import read_checkpoint
 from jaxsr.zoo.weights import Weights
 
@@ -78,8 +78,7 @@ def fit(flat: dict[str, np.ndarray], network: str, options: dict[str, Any]) -> d
     Raises:
       UserError: an array is missing, too much, or has another shape.
     """
-    kind = kind_of(network)
-    assert kind is not None, f"a dialect names {network!r}, which is no network"
+    kind = known_kind(network)
     module = kind.create(network, **options)
     shapes = jax.eval_shape(module.init, jax.random.key(0), *kind.inputs(module))
     expected = weights.flatten(shapes["params"])

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxsr import networks
+from jaxsr.errors import UserError
 from jaxsr.networks import window_restorer
 from jaxsr.networks.compressor import DOWN
 
@@ -39,6 +40,18 @@ class Kind:
 def kind_of(network: str | None) -> Kind | None:
     """Return the kind of the network with this name; None where there is no such network."""
     return next((kind for kind in KINDS if network in kind.networks), None)
+
+
+def known_kind(network: str) -> Kind:
+    """Return the kind of the network with this name.
+
+    Raises:
+      UserError: there is no such network.
+    """
+    kind = kind_of(network)
+    if kind is None:
+        raise UserError(f"unknown network {network!r}")
+    return kind
 
 
 def _array(*shape: int) -> jax.ShapeDtypeStruct:

@@ -21,9 +21,20 @@ Values = Sequence | Float[np.ndarray, "_"]  # a number for each point of a curve
 class Curve(Protocol):
     """Mean rates (bits per pixel) and mean PSNRs (dB) of a codec, measured here or published."""
 
-    name: str
-    bpp: Sequence[float]
-    psnr: Sequence[float]
+    @property
+    def name(self) -> str:
+        """Name of the codec."""
+        ...
+
+    @property
+    def bpp(self) -> Sequence[float]:
+        """Rate of each point, in bits per pixel."""
+        ...
+
+    @property
+    def psnr(self) -> Sequence[float]:
+        """PSNR of each point, in dB."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -117,7 +117,7 @@ def _set_as_json(
     every = [*curves, *published] if chosen else []
     return {
         "codecs": [_curve_as_json(curve) for curve in curves],
-        "against_anchor": [_delta_as_json(c, chosen) for c in every if c is not chosen],
+        "against_anchor": [_delta_as_json(c, chosen) for c in every if chosen and c is not chosen],
         "against_published": [_delta_as_json(c, other) for other in published for c in curves],
     }
 

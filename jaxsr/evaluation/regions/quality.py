@@ -117,7 +117,7 @@ def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
         raise UserError(f"SSIM takes {metrics.WINDOW} pixels a side, the image has {mask.shape}")
     places = dict(zip(PLACES, (mask, ~mask, np.ones_like(mask)), strict=True))
     errors = ((output.astype(np.float32) - original) ** 2).mean(-1)
-    likeness = np.asarray(metrics.ssim_map(*(to_float(x) for x in (output, original))))
+    likeness = np.asarray(metrics.ssim_map(to_float(output), to_float(original)))
     return {
         name: Quality(masked_psnr(errors, place), masked_ssim(likeness, place))
         for name, place in places.items()

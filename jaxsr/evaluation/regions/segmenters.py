@@ -1,6 +1,7 @@
 """Measuring segmenters: of a training run, or beside what needs no weights."""
 
 import os
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, UInt, UInt8
@@ -46,7 +47,7 @@ def evaluator(
             labels = legend.labels(mask)
             if np.all(labels == masks.IGNORED):
                 continue
-            found = segment.labels(image) if segment.classes else segment(image).mask
+            found: Any = segment.labels(image) if segment.classes else segment(image).mask
             measured.append(measure_one(name, found, labels, len(segment.classes)))
             show(name, side_by_side(image, labels, found, len(segment.classes)))
         return summary(measured)
@@ -64,7 +65,11 @@ def built(weights: Weights, before: pipeline.Segment | None = None) -> pipeline.
 def finder(weights: Weights) -> saliency.FindMask:
     """Returns the segmenter of weights as a function from image to mask."""
     segment = built(weights)
-    return lambda image: segment(image).mask
+
+    def find(image: Any) -> Any:
+        return segment(image).mask
+
+    return find
 
 
 def measure_one(
@@ -88,7 +93,7 @@ def measure_one(
 def summary(measured: list) -> Figures:
     """Returns MAE, max-Fβ and IoU of scores; mean IoU of confusion matrices."""
     if isinstance(measured[0], np.ndarray):
-        return {"mean_iou": mean_iou(sum(measured))}
+        return {"mean_iou": mean_iou(np.sum(measured, axis=0))}
     result = saliency.MaskScores("", tuple(measured))
     return {"mae": result.mae, "max_f": result.max_f, "iou": result.iou}
 

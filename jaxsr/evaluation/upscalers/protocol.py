@@ -145,8 +145,9 @@ def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None
       UserError: there are no images in the folder, or one cannot be read or is too small.
     """
     originals.check_folder(folder)
-    for name, original in originals.read(folder) if scale else ():
-        degrade(name, original, scale)
+    if scale is not None:
+        for name, original in originals.read(folder):
+            degrade(name, original, scale)
 
 
 def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
@@ -185,8 +186,8 @@ def score(
     output: UInt8[np.ndarray, "h w 3"], original: UInt8[np.ndarray, "h w 3"], border: int
 ) -> YScore:
     """Returns PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
-    y = [rgb_to_y(to_float(metrics.shave(image, border))) for image in (output, original)]
-    return YScore(psnr=float(metrics.psnr(*y)), ssim=float(metrics.ssim(*y)))
+    a, b = (rgb_to_y(to_float(metrics.shave(image, border))) for image in (output, original))
+    return YScore(psnr=float(metrics.psnr(a, b)), ssim=float(metrics.ssim(a, b)))
 
 
 def bicubic(scale: int) -> Enlarge:
@@ -208,6 +209,7 @@ def ensemble(upscale: Enlarge) -> Enlarge:
     def averaged(images: Images) -> Iterator[np.ndarray]:
         for image in images:
             outputs = upscale([turn(image, i) for i in range(8)])
-            yield sum(turn_back(np.asarray(y), i) for i, y in enumerate(outputs)) / np.float32(8)
+            turned = [turn_back(np.asarray(y), i) for i, y in enumerate(outputs)]
+            yield sum(turned[1:], turned[0]) / np.float32(8)
 
     return averaged

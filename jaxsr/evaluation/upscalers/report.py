@@ -79,5 +79,5 @@ def _set_as_json(name: str, folder: str, result: UpscalerScores) -> dict[str, An
     }
 
 
-def _score_as_json(score: YScore) -> dict[str, float | str]:
+def _score_as_json(score: YScore) -> dict[str, Any]:
     return {"psnr_y": number(score.psnr), "ssim_y": score.ssim}
