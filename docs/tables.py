@@ -25,6 +25,18 @@ METHODS = {
     "centred Gaussian": "a Gaussian in the middle",
     "everything": "the whole image",
 }
+DEGRADATIONS = {
+    "x4": "×4 (clean)",
+    "x4-noise": "×4, noise σ 8",
+    "x4-jpeg": "×4, JPEG 50",
+    "x2": "×2 (clean)",
+    "x2-noise": "×2, noise σ 8",
+    "x2-jpeg": "×2, JPEG 50",
+    "blur": "blur σ 1.5",
+    "noise": "noise σ 15",
+    "jpeg": "JPEG 30",
+    "codec": "our codec, quality 20",
+}
 
 
 def figures(name: str) -> dict[str, Any]:
@@ -60,9 +72,27 @@ def segmenter() -> Iterator[str]:
         yield row(METHODS[method["method"]], *cells)
 
 
+def restorer() -> Iterator[str]:
+    """Yields a line a degradation: PSNR by place, and what restoring adds to it."""
+    (measured,) = figures("window-restorer")["sets"]
+    count = measured["quality"][0]["count"]
+    places = "inside", "restored", f"worse, of {count}", "outside", "restored", "whole", "restored"
+    yield row("input", *places)
+    yield "|---|--:|--:|--:|--:|--:|--:|--:|"
+    for one in measured["quality"]:
+        level, gain = (
+            [one["mean"][place][which]["psnr"] for place in ("inside", "outside", "whole")]
+            for which in ("global", "gain")
+        )
+        pairs = [(f"{a:.3f}", signed(b)) for a, b in zip(level, gain, strict=True)]
+        inside = pairs[0][0], f"**{pairs[0][1]}**", str(one["images_worse_inside"])
+        yield row(DEGRADATIONS[one["degradation"]], *inside, *pairs[1], *pairs[2])
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "span-compact": span_compact,
     "segmenter": segmenter,
+    "restorer": restorer,
 }
 
 
@@ -74,6 +104,11 @@ def row(*cells: str) -> str:
 def fraction(value: float) -> str:
     """Returns a number of 0 to 1 with four digits, without its zero."""
     return f"{value:.4f}".removeprefix("0")
+
+
+def signed(value: float) -> str:
+    """Returns a number with three digits and its sign; minus as the typographic one."""
+    return f"{value:+z.3f}".replace("-", "−")
 
 
 def with_tables(text: str) -> str:
