@@ -78,6 +78,7 @@ class _BatchIterator(grain.DatasetIterator):
 
     def __next__(self) -> dict:
         self.start_prefetch()
+        assert self._rest is not None  # prefetching has begun
         batch = next(self._rest)
         self._given += 1
         return batch

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxsr.data.masks import BRIGHTNESS, Brightness, Legend
-from jaxsr.data.sources import FolderSource, TfdsSource, file_key, open_source
+from jaxsr.data.sources import FolderSource, Source, TfdsSource, file_key, open_source
 from jaxsr.errors import UserError
 from jaxsr.image.folders import find_images
 
@@ -31,7 +31,7 @@ def open_masked(
     return source
 
 
-class Masked:
+class Masked(Source):
     """What a ``Source`` of images with masks has in addition.
 
     Attributes:

@@ -52,6 +52,7 @@ class RandomPair:
         which = int(rng.integers(8)) if self.augment else 0
         high = turn(crop(high, y, x, self.side, self.scale), which)
         if low is None:
+            assert self.degrade is not None  # a source without low-resolution images has one
             low = self.degrade(high, (self.side, self.side), rng)
         else:
             low = turn(crop(low, y, x, self.side), which)
@@ -144,7 +145,8 @@ class RandomView:
 
     def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
         index, (image, mask) = first_readable(self.pair, self.indices, int(position))
-        box = random_part(*mask.shape, rng) if self.augment else None
+        height, width = mask.shape
+        box = random_part(height, width, rng) if self.augment else None
         image = stretched(image, self.side, box)
         mask = self.legend.labels(stretched(mask, self.side, box, self.legend.resampling))
         if self.augment:

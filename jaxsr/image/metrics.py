@@ -108,7 +108,7 @@ def ms_ssim(a: Image, b: Image, max_value: float | int = 1.0) -> Score:
 
 @jax.jit
 def _ms_ssim(a: Array, b: Array, max_value: Array) -> Array:
-    score = jnp.ones(len(a))
+    score = jnp.ones(len(a), jnp.float32)
     for octave, weight in enumerate(MS_SSIM_WEIGHTS):
         if octave:
             a, b = _halve(a), _halve(b)

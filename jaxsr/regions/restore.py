@@ -98,8 +98,9 @@ def restore_whole(
 ) -> Float[Array, "b h w 3"]:
     """Does what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
+    features = None if features is None else jnp.asarray(features)
     frame, mask_frame, seen = jax.vmap(functools.partial(_framed, network))(x, mask, features)
-    y = apply(network, params, frame, mask_frame, None if seen is None else jnp.asarray(seen))
+    y = apply(network, params, frame, mask_frame, seen)
     return write_back(x, y[:, : x.shape[1], : x.shape[2]], mask)
 
 

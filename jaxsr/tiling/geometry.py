@@ -10,6 +10,7 @@ that look everywhere no overlap is exact; :func:`blend` fades from tile to tile 
 import dataclasses
 import itertools
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -90,7 +91,8 @@ def blend(
 
     ``height`` and ``width`` are those of the image before scaling.
     """
-    total, mass = None, np.zeros((height * scale, width * scale, 1), np.float32)
+    total: Any = None
+    mass = np.zeros((height * scale, width * scale, 1), np.float32)
     for tile, result in results:
         if total is None:
             total = np.zeros((*result.shape[:-3], *mass.shape[:2], result.shape[-1]), np.float32)

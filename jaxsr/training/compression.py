@@ -12,6 +12,7 @@ from jaxsr.data import pipeline
 from jaxsr.entropy.tables import STEP
 from jaxsr.errors import UserError
 from jaxsr.evaluation.codecs import task as codecs
+from jaxsr.networks import layers
 from jaxsr.networks.compressor import DOWN, HYPER_DOWN, Coded, lambda_of
 from jaxsr.training.rectangles import draw_rectangle
 from jaxsr.training.task import Task, evaluation, share_of_host
@@ -57,7 +58,7 @@ def compression(config: ml_collections.ConfigDict) -> Task:
         rate, region, noise = jax.vmap(draw)(
             jax.vmap(jax.random.key)(batch["seed"]), batch["place"]
         )
-        coded = network.apply({"params": params}, image, rate, region, noise)
+        coded = layers.apply(network, params, image, rate, region, noise)
         return rate_distortion_loss(image, coded, rate, region)
 
     evaluate = evaluation(config, codecs.evaluator, qualities=config.eval_qualities)

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
@@ -122,7 +123,7 @@ class Run:
 
     config: ml_collections.ConfigDict
     task: Task
-    data: object  # iterator of batches
+    data: Iterator[dict]
     mesh: jax.sharding.Mesh
     step: Step
     frozen: Params

@@ -56,8 +56,9 @@ def weighted(
             f"config.loss needs weights for some of {', '.join(LOSSES)}; got {dict(weights)}"
         )
 
-    def loss(output, target):
+    def loss(output: Image, target: Image) -> tuple[Array, dict[str, Array]]:
         parts = {name: LOSSES[name](output, target) for name in weights}
-        return sum(weight * parts[name] for name, weight in weights.items()), parts
+        terms = [weight * parts[name] for name, weight in weights.items()]
+        return sum(terms[1:], terms[0]), parts
 
     return loss

@@ -12,7 +12,7 @@ from jaxsr import codec, networks, zoo
 from jaxsr.data import pipeline
 from jaxsr.errors import UserError
 from jaxsr.evaluation.regions import restorers
-from jaxsr.networks import Compressor
+from jaxsr.networks import Compressor, layers
 from jaxsr.networks.density import split_keys
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.training.losses import weighted
@@ -71,7 +71,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         high = batch["high"].reshape(images.shape).astype(jnp.float32) / 255
         draw = functools.partial(draw_masks, count=len(SCALES) + 1, size=images.shape[1:3])
         mask = jax.vmap(draw)(masking, batch["place"]).reshape(*images.shape[:3], 1)
-        restored = network.apply({"params": params}, images, mask, features)
+        restored = layers.apply(network, params, images, mask, features)
         errors, parts = each(images + mask * (restored - images), high)
         unrestored, _ = each(images, high)
         harm = jnp.maximum(errors - unrestored, 0)
@@ -121,7 +121,7 @@ def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b
 
 
 def draw_masks(
-    key: PRNGKeyArray, place: Int[Array, ""], *, count: int, size: tuple[int, int]
+    key: PRNGKeyArray, place: Int[Array, ""], *, count: int, size: tuple[int, ...]
 ) -> Float[Array, "n h w"]:
     """Draws the masks of an example's ``count`` crops of ``size`` pixels, 1 inside the region.
 

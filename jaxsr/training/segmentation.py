@@ -1,5 +1,8 @@
 """The segmentation task: which pixels belong to the region of interest, or to which class."""
 
+import functools
+import operator
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,6 +14,7 @@ from jaxsr import networks
 from jaxsr.data import masks, pipeline
 from jaxsr.errors import UserError
 from jaxsr.evaluation.regions import segmenters
+from jaxsr.networks import layers
 from jaxsr.training.task import Task, evaluation, share_of_host
 
 
@@ -39,7 +43,7 @@ def segmentation(config: ml_collections.ConfigDict) -> Task:
         return network.init(key, jnp.zeros((1, network.multiple, network.multiple, 3)))["params"]
 
     def loss(params, batch, frozen):
-        logits = network.apply({"params": params}, batch["image"].astype(jnp.float32) / 255)
+        logits = layers.apply(network, params, batch["image"].astype(jnp.float32) / 255)
         return segmentation_loss(logits, batch["mask"].astype(jnp.int32))
 
     evaluate = evaluation(
@@ -81,7 +85,7 @@ def segmentation_loss(
         "iou_loss": iou_loss(p, truth, known),
         "boundary_loss": boundary_loss(p, truth, known),
     }
-    return sum(parts.values()), parts
+    return functools.reduce(operator.add, parts.values()), parts
 
 
 def iou_loss(
