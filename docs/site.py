@@ -57,7 +57,7 @@ def generated() -> dict[str, str]:
 
 
 def relinked(page: str, text: str) -> str:
-    """Links to the repository's files as links of the site; to files that it has not, as plain words."""
+    """Turns links to the repository's files into links of the site, others into plain words."""
     up = "../" * page.count("/")
     text = re.sub(r"\]\((?:\.\./)*docs/", f"]({up}", text).replace('src="docs/', f'src="{up}')
     text = re.sub(r"\]\((?:\.\./)*jaxsr/zoo/([\w-]+\.md)", rf"]({up}cards/\1", text)

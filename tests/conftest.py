@@ -1,4 +1,4 @@
-"""What every test shares: four virtual devices, checked array types, a compilation cache, shared/."""
+"""What tests share: four virtual devices, checked array types, a compilation cache, shared/."""
 
 import os
 from pathlib import Path
@@ -24,7 +24,7 @@ jaxtyping.install_import_hook("jaxsr", "beartype.beartype")
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of test images and peers' weights beside the project; the test skips without it."""
+    """The folder of test images and peers' weights; the test skips where there is none."""
     if not SHARED.is_dir():
         pytest.skip("../shared is not here: the conformance data is not part of the project")
     return SHARED

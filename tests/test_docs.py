@@ -1,4 +1,4 @@
-"""The README and the pages of docs/: their samples run, their commands parse, nothing public is missing."""
+"""README and docs/: their samples run, their commands parse, nothing public is missing."""
 
 import configparser
 import importlib

@@ -1,4 +1,4 @@
-"""What an installation promises: the public names, and inference without the packages of training."""
+"""What an installation promises: the public names, and inference without training's packages."""
 
 import os
 import subprocess

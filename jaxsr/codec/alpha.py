@@ -1,7 +1,7 @@
 """Transparency inside a file: an 8-bit plane, lossless.
 
 One byte says how, then comes either the one value of a constant plane, or the plane's differences
-along none, one or both axes (modulo 256), deflated: what PNG's filters do, for the plane as a whole.
+along none, one or both axes (modulo 256), deflated: PNG's filters, for the whole plane.
 """
 
 import zlib

@@ -1,4 +1,4 @@
-"""The ``.jsr`` file, version 1: bytes to and from its parts. ``docs/format.md`` describes every byte.
+"""The ``.jsr`` file, version 1: bytes to and from its parts, as ``docs/format.md`` describes.
 
 Nothing is believed before it is checked: sizes against limits and against the bytes that are there,
 the whole against its CRC. What a part costs in memory is bounded by the size the header states, and

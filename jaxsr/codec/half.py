@@ -1,4 +1,4 @@
-"""Pictures kept at half their size: reduced before they are coded, super-resolved when they are decoded.
+"""Pictures kept at half their size: reduced before coding, super-resolved after decoding.
 
 Which upscaler a file was made with, it says by a hash: another one would give another picture.
 """

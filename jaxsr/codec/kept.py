@@ -10,7 +10,7 @@ Read = TypeVar("Read")
 
 
 def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path], Read]:
-    """``read(path)``, called anew only where the file was rewritten, for the last ``files`` of them.
+    """Returns ``read``, called anew only where a file was rewritten; it keeps the last ``files``.
 
     Networks keep what was compiled for them, so the same file should give the same object; but a
     file that was rewritten is another one, which its size or its time of change tells.

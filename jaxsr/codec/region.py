@@ -1,11 +1,11 @@
 """The region of interest inside a file: one small integer a latent position, coded in few bytes.
 
-A mask becomes whole steps of log σ (see :func:`region_map`), which shift the entropy coder's integer
-scale indexes and the latent's gain alike: finer quantisation where the map is positive.
+A mask becomes whole steps of log σ (see :func:`region_map`), which shift the entropy coder's
+integer scale indexes and the latent's gain alike: finer quantisation where the map is positive.
 
 The map is coded by an adaptive binary arithmetic coder whose decisions are "as above", "as to the
-left", or the value itself: outlines are all that costs. A decoder makes a map of *any* bytes, in time
-that the map's size bounds.
+left", or the value itself: outlines are all that costs. A decoder makes a map of *any* bytes, in
+time that the map's size bounds.
 """
 
 import math
@@ -39,7 +39,8 @@ def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
     Args:
       mask: of the image's size; bool, uint8 (255: all) or float in [0, 1].
       gain_db: dB of finer quantisation where the mask is full; negative: coarser.
-      scale: of how many of the mask's pixels one is coded, each way; blocks are as many times larger.
+      scale: of how many of the mask's pixels one is coded, each way; blocks are as many times
+        larger.
 
     Raises:
       UserError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
@@ -70,8 +71,8 @@ def mask_of(
 ) -> Float32[np.ndarray, "height width"]:
     """The mask of an image whose map this is, as far as the map tells: :func:`region_map` undone.
 
-    1 where the map is finest, ½ where half a block was covered, 0 where it is not finer; between the
-    centres of blocks bilinear, so that outlines are no staircases.
+    1 where the map is finest, ½ where half a block was covered, 0 where it is not finer; between
+    the centres of blocks bilinear, so that outlines are no staircases.
     """
     finest = max(int(region.max()), 1)
     shares = np.floor(2 * np.maximum(region, 0) / finest + 0.5) / 2

@@ -1,11 +1,12 @@
 """A convolutional network of integers: the same numbers on every backend, by construction.
 
 int8 activations times int8 weights are summed in int32 by ``lax.dot_general`` over shifted copies
-(integer ``lax.conv`` is missing or wrong on GPUs), then shifted right and clamped. No sum reaches the
-accumulator's bound, which :func:`export` asserts, so the order of summation cannot matter.
+(integer ``lax.conv`` is missing or wrong on GPUs), then shifted right and clamped. No sum reaches
+the accumulator's bound, which :func:`export` asserts, so the order of summation cannot matter.
 
-The scheme is that of Ballé et al., "Integer Networks for Data Compression with Latent-Variable Models"
-(ICLR 2019): a decoder whose probabilities are integers parses a stream the same way everywhere.
+The scheme is that of Ballé et al., "Integer Networks for Data Compression with Latent-Variable
+Models" (ICLR 2019): a decoder whose probabilities are integers parses a stream the same way
+everywhere.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ EXACT_FLOAT = 2**24  # below it float32, in which the network is trained, is exa
 
 
 class Layer(NamedTuple):
-    """One convolution: int8 kernel ``(k, k, in, out)`` and int32 bias, in units of the accumulator."""
+    """One convolution: int8 kernel ``(k, k, in, out)``, int32 bias in the accumulator's units."""
 
     kernel: Int8[np.ndarray | Array, "k k i o"]
     bias: Int32[np.ndarray | Array, "o"]
@@ -38,8 +39,8 @@ def export(
     """The integers of a layer trained with :func:`rounded_kernel` and :func:`rounded_bias`.
 
     Raises:
-      UserError: some input could bring the accumulator to 2²⁴, where sums are no longer exact in the
-        float32 of training.
+      UserError: some input could bring the accumulator to 2²⁴, where sums are no longer exact in
+        the float32 of training.
     """
     kernel = np.asarray(jnp.round(rounded_kernel(kernel) * 2**WEIGHT_BITS), np.int8)
     unit = 2 ** (WEIGHT_BITS + ACTIVATION_BITS)

@@ -16,8 +16,8 @@ Tree = Any
 def in_turn(function: Callable) -> Callable:
     """``function``, of which ``vmap`` on a CPU runs one element of the batch after another.
 
-    There a loop compiled in one piece is as fast for one as it is for many side by side, and each ends
-    when its own rows are over. On other devices it is a plain ``vmap``.
+    There a loop compiled in one piece is as fast for one as it is for many side by side, and each
+    ends when its own rows are over. On other devices it is a plain ``vmap``.
     """
     run = custom_vmap(function)
 
@@ -55,9 +55,9 @@ def scan_rows(
 ) -> tuple[Tree, Tree]:
     """``lax.scan`` over the first ``trips`` rows only; what it stacks is zero beyond.
 
-    Under ``vmap`` (but see :func:`in_turn`) it runs for the largest ``trips`` of the batch, so ``body``
-    must do nothing where its own count of rows is over. (``vmap`` of a plain loop would copy the whole
-    carry, stacked rows included, in every trip.)
+    Under ``vmap`` (but see :func:`in_turn`) it runs for the largest ``trips`` of the batch, so
+    ``body`` must do nothing where its own count of rows is over. (``vmap`` of a plain loop would
+    copy the whole carry, stacked rows included, in every trip.)
 
     Args:
       body: ``body(t, carry, row, shared) → carry, output row``; closes over no arrays.
@@ -108,18 +108,19 @@ def scan_rows(
 
 
 def one_kernel(function: Callable, *args: Tree) -> Tree:
-    """``function(*args)``, which XLA's CPU compiler is asked to compile as one piece of machine code.
+    """Calls ``function(*args)``, which XLA's CPU compiler is asked to compile as one piece.
 
     As it would have it, each fused operation in a loop's body is a kernel of its own, scheduled
     again in every trip: about 3 µs for what takes 0.1 µs to compute. Small loops it compiles whole
     and marks with these attributes, but it takes only loops that touch less than 1 KiB for small.
-    ``function`` closes over no arrays and holds no scatter and no sort. Where the attributes are not
-    known they are ignored: the result is the same, only slower.
+    ``function`` closes over no arrays and holds no scatter and no sort. Where the attributes are
+    not known they are ignored: the result is the same, only slower.
     """
 
     def whole(*args):
-        # The compiler fails on arguments for which such a function has no use, and may find that one
-        # has none: it moves constants into the function and ignores indexes into a single element.
+        # The compiler fails on arguments for which such a function has no use, and may find that
+        # one has none: it moves constants into the function and ignores indexes into a single
+        # element.
         out, use = jax.jit(with_use_of_all)(*lax.optimization_barrier(args))
         mark = functools.partial(set_xla_metadata, inlineable="false", xla_cpu_small_call="true")
         return lax.optimization_barrier(jax.tree.map(mark, (out, use)))[0]

@@ -1,9 +1,9 @@
 """The entropy coder: interleaved rANS as pure functions that jit and vmap.
 
-K lanes (states of 32 bits) code the symbols in turn, row after row of K, into one stream of 16-bit words.
-The decoder mirrors the encoder exactly, which therefore works from the last symbol to the first. Several
-groups of symbols, each with its tables, share the lanes: the decoder reads the first, may compute from
-it which tables the second needs, and goes on.
+K lanes (states of 32 bits) code the symbols in turn, row after row of K, into one stream of 16-bit
+words. The decoder mirrors the encoder exactly, which therefore works from the last symbol to the
+first. Several groups of symbols, each with its tables, share the lanes: the decoder reads the
+first, may compute from it which tables the second needs, and goes on.
 
     words, length = encode_groups([Group(z, …), Group(residuals, …)], lanes=32)
     state = start(words, length, lanes=32)
@@ -11,8 +11,8 @@ it which tables the second needs, and goes on.
     residuals, state = read(state, …)
     assert finished(state)
 
-A stream is coded on one device: shard batches (``pmap``, or ``shard_map`` with ``check_vma=False``), never
-the symbols of one stream.
+A stream is coded on one device: shard batches (``pmap``, or ``shard_map`` with
+``check_vma=False``), never the symbols of one stream.
 
 The stream is the K states, each as its upper and its lower word, and the words behind them.
 
@@ -40,8 +40,9 @@ LOW_HALF = np.uint32(LOWEST - 1)
 BLOCK = 1024  # words or escapes that are put in order at a time
 ESCAPED = np.int32(-(2**31))  # stands in for a symbol until its escape is read; no table holds it
 
-# An escape is an Exp-Golomb code: the class says on which side of the alphabet and how many bits the
-# distance has, with probabilities falling by half; then come the bits below the highest, 16 and 15.
+# An escape is an Exp-Golomb code: the class says on which side of the alphabet and how many bits
+# the distance has, with probabilities falling by half; then come the bits below the highest, 16 and
+# 15.
 CLASS_PRECISION = 12
 CLASS_FREQUENCIES = np.repeat([1002, *(max(1, 1 << 10 >> n) for n in range(1, 33))], 2)
 
@@ -172,7 +173,7 @@ def _push_group(state: UInt32[Array, "k"], group: Group):
 
 
 def _push(body, state: UInt32[Array, "k"], codes: Int32[Array, "n"], count, shared):
-    """Codes all rows, the last first; ``body`` gives slots, in which words carry a bit above them."""
+    """Codes all rows, the last first; ``body`` gives slots, whose words carry a bit above them."""
 
     def marked(t, carry, codes, shared):
         carry, written = carry
@@ -232,7 +233,7 @@ def _active(t, lanes: int, count) -> Bool[Array, "k"]:
 
 
 def _push_slots(x, start, end, active, precision: int):
-    """Codes the slots from ``start`` to ``end``; with a word from the states that would overflow."""
+    """Codes the slots from ``start`` to ``end``, with a word from states that would overflow."""
     start = jnp.where(active, start, 0)
     frequency = jnp.where(active, end, 1 << precision) - start
     full = x >> (32 - precision) >= frequency
@@ -327,8 +328,8 @@ def read(
 ) -> tuple[Int32[Array, "n"], State]:
     """The next group of symbols, and the decoder behind it.
 
-    Any stream is read to the end in the time that a sound one takes; words it lacks count as 0. Whether
-    it was sound only :func:`finished` can say.
+    Any stream is read to the end in the time that a sound one takes; words it lacks count as 0.
+    Whether it was sound only :func:`finished` can say.
 
     Args:
       state: from :func:`start` or an earlier call.
@@ -468,10 +469,10 @@ def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""
 
 
 def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
-    """Puts the chosen values behind the ``length`` that ``out`` holds; there must be a block to spare.
+    """Puts the chosen values behind the ``length`` that ``out`` holds; it has a block to spare.
 
-    Each place behind is asked for its value, which takes as long as there are places; asking each value
-    for its place would take as long as there could be.
+    Each place behind is asked for its value, which takes as long as there are places; asking each
+    value for its place would take as long as there could be.
     """
 
     def body(t, carry, _, shared):
@@ -531,7 +532,7 @@ def to_bytes(words: UInt16[Array | np.ndarray, "w"], length: Any) -> bytes:
 
 
 def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndarray, "w"], int]:
-    """The inverse of :func:`to_bytes`: words, zeros up to ``capacity`` behind them, and their number.
+    """Inverts :func:`to_bytes`: words, zeros up to ``capacity`` behind them, and their number.
 
     One capacity for many streams saves compiling anew for each length.
 

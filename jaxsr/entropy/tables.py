@@ -1,8 +1,8 @@
 """Integer probability tables: what a coder needs of a distribution, as whole numbers.
 
 A table covers the symbols from its minimum on; the last entry of its alphabet is the escape, which
-stands for every other integer. Frequencies sum to 2^precision, and none is zero. Tables are made once,
-in float64, and shipped with the weights: encoder and decoder only ever see the integers.
+stands for every other integer. Frequencies sum to 2^precision, and none is zero. Tables are made
+once, in float64, and shipped with the weights: encoder and decoder only ever see the integers.
 """
 
 import math
@@ -37,7 +37,8 @@ class Tables(NamedTuple):
       offsets: where each table begins in ``cumulative``.
       cumulative: for each table 0, f₀, f₀ + f₁ … 2^precision; the tables one after another.
       decoding: for each table and slot (a number below 2^precision), of the entry that the slot
-        belongs to: frequency − 1 in the upper 16 bits, the slot's place within the entry in the lower.
+        belongs to: frequency − 1 in the upper 16 bits, the slot's place within the entry in the
+        lower.
       entries: likewise the number of the entry, ``ESCAPE`` for the last.
     """
 
@@ -146,8 +147,8 @@ def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"
     """The integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
 
     The sum is convex, so units go one by one to whoever gains most: entry p with frequency f gains
-    p · log(1 + 1/f) by one more. All units that gain more than some threshold are given at once, the
-    threshold found by bisection, the few left over singly.
+    p · log(1 + 1/f) by one more. All units that gain more than some threshold are given at once,
+    the threshold found by bisection, the few left over singly.
 
     Raises:
       UserError: there are more entries than 2^precision.

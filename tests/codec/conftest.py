@@ -1,4 +1,4 @@
-"""The codecs that are tested: a small one that lies with the golden files, and the released ones."""
+"""The codecs that are tested: a small one beside the golden files, and the released ones."""
 
 import lzma
 from pathlib import Path

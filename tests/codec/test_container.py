@@ -41,7 +41,7 @@ def assert_same(a, b):
 
 
 def peak_and_seconds(function, *arguments):
-    """Most bytes allocated at once by a call that must end in a ValueError, its time and message."""
+    """Peak bytes of a call that must end in a ValueError, its time and message."""
     tracemalloc.start()
     start = time.perf_counter()
     try:

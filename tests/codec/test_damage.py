@@ -165,7 +165,8 @@ def test_ten_thousand_bad_files_end_in_one_error_or_a_picture(model, good):
             assert how != "picture" or "right" in kind or data == original
     print(table(decoder.ends))
     print(
-        f"slowest {decoder.slowest:.3f} s of the processor, memory + {(peak_memory() - before) / 2**20:.0f} MiB"
+        f"slowest {decoder.slowest:.3f} s of the processor, "
+        f"memory + {(peak_memory() - before) / 2**20:.0f} MiB"
     )
     assert decoder.ends["bytes changed, checksum right", "does not decode to what was coded"] > 100
     assert decoder.slowest < SECONDS
@@ -191,7 +192,7 @@ def test_every_flipped_bit_of_a_real_file_is_noticed(model, good):
 
 
 def test_every_flipped_bit_of_the_words_is_noticed_by_the_symbols_alone(model, good):
-    """Where the file's own checksum is right: the tile's check, and the coder's end, are a second one."""
+    """Where the file's own checksum is right, the tile's and the coder's end are a second one."""
     data = good[0]
     file = container.parse(data)
     start = data.index(file.tiles[0].words)

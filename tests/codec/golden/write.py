@@ -4,10 +4,10 @@
     python tests/codec/golden/write.py patch-hyperprior   # files of a released codec, by its name
     python tests/codec/golden/write.py patch-hyperprior-half    # and at half their size
 
-Each makes a folder beside this script: ``NAME.jsr``, what it decodes to as ``NAME.png``, and the weights
-unless they are released. The tests pick up whatever lies here. A folder is never written a second time:
-its purpose is to be old. Where the format or a released model changes before anyone has files of it,
-delete the folder first.
+Each makes a folder beside this script: ``NAME.jsr``, what it decodes to as ``NAME.png``, and the
+weights unless they are released. The tests pick up whatever lies here. A folder is never written a
+second time: its purpose is to be old. Where the format or a released model changes before anyone
+has files of it, delete the folder first.
 """
 
 import lzma
@@ -31,7 +31,7 @@ KEPT = 0.01  # part of a random kernel that is not 0: it compresses well
 
 
 def small() -> weights.Model:
-    """The codec of the release at a tenth of its width, untrained but for some noise in every layer.
+    """The codec of the release at a tenth of its width, untrained, with some noise.
 
     An untrained one is a DCT: its pictures are pictures.
     """
