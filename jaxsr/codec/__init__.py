@@ -85,7 +85,8 @@ def encode(
         super-resolves it: with few bits that may be better, and files get smaller than they can at full
         size. "auto" decodes both and keeps the better: within the bytes wanted or, for a quality, those
         that it takes at full size.
-      keep_metadata: whether a Picture's ICC profile and EXIF block go into the file.
+      keep_metadata: whether a Picture's EXIF block goes into the file. Its ICC profile always does:
+        without it the colours of a wide-gamut photo would be wrong.
       model: the codec: a released name, a weights file or a loaded Model.
       upscaler: of half the size, ×2: a released name, a weights file or a loaded Enlarger.
       segmenter: what finds the region where ``roi`` is "auto": a released name, a weights file, or a

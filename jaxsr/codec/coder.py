@@ -5,8 +5,9 @@ one is cut into tiles of 64×64 latents, each with symbols of its own; the trans
 latents around a tile, which is more than they reach, so the borders cannot be seen.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -14,13 +15,16 @@ from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import CodedTile
-from jaxsr.codec.model import Model, Rate, Symbols
+from jaxsr.codec.model import Model
 from jaxsr.networks.compressor import DOWN
+from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
 
 SIDE = container.TILE // DOWN  # latents of a tile, each way
 MARGIN = 8  # latents: a window of attention, so that windows lie as in the whole image
 STEP = 16  # a lone tile's canvas is a multiple of this many latents
+TILE_MEMORY = 1 << 30  # bytes that a tile of 1024×1024 pixels takes at most, on its device
 Map = Int8[np.ndarray, "rows columns"]
+Result = TypeVar("Result")
 
 
 class Place(NamedTuple):
@@ -68,34 +72,78 @@ class Analysed:
         self.model = model
         self.places = places(*pixels.shape[:2])
         self.region = region_of(region, self.places)
-        self.latents = [self._analyse(pixels, place) for place in self.places]
+        self._models = models(model, len(self.places))
+        self.latents = list(self._each(self._analyse, [pixels] * len(self.places)))
 
-    def _analyse(self, pixels: np.ndarray, place: Place) -> jax.Array:
-        y = self.model.analyse(cut(pixels, place, DOWN, place.margin))
+    def _each(self, function: Callable[..., Result], values: Iterable) -> Iterator[Result]:
+        """Yields ``function(model, place, value)`` of every tile, each where its latents are."""
+        return side_by_side(function, self._models, self.places, values)
+
+    def _analyse(self, model: Model, place: Place, pixels: np.ndarray) -> jax.Array:
+        y = model.analyse(cut(pixels, place, DOWN, place.margin))
         height, width = place.canvas
         return y[place.margin : place.margin + height, place.margin : place.margin + width]
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
         """Every tile, coded at ``level``."""
         rate = self.model.rate(level)
-        for place, coded, bits in self._symbols(rate):
+
+        def tile(model: Model, place: Place, latents: jax.Array) -> CodedTile:
             region = cut(self.region, place, 1, 0)
-            yield symbols.write(self.model, coded, rate, region, place.size, bits)
+            coded, bits = model.symbols(latents, rate, region, place.size)
+            return symbols.write(
+                model, coded, rate, region, place.size, float(jax.device_get(bits))
+            )
+
+        return self._each(tile, self.latents)
 
     def estimate(self, level: int) -> float:
         """The bits that all symbols take by the densities that training counts them with."""
-        fraction = np.float32(level / (container.LEVELS - 1))
-        return sum(
-            bits + float(self.model.hyper_bits(coded.hyper, fraction, place.size))
-            for place, coded, bits in self._symbols(self.model.rate(level))
-        )
+        rate, fraction = self.model.rate(level), np.float32(level / (container.LEVELS - 1))
 
-    def _symbols(self, rate: Rate) -> Iterator[tuple[Place, Symbols, float]]:
-        """Every tile's, with the bits that its residuals are estimated to take."""
-        for place, y in zip(self.places, self.latents, strict=True):
+        def bits(model: Model, place: Place, latents: jax.Array) -> float:
             region = cut(self.region, place, 1, 0)
-            coded, bits = self.model.symbols(y, rate, region, place.size)
-            yield place, coded, float(bits)
+            coded, residual = model.symbols(latents, rate, region, place.size)
+            hyper = model.hyper_bits(coded.hyper, fraction, place.size)
+            return sum(map(float, jax.device_get((residual, hyper))))
+
+        return sum(self._each(bits, self.latents))
+
+
+def models(model: Model, tiles: int) -> list[Model]:
+    """Returns the model on each device that has a tile to compute, and memory for it."""
+    if tiles == 1:
+        return [model]
+    devices = jax.local_devices()
+    if devices[0].platform == "cpu":  # they share the machine's memory
+        fit = int(MEMORY_SHARE * free_memory(devices[0]) / TILE_MEMORY)
+        devices = devices[: max(1, fit)]
+    return [model.on(device) for device in devices[:tiles]]
+
+
+def side_by_side(
+    function: Callable[..., Result], models: list[Model], *columns
+) -> Iterator[Result]:
+    """Yields ``function(model, *row)`` of each row of the columns, in order, the models taking turns.
+
+    Each model works in a thread of its own, on one row at a time: tiles share the devices, while their
+    programs, and with them every byte, stay those of a tile alone.
+    """
+    rows = list(zip(*columns, strict=True))
+    if len(models) == 1:
+        yield from (function(models[0], *row) for row in rows)
+        return
+    threads = [ThreadPoolExecutor(1) for _ in models]
+    try:
+        turns = [i % len(models) for i in range(len(rows))]
+        waiting = [
+            threads[i].submit(function, models[i], *row) for i, row in zip(turns, rows, strict=True)
+        ]
+        for result in waiting:
+            yield result.result()
+    finally:  # also where a tile fails
+        for thread in threads:
+            thread.shutdown(cancel_futures=True)
 
 
 def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "rows columns"]:
@@ -118,24 +166,38 @@ def decode(
     rate = model.rate(header.level)
     steps = region_of(region, where)
     latents = np.empty((*steps.shape, model.latents), np.float32)
-    for number, (place, tile) in enumerate(zip(where, tiles, strict=True), 1):
+
+    def read(model: Model, place: Place, tile: CodedTile, number: int) -> np.ndarray:
         local = cut(steps, place, 1, 0)
         coded = symbols.read(model, tile, rate, local, place.size, f"tile {number} of {len(where)}")
-        y = model.decoded_latents(coded, rate, local, place.size)
+        y = jax.device_get(model.decoded_latents(coded, rate, local, place.size))
+        return y[: place.height, : place.width]
+
+    spread = models(model, len(where))
+    parts = side_by_side(read, spread, where, tiles, range(1, len(where) + 1))
+    for place, y in zip(where, parts, strict=True):
         rows = slice(place.top, place.top + place.height)
-        columns = slice(place.left, place.left + place.width)
-        latents[rows, columns] = np.asarray(y)[: place.height, : place.width]
-    return assembled(model, header, latents, steps, where)
+        latents[rows, place.left : place.left + place.width] = y
+    return assembled(spread, header, latents, steps, where)
 
 
-def assembled(model, header, latents: Float32[np.ndarray, "rows columns m"], steps, where):
-    """The synthesis of all tiles, side by side."""
-    rate = model.rate(header.level)
+def assembled(
+    models: list[Model],
+    header: container.Header,
+    latents: Float32[np.ndarray, "rows columns m"],
+    steps: Int32[np.ndarray, "rows columns"],
+    where: list[Place],
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Computes the pixels of all tiles and puts them in their places."""
+    rate = models[0].rate(header.level)
     rows, columns = header.coded
     image = np.empty((rows, columns, 3), np.uint8)
-    for place in where:
+
+    def synthesised(model: Model, place: Place) -> np.ndarray:
         y, local = (cut(x, place, 1, place.margin) for x in (latents, steps))
-        pixels = np.asarray(model.synthesise(y, rate, local))
+        return jax.device_get(model.synthesise(y, rate, local))
+
+    for place, pixels in zip(where, side_by_side(synthesised, models, where), strict=True):
         top, left = place.top * DOWN, place.left * DOWN
         height = min(place.height * DOWN, rows - top)
         width = min(place.width * DOWN, columns - left)

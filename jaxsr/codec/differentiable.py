@@ -39,7 +39,7 @@ def rate_distortion(
     model = weights.loaded(model)
     rate = jnp.broadcast_to(rate_of(quality), image.shape[:1])
     key = jax.random.key(0) if key is None else key
-    return coded(model.network, model.placed, image, rate, key)
+    return coded(model.network, model.placed_trainable, image, rate, key)
 
 
 def coded(

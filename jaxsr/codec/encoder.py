@@ -27,13 +27,13 @@ class Original:
     Attributes:
       picture: of 8 bits.
       mask: of its region, or None; ``gain`` dB finer.
-      keep: whether the ICC profile and EXIF go into the file.
+      keep_exif: whether EXIF goes into the file; an ICC profile always does.
     """
 
     picture: files.Picture
     mask: region.Mask | None
     gain: float
-    keep: bool
+    keep_exif: bool
 
     @property
     def size(self) -> tuple[int, int]:
@@ -86,8 +86,8 @@ class Prepared:
         upscaler = self.enlarger.hash if self.enlarger else b""
         header = Header(width, height, channels, *coded, upscaler)
         tiles = tuple(self.analysed.tiles(level))
-        icc, exif = (picture.icc, picture.exif) if self.source.keep else (None, None)
-        return container.pack(File(header, tiles, picture.alpha, icc, exif, self.steps))
+        exif = picture.exif if self.source.keep_exif else None
+        return container.pack(File(header, tiles, picture.alpha, picture.icc, exif, self.steps))
 
     def within(self, limit: int) -> bytes | None:
         """The largest file found of at most ``limit`` bytes; at once if within ``TOLERANCE``.

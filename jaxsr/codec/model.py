@@ -15,7 +15,7 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int32, UInt8
+from jaxtyping import Array, Bool, Float, Int, Int32, PyTree, UInt8
 
 from jaxsr import networks
 from jaxsr.codec import container
@@ -41,6 +41,15 @@ class Rate(NamedTuple):
     anchor: Int32[np.ndarray | Array, ""]  # row of the hyper-latents' tables
 
 
+class Placed(NamedTuple):
+    """What programs take of a model, on one device."""
+
+    params: PyTree
+    scales: tuple[integer.Layer, ...]
+    residual_tables: Tables
+    hyper_tables: Tables
+
+
 class Symbols(NamedTuple):
     """All that is coded of a tile's canvas; outside the tile's own size everything is 0."""
 
@@ -64,6 +73,7 @@ class Model:
       notes: free text.
       programs: jitted functions by name. Models that differ in their numbers only can share them:
         ``dataclasses.replace(model, programs=other.programs)``.
+      device: where it runs; None: the default device. See :meth:`on`.
     """
 
     name: str
@@ -77,6 +87,7 @@ class Model:
     number: int = 0  # of a released model, as files name it
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     programs: dict[Any, Callable] = dataclasses.field(default_factory=dict, repr=False)
+    device: jax.Device | None = None
 
     @functools.cached_property
     def hash(self) -> bytes:
@@ -140,46 +151,68 @@ class Model:
         return self.params | {"scales": scales, "rates": rates}
 
     @functools.cached_property
-    def placed(self) -> dict:
-        """:attr:`trainable` on the default device, put there once."""
-        with jax.ensure_compile_time_eval():
-            return jax.tree.map(jnp.asarray, self.trainable)
+    def placed_trainable(self) -> dict:
+        """:attr:`trainable` on the device, put there once."""
+        return self._put(self.trainable)
+
+    @functools.cached_property
+    def placed(self) -> Placed:
+        """Parameters, integer layers and tables on the device, put there once."""
+        return self._put(Placed(self.params, self.scales, self.residual_tables, self.hyper_tables))
+
+    def _put(self, tree: PyTree) -> PyTree:
+        with jax.ensure_compile_time_eval():  # arrays, not tracers, also where a caller is traced
+            return jax.device_put(tree, self.device)
+
+    def on(self, device: jax.Device) -> "Model":
+        """Returns the same model that runs on ``device``; programs are shared."""
+        if device not in self._elsewhere:
+            self._elsewhere[device] = dataclasses.replace(self, device=device)
+        return self._elsewhere[device]
+
+    @functools.cached_property
+    def _elsewhere(self) -> dict[jax.Device, "Model"]:
+        return {}
 
     # ---- jitted once for every canvas size; parameters are arguments, not constants ----
 
     @functools.cached_property
     def analyse(self):
         """(pixels (16h, 16w, 3) uint8) → latents (h, w, m), before any gain."""
-        return functools.partial(self._jitted(self._analyse), self.params)
+        return self._jitted(self._analyse, self.placed.params)
 
     @functools.cached_property
     def symbols(self):
         """(latents, rate, region (h, w), size (2,)) → (:class:`Symbols`, estimated bits)."""
-        return functools.partial(self._jitted(self._symbols), self.params, self.scales)
+        return self._jitted(self._symbols, self.placed.params, self.placed.scales)
 
     @functools.cached_property
     def indexes(self):
         """(hyper-latents, rate, region, size) → σ indexes: integers only."""
-        return functools.partial(self._jitted(self.indexes_of), self.scales)
+        return self._jitted(self.indexes_of, self.placed.scales)
 
     @functools.cached_property
     def decoded_latents(self):
         """(:class:`Symbols`, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
-        return functools.partial(self._jitted(self._decoded_latents), self.params)
+        return self._jitted(self._decoded_latents, self.placed.params)
 
     @functools.cached_property
     def synthesise(self):
         """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
-        return functools.partial(self._jitted(self._synthesise), self.params)
+        return self._jitted(self._synthesise, self.placed.params)
 
     @functools.cached_property
     def hyper_bits(self):
         """(hyper-latents, level as 0..1, size) → the bits they take by the learned density."""
-        return functools.partial(self._jitted(self._hyper_bits), self.params)
+        return self._jitted(self._hyper_bits, self.placed.params)
 
-    def _jitted(self, function: Callable) -> Callable:
-        """Returns a method as jitted by the first of the models that share :attr:`programs`."""
-        return self.programs.setdefault(function.__name__, jax.jit(function))
+    def _jitted(self, function: Callable, *placed: PyTree) -> Callable:
+        """Returns a method as jitted by the first of the models that share :attr:`programs`.
+
+        It is given what is ``placed``; its other arguments are moved to the device.
+        """
+        program = self.programs.setdefault(function.__name__, jax.jit(function))
+        return lambda *args: program(*placed, *jax.device_put(args, self.device))
 
     def _apply(self, params, method, *args):
         # float32 products everywhere: TF32 and bf16 would move pixels by more than one step

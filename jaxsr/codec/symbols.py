@@ -44,8 +44,9 @@ def write(
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
     encode = _encoder(model, lanes)
-    tables = model.hyper_tables, model.residual_tables
-    words, length = encode(symbols, *tables, rate.anchor, size)
+    tables = model.placed.hyper_tables, model.placed.residual_tables
+    where = jax.device_put((rate.anchor, size), model.device)
+    words, length = jax.device_get(encode(symbols, *tables, *where))
     return CodedTile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 
@@ -67,9 +68,10 @@ def read(
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
     decode = _decoder(model, tile.lanes)
-    tables = model.hyper_tables, model.residual_tables
-    symbols, sound = decode(words, length, model.scales, *tables, rate, region, size)
-    if not sound or _check(symbols, rate, region, size) != tile.check:
+    _, scales, residual_tables, hyper_tables = model.placed
+    stream, where = jax.device_put(((words, length), (rate, region, size)), model.device)
+    symbols, sound = decode(*stream, scales, hyper_tables, residual_tables, *where)
+    if not jax.device_get(sound) or _check(symbols, rate, region, size) != tile.check:
         raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with other "
             "weights"
@@ -89,7 +91,7 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
     )
     check = zlib.crc32(np.asarray(rate.gain).astype("<i4").tobytes())
     for plane, (height, width) in planes:
-        part = np.ascontiguousarray(np.asarray(plane)[:height, :width])
+        part = np.ascontiguousarray(jax.device_get(plane)[:height, :width])
         check = zlib.crc32(part.astype("<i4", copy=False).tobytes(), check)
     return check
 

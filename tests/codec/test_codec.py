@@ -64,14 +64,12 @@ def test_floats_arrays_of_jax_pictures_and_files_are_taken_alike(small, tmp_path
         assert codec.encode(image, model=small) == expected
 
 
-def test_profiles_are_kept_on_request_alone(small):
+def test_an_icc_profile_is_kept_and_exif_on_request_alone(small):
     picture = files.Picture(CAT, icc=b"profile", exif=b"Exif\0\0tags")
     for keep in (False, True):
         data = codec.encode(picture, keep_metadata=keep, model=small)
         decoded = codec.decode_picture(data, model=small)
-        assert (decoded.icc, decoded.exif) == (
-            (picture.icc, picture.exif) if keep else (None, None)
-        )
+        assert (decoded.icc, decoded.exif) == (picture.icc, picture.exif if keep else None)
 
 
 def test_a_weights_file_serves_as_well_as_a_model(small, small_path):
