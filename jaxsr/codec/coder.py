@@ -15,7 +15,7 @@ from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import CodedTile
-from jaxsr.codec.model import Model
+from jaxsr.codec.model import Model, Rate
 from jaxsr.networks.compressor import DOWN
 from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
 
@@ -89,8 +89,7 @@ class Analysed:
         rate = self.model.rate(level)
 
         def tile(model: Model, place: Place, latents: jax.Array) -> CodedTile:
-            region = cut(self.region, place, 1, 0)
-            coded, bits = model.symbols(latents, rate, region, place.size)
+            coded, bits, region = self._symbols(model, place, latents, rate)
             return symbols.write(
                 model, coded, rate, region, place.size, float(jax.device_get(bits))
             )
@@ -102,12 +101,16 @@ class Analysed:
         rate, fraction = self.model.rate(level), np.float32(level / (container.LEVELS - 1))
 
         def bits(model: Model, place: Place, latents: jax.Array) -> float:
-            region = cut(self.region, place, 1, 0)
-            coded, residual = model.symbols(latents, rate, region, place.size)
+            coded, residual, _ = self._symbols(model, place, latents, rate)
             hyper = model.hyper_bits(coded.hyper, fraction, place.size)
             return sum(map(float, jax.device_get((residual, hyper))))
 
         return sum(self._each(bits, self.latents))
+
+    def _symbols(self, model: Model, place: Place, latents: jax.Array, rate: Rate):
+        """A tile's symbols, the bits that its residuals are estimated to take, and its region."""
+        region = cut(self.region, place, 1, 0)
+        return *model.symbols(latents, rate, region, place.size), region
 
 
 def models(model: Model, tiles: int) -> list[Model]:

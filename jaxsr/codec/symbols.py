@@ -44,9 +44,8 @@ def write(
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
     encode = _encoder(model, lanes)
-    tables = model.placed.hyper_tables, model.placed.residual_tables
     where = jax.device_put((rate.anchor, size), model.device)
-    words, length = jax.device_get(encode(symbols, *tables, *where))
+    words, length = jax.device_get(encode(symbols, *where))
     return CodedTile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 
@@ -68,9 +67,7 @@ def read(
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
     decode = _decoder(model, tile.lanes)
-    _, scales, residual_tables, hyper_tables = model.placed
-    stream, where = jax.device_put(((words, length), (rate, region, size)), model.device)
-    symbols, sound = decode(*stream, scales, hyper_tables, residual_tables, *where)
+    symbols, sound = decode(*jax.device_put((words, length, rate, region, size), model.device))
     if not jax.device_get(sound) or _check(symbols, rate, region, size) != tile.check:
         raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with other "
@@ -109,8 +106,24 @@ def _once_a_model(make):
     return made
 
 
-@_once_a_model
 def _encoder(model: Model, lanes: int):
+    """Returns ``(symbols, anchor, size) → (words, length)``."""
+    tables = model.placed.hyper_tables, model.placed.residual_tables
+    encode = _encoding(model, lanes)
+    return lambda symbols, anchor, size: encode(symbols, *tables, anchor, size)
+
+
+def _decoder(model: Model, lanes: int):
+    """Returns ``(words, length, rate, region, size) → (symbols, whether the stream was sound)``."""
+    _, scales, residual_tables, hyper_tables = model.placed
+    decode = _decoding(model, lanes)
+    return lambda words, length, *where: decode(
+        words, length, scales, hyper_tables, residual_tables, *where
+    )
+
+
+@_once_a_model
+def _encoding(model: Model, lanes: int):
     @jax.jit
     @in_turn  # of a batch on a CPU: what puts symbols side by side is quicker for one image at a time
     def encode(symbols: Symbols, hyper_tables, residual_tables, anchor, size):
@@ -127,7 +140,7 @@ def _encoder(model: Model, lanes: int):
 
 
 @_once_a_model
-def _decoder(model: Model, lanes: int):
+def _decoding(model: Model, lanes: int):
     @jax.jit
     @in_turn
     def decode(words, length, scales, hyper_tables, residual_tables, rate, region, size):

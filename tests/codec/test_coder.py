@@ -66,7 +66,7 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
         latents[rows, columns] = np.asarray(y)[: place.height, : place.width]
     steps = np.random.default_rng(0).integers(-9, 10, latents.shape[:2]).astype(np.int32)
     header = container.Header(PHOTO.shape[1], PHOTO.shape[0], 3, 0, small.hash, 500)
-    image = coder.assembled(small, header, latents, steps, analysed.places)
+    image = coder.assembled([small], header, latents, steps, analysed.places)
     y, local = (coder.cut(x, whole(latents), 1, coder.MARGIN) for x in (latents, steps))
     inner = coder.MARGIN * coder.DOWN
     expected = np.asarray(small.synthesise(y, small.rate(500), local))[inner:, inner:]

@@ -80,8 +80,15 @@ def wrong_gains(noise):
 
 def noisy(model):
     fields = {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}
-    other = Noisy(**fields | {"params": model.params | {"noise": np.float32(0)}})
-    vars(other)["hash"] = model.hash  # as files name it
+    other = Noisy(**fields | {"programs": {}})
+    return with_noise(other, 0, model.hash)
+
+
+def with_noise(model, noise, name=None):
+    """A noisy model with so much of it, known to files by the name ``name``; programs are shared."""
+    params = model.params | {"noise": np.float32(noise)}
+    other = dataclasses.replace(model, params=params)
+    vars(other)["hash"] = name or model.hash
     return other
 
 
@@ -123,7 +130,7 @@ def test_a_decoder_of_the_released_codec_with_noise_finds_the_same_symbols(relea
 
 
 def assert_decoded_alike(model, other, noise):
-    other.params["noise"] = np.float32(noise)
+    other = with_noise(other, noise)
     moved = 0
     for quality in QUALITIES:
         data = codec.encode(CAT, quality, model=model)
@@ -137,15 +144,16 @@ def assert_decoded_alike(model, other, noise):
 
 
 def test_what_an_encoder_with_noise_writes_is_what_others_read(small, noisy_small):
-    noisy_small.params["noise"] = np.float32(1e-2)
+    noisy_small = with_noise(noisy_small, 1e-2)
     rate = small.rate(600)
     analysed = coder.Analysed(noisy_small, CAT, None)
-    ((place, coded, bits),) = analysed._symbols(rate)
-    steps = coder.cut(analysed.region, place, 1, 0)
-    tile = symbols.write(small, coded, rate, steps, place.size, bits)
+    (place,) = analysed.places
+    coded, bits, steps = analysed._symbols(noisy_small, place, analysed.latents[0], rate)
+    tile = symbols.write(small, coded, rate, steps, place.size, float(bits))
     assert_same_symbols(symbols.read(small, tile, rate, steps, place.size, "tile"), coded)
     # and it is another file than one without noise
-    ((_, clean, _),) = coder.Analysed(small, CAT, None)._symbols(rate)
+    analysed = coder.Analysed(small, CAT, None)
+    clean, _, _ = analysed._symbols(small, place, analysed.latents[0], rate)
     assert (np.asarray(clean.residual) != np.asarray(coded.residual)).mean() > 1e-3
 
 
