@@ -132,15 +132,7 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
     ]
     lanes = symbols.write(model, coded[0][0], rate, region, place.size, float(coded[0][1])).lanes
     batch = jax.tree.map(lambda *x: jnp.stack(x), *(one for one, _ in coded))
-    tables = model.hyper_tables, model.residual_tables
-
-    def encoder(coded, anchor, size):
-        return symbols._encoder(model, lanes)(coded, *tables, anchor, size)
-
-    def decoder(words, length, rate, region, size):
-        read = symbols._decoder(model, lanes)
-        return read(words, length, model.scales, *tables, rate, region, size)
-
+    encoder, decoder = symbols._encoder(model, lanes), symbols._decoder(model, lanes)
     encode = jax.jit(jax.vmap(encoder, (0, None, None)))
     decode = jax.jit(jax.vmap(decoder, (0, 0, None, None, None)))
     words, lengths = encode(batch, rate.anchor, place.size)
