@@ -70,27 +70,27 @@ def encode(
     """An image as a complete ``.jsr`` file.
 
     Args:
-      image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a Picture;
-        or an image file's path.
+      image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a
+        Picture; or an image file's path.
       quality: 1 (smallest) to 100 (best).
       bpp: instead of a quality, bits per pixel of the whole file, not exceeded; missed by more than
         3 % only where the highest level takes less.
       max_bytes: instead of a quality, the size of the whole file, not exceeded.
-      roi: the region that is coded finer: a mask of the image's size (bool, uint8, uint16 or float in
-        [0, 1]) or the path of its file, boxes ``[(x, y, w, h), …]``, "all", or "auto": what
+      roi: the region that is coded finer: a mask of the image's size (bool, uint8, uint16 or float
+        in [0, 1]) or the path of its file, boxes ``[(x, y, w, h), …]``, "all", or "auto": what
         ``segmenter`` finds. Under ``bpp`` or ``max_bytes`` the rest pays for it.
-      roi_gain: by how many dB finer; by half of that, a quarter and so on where else the bytes wanted
-        would be too few.
+      roi_gain: by how many dB finer; by half of that, a quarter and so on where else the bytes
+        wanted would be too few.
       mode: "full" codes the image at its own size; "half" at half of it, and the decoder
-        super-resolves it: with few bits that may be better, and files get smaller than they can at full
-        size. "auto" decodes both and keeps the better: within the bytes wanted or, for a quality, those
-        that it takes at full size.
+        super-resolves it: with few bits that may be better, and files get smaller than they can at
+        full size. "auto" decodes both and keeps the better: within the bytes wanted or, for a
+        quality, those that it takes at full size.
       keep_metadata: whether a Picture's EXIF block goes into the file. Its ICC profile always does:
         without it the colours of a wide-gamut photo would be wrong.
       model: the codec: a released name, a weights file or a loaded Model.
       upscaler: of half the size, ×2: a released name, a weights file or a loaded Enlarger.
-      segmenter: what finds the region where ``roi`` is "auto": a released name, a weights file, or a
-        function from colours ``(h, w, 1 or 3)`` to their mask.
+      segmenter: what finds the region where ``roi`` is "auto": a released name, a weights file, or
+        a function from colours ``(h, w, 1 or 3)`` to their mask.
 
     Raises:
       UserError: no such image, one of 16 bits, or a size that cannot be met.
@@ -122,8 +122,8 @@ def _within(limit: int, model: Model, source: encoder.Original, enlargers: list)
     smallest = len(ways[-1].at(0))
     bpp = math.ceil(8000 * smallest / (source.size[0] * source.size[1])) / 1000
     raise UserError(
-        f"the smallest file of this image is {smallest} bytes, not {limit}; ask for {bpp} bpp or more"
-        + (smaller if enlargers == [None] else "")
+        f"the smallest file of this image is {smallest} bytes, not {limit}; "
+        f"ask for {bpp} bpp or more" + (smaller if enlargers == [None] else "")
     )
 
 
@@ -156,8 +156,8 @@ def find_region(
 ) -> Float32[np.ndarray, "h w"] | None:
     """Returns the mask of the region that :func:`encode` codes finer; None where ``roi`` is None.
 
-    A mask that is given may ask for less than all, so it stays as it is. What is found is a guess, and
-    becomes 0 or 1.
+    A mask that is given may ask for less than all, so it stays as it is. What is found is a guess,
+    and becomes 0 or 1.
 
     Args:
       image, roi, segmenter: as for :func:`encode`; no segmenter where ``roi`` isn't "auto" will do.
@@ -227,10 +227,10 @@ def decode_picture(
 
 
 def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
-    """The region that a ``.jsr`` file was made with, as a mask of its image; None where it has none.
+    """Returns the region that a ``.jsr`` file was made with, as a mask of its image, or None.
 
-    Of the mask that was given it has what the file has: shares of 16×16 pixels (32×32 at half the size),
-    none, half or all of them; see :func:`jaxsr.codec.region.mask_of`.
+    Of the mask that was given it has what the file has: shares of 16×16 pixels (32×32 at half the
+    size), none, half or all of them; see :func:`jaxsr.codec.region.mask_of`.
 
     Raises:
       UserError: it is no ``.jsr`` file, or damaged.

@@ -1,8 +1,8 @@
 """Pictures to tiles of coded symbols and back.
 
-An image up to 1024×1024 is one tile, on a canvas of latents whose sides are multiples of 16. A larger
-one is cut into tiles of 64×64 latents, each with symbols of its own; the transforms see a margin of 8
-latents around a tile, which is more than they reach, so the borders cannot be seen.
+An image up to 1024×1024 is one tile, on a canvas of latents whose sides are multiples of 16. A
+larger one is cut into tiles of 64×64 latents, each with symbols of its own; the transforms see a
+margin of 8 latents around a tile, which is more than they reach, so the borders cannot be seen.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -56,7 +56,7 @@ def places(height: int, width: int) -> list[Place]:
 
 
 def cut(x: np.ndarray, place: Place, unit: int, margin: int) -> np.ndarray:
-    """A tile's canvas and ``margin`` of a plane with ``unit`` values a latent; edges are repeated."""
+    """Cuts a tile's canvas and ``margin`` from a plane of ``unit`` values a latent."""
     starts = place.top, place.left
     axes = []
     for start, side, size in zip(starts, place.canvas, x.shape[:2], strict=True):
@@ -127,10 +127,10 @@ def models(model: Model, tiles: int) -> list[Model]:
 def side_by_side(
     function: Callable[..., Result], models: list[Model], *columns
 ) -> Iterator[Result]:
-    """Yields ``function(model, *row)`` of each row of the columns, in order, the models taking turns.
+    """Yields ``function(model, *row)`` of each row of the columns in order, by models in turn.
 
-    Each model works in a thread of its own, on one row at a time: tiles share the devices, while their
-    programs, and with them every byte, stay those of a tile alone.
+    Each model works in a thread of its own, on one row at a time: tiles share the devices, while
+    their programs, and with them every byte, stay those of a tile alone.
     """
     rows = list(zip(*columns, strict=True))
     if len(models) == 1:

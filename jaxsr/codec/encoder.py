@@ -57,7 +57,7 @@ class Original:
         return None if self.mask is None else region.region_map(self.mask, self.gain, scale)
 
     def error(self, pixels: UInt8[np.ndarray, "h w c"]) -> float:
-        """The squared error of what was decoded; where a region is finer, errors count as much more."""
+        """Returns the squared error of what was decoded; errors in a finer region count more."""
         squares = ((pixels.astype(np.float32) - self.colours()) ** 2).mean(-1)
         steps = self.steps()
         if steps is None:
@@ -92,8 +92,8 @@ class Prepared:
     def within(self, limit: int) -> bytes | None:
         """The largest file found of at most ``limit`` bytes; at once if within ``TOLERANCE``.
 
-        Levels are chosen by the estimate; by how much the file then misses, the next aim is corrected.
-        None if even the lowest level's file is larger.
+        Levels are chosen by the estimate; by how much the file then misses, the next aim is
+        corrected. None if even the lowest level's file is larger.
         """
         best, aim, levels = None, limit, range(LEVELS)  # those still possible
         for _ in range(TRIES):

@@ -1,4 +1,4 @@
-"""A codec ready to run: its networks, its integers, and the jitted functions between pixels and symbols.
+"""A codec ready to run: networks, integers, and jitted functions from pixels to symbols and back.
 
 Whatever decides how a file is parsed is an integer here: the σ network, the gains' and offsets'
 tables, the frequencies. Networks of floats only tell where within a step a value lies.
@@ -95,7 +95,7 @@ class Model:
         return fingerprint(self.name, self.options, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """All that defines the model, as its weights file holds it: float16 and integers, by name."""
+        """Returns what defines the model, as its file holds it: float16 and integers, by name."""
         tree = {
             "params": jax.tree.map(lambda x: np.asarray(x, np.float16), self.params),
             "scales": {str(i): layer._asdict() for i, layer in enumerate(self.scales)},
@@ -193,7 +193,7 @@ class Model:
 
     @functools.cached_property
     def decoded_latents(self):
-        """(:class:`Symbols`, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
+        """(Symbols, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
         return self._jitted(self._decoded_latents, self.placed.params)
 
     @functools.cached_property

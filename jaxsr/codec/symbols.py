@@ -23,8 +23,8 @@ from jaxsr.networks.compressor import HYPER_DOWN
 # compiled anew, which takes seconds; between these the coder's speed hardly differs.
 BYTES_PER_LANE = 800
 LANES = (1, 8, 64)
-# Streams are padded to one length for every canvas, enough for 5 bits a pixel with 320 channels; only
-# longer ones, padded to twice that or more, are compiled anew.
+# Streams are padded to one length for every canvas, enough for 5 bits a pixel with 320 channels;
+# only longer ones, padded to twice that or more, are compiled anew.
 LATENTS_PER_WORD = 4
 SMALLEST_WORDS = 2**12
 
@@ -70,7 +70,8 @@ def read(
     symbols, sound = decode(*jax.device_put((words, length, rate, region, size), model.device))
     if not jax.device_get(sound) or _check(symbols, rate, region, size) != tile.check:
         raise UserError(
-            f"{what} does not decode to what was coded: the file is damaged, or was made with other "
+            f"{what} does not decode to what was coded: the file is damaged, or was made with "
+            "other "
             "weights"
         )
     return symbols
@@ -125,7 +126,7 @@ def _decoder(model: Model, lanes: int):
 @_once_a_model
 def _encoding(model: Model, lanes: int):
     @jax.jit
-    @in_turn  # of a batch on a CPU: what puts symbols side by side is quicker for one image at a time
+    @in_turn  # on a CPU symbols are put side by side quicker for one image at a time
     def encode(symbols: Symbols, hyper_tables, residual_tables, anchor, size):
         coded = inside(symbols.hyper.shape, -(-size // HYPER_DOWN))
         z, hyper_count = _gather(symbols.hyper, coded)

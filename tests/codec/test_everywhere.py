@@ -85,7 +85,7 @@ def noisy(model):
 
 
 def with_noise(model, noise, name=None):
-    """A noisy model with so much of it, known to files by the name ``name``; programs are shared."""
+    """A model with so much noise, known to files by the name ``name``; programs are shared."""
     params = model.params | {"noise": np.float32(noise)}
     other = dataclasses.replace(model, params=params)
     vars(other)["hash"] = name or model.hash
