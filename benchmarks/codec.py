@@ -161,9 +161,10 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
 # --- the driver -------------------------------------------------------------------------------
 
 
-def our_side(threads: int, cache: str = "") -> Side:
-    """Ours; with ``cache``, what XLA compiles is kept in that folder."""
+def our_side(threads: int, cache: str = "", devices: int = 1) -> Side:
+    """Ours, of so many CPU devices; with ``cache``, what XLA compiles is kept in that folder."""
     kept = {
+        "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_ENABLE_COMPILATION_CACHE": "true" if cache else "false",
         "JAX_COMPILATION_CACHE_DIR": cache,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",  # as the command line has it
@@ -251,6 +252,31 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
     print(flush=True)
 
 
+def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
+    """The largest image on one device and on as many as there are threads, which take turns."""
+    import numpy as np
+
+    megapixels = max(map(float, arguments.megapixels.split(",")))
+    height, width = (round(math.sqrt(megapixels * 1e6 * r)) for r in (2 / 3, 3 / 2))
+    times = -(-height // photo.shape[0]), -(-width // photo.shape[1]), 1
+    path = f"{folder}/shared.npy"
+    np.save(path, np.tile(photo, times)[:height, :width])
+    request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
+    sides = [our_side(arguments.threads, devices=n) for n in (1, arguments.threads)]
+    sizes = {side.ask("prepare", **request, stages=False)["bytes"] for side in sides}
+    names = ["encode", "decode"]
+    seconds = take_turns(dict.fromkeys(sides, names), min(3, arguments.rounds))
+    print(
+        f"{megapixels:g} MP, {arguments.threads} cores, s: one device, {arguments.threads}, speed"
+    )
+    for name in names:
+        one, all_ = (min(seconds[side][name]) for side in sides)
+        print(f"  {name:<16} {one:8.2f} {all_:8.2f} {one / all_:8.2f}")
+    print(f"  files of {' and '.join(map(str, sizes))} bytes\n", flush=True)
+    for side in sides:
+        side.close()
+
+
 def first_file(arguments: argparse.Namespace, pixels: str, folder: str) -> None:
     """How long a new user waits."""
     print("first file of a process, s: encode, decode (compiling included, imports not)")
@@ -298,6 +324,7 @@ def main() -> None:
             batches(arguments, pixels)
         if arguments.megapixels:
             growth(arguments, photo, folder)
+            sharing(arguments, photo, folder)
         first_file(arguments, pixels, folder)
 
 
