@@ -23,7 +23,7 @@ SIDE = container.TILE // DOWN  # latents of a tile, each way
 MARGIN = 8  # latents: a window of attention, so that windows lie as in the whole image
 STEP = 16  # a lone tile's canvas is a multiple of this many latents
 # Bytes to have ready for each tile of 1024×1024 pixels that is worked on: XLA reports 52 MB for the
-# released codec's analysis and 42 for its synthesis; then come the arrays on the host, and the rest.
+# released codec's analysis and 42 for its synthesis; the rest is for arrays on the host.
 TILE_MEMORY = 1 << 28
 Map = Int8[np.ndarray, "rows columns"]
 Result = TypeVar("Result")
