@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr import codec
-from jaxsr.codec import encoder, half
+from jaxsr.codec import half, prepared
 from jaxsr.evaluation import originals
 from jaxsr.evaluation.codecs.protocol import compare
 from jaxsr.image import files
@@ -49,8 +49,8 @@ def parsed() -> argparse.Namespace:
 
 def measured(model, upscaler, pixels, rates):
     """(rate, PSNR and MS-SSIM of full and of half) of each rate; nan where it cannot be met."""
-    source = encoder.Original(files.Picture(pixels), None, 0.0, False)
-    ways = [encoder.Prepared(model, source, enlarger) for enlarger in (None, upscaler)]
+    source = prepared.Original(files.Picture(pixels), None, 0.0, False)
+    ways = [prepared.Prepared(model, source, enlarger) for enlarger in (None, upscaler)]
     for rate in rates:
         limit = int(rate * pixels.shape[0] * pixels.shape[1] / 8)
         row = [quality(way.within(limit), model, pixels) for way in ways]

@@ -85,7 +85,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     options = {"bpp": arguments.bpp, "max_bytes": arguments.max_bytes}
     options |= {"keep_metadata": arguments.keep_metadata, "mode": arguments.mode}
     if arguments.upscaler:
-        options["upscaler"] = codec.half.load_enlarger(arguments.upscaler)
+        options["upscaler"] = codec.load_enlarger(arguments.upscaler)
     if arguments.roi_gain is not None:
         options["roi_gain"] = arguments.roi_gain
     mask_of = masker(arguments)

@@ -45,7 +45,8 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
 
 def convert_run(source: str, target: str, scale: int | None, classes: str | None):
     """Writes the averaged parameters of a training run's newest checkpoint; returns them."""
-    from jaxsr import codec, networks, zoo
+    from jaxsr import networks, zoo
+    from jaxsr.codec import weights
     from jaxsr.codec.export import export
 
     with needs_extra("train", "reading a training run"):
@@ -59,7 +60,7 @@ def convert_run(source: str, target: str, scale: int | None, classes: str | None
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
         raise UserError(f"{source}: a run {what}, not ×{scale}")
     if loaded.network in networks.COMPRESSORS:
-        codec.weights.save(target, export(loaded))
+        weights.save(target, export(loaded))
         return loaded
     loaded = zoo.folded(loaded)
     zoo.weights.write(target, loaded)

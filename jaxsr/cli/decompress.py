@@ -43,7 +43,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     from jaxsr.image import files
 
     model = codec.load(arguments.model) if arguments.model else None
-    upscaler = codec.half.load_enlarger(arguments.upscaler) if arguments.upscaler else None
+    upscaler = codec.load_enlarger(arguments.upscaler) if arguments.upscaler else None
     finish = finisher(arguments)
 
     def work(job: paths.Job, data: bytes) -> each.Output:

@@ -110,10 +110,10 @@ def of_header(header) -> list[tuple[str, str]]:
 
 def model_name(header) -> str:
     """Names the released codec that a file was made with."""
-    from jaxsr import codec
+    from jaxsr.codec import weights
 
-    for name in codec.weights.available():
-        if codec.load(name).hash == header.model_hash:
+    for name in weights.available():
+        if weights.load(name).hash == header.model_hash:
             return name
     return "not among the released ones"
 
@@ -135,9 +135,10 @@ def of_weights(path: Path) -> list[tuple[str, str]]:
     import jax
 
     from jaxsr import codec, zoo
+    from jaxsr.codec.weights import holds_codec
     from jaxsr.zoo import weights
 
-    if codec.weights.holds_codec(path):
+    if holds_codec(path):
         loaded = codec.load(path)
         network, params = f"{loaded.name} (codec, hash {loaded.hash.hex()})", loaded.trainable
     else:

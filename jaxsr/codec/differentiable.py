@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from jaxsr.codec import weights
+from jaxsr.codec.kept import loaded
 from jaxsr.codec.model import Model
 from jaxsr.networks import Compressor, layers
 from jaxsr.networks.compressor import DOWN
@@ -23,20 +24,23 @@ def rate_distortion(
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
     """Codes images as :func:`coded` does, with the parameters of a codec's model.
 
-    A function that is jitted around this one has the parameters as constants of its program. Where
-    it is compiled often or for long, call ``coded(model.network, params, …)`` in it instead, with
-    ``params = model.trainable`` as an argument of its own.
+    Inside a jitted function the parameters become constants of its program, which makes compiling
+    slower. If that matters, call ``coded(model.network, params, …)`` in it instead and pass
+    ``params = model.trainable`` to it as an argument.
 
     Args:
       image: RGB in [0, 1].
       quality: 1 to 100, fractions too; one for all images or one for each.
-      key: of the noise, one or one for each image; the same one at every call unless given.
+      key: of the noise, one or one for each image; by default the same at every call.
       model: a released name, a weights file or a loaded Model.
 
     Returns:
-      The images as decoded, and the bits per pixel they are estimated to take.
+      The decoded images, not clipped to [0, 1], and the estimated bits per pixel of each.
+
+    Raises:
+      UserError: there is no such model.
     """
-    model = weights.loaded(model)
+    model = loaded(model, weights.load)
     rate = jnp.broadcast_to(rate_of(quality), image.shape[:1])
     key = jax.random.key(0) if key is None else key
     return coded(model.network, model.placed_trainable, image, rate, key)
@@ -51,18 +55,19 @@ def coded(
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
     """Codes images of any size: a pure function, differentiable in parameters, images and rate.
 
-    Rounding passes gradients as if it were not there. Bits are those of rounded values, and their
-    gradients those of values with noise in place of rounding, as in the codec's own training.
+    The image's gradients pass through rounding as if it were the identity. The bits are those of
+    rounded values; their gradients are those of values with noise in place of rounding, as in the
+    codec's own training.
 
     Args:
-      network: a codec's, as ``Model.network``.
-      params: its parameters, as ``Model.trainable``.
+      network: such as ``Model.network``.
+      params: its parameters, such as ``Model.trainable``.
       image: RGB in [0, 1].
-      rate: 0 to 1 for each image; :func:`rate_of` makes it of a quality.
+      rate: 0 to 1 for each image; :func:`rate_of` converts a quality.
       key: of the noise; one for all images or one for each.
 
     Returns:
-      The images as decoded, not clipped, and the bits per pixel they are estimated to take.
+      The decoded images, not clipped to [0, 1], and the estimated bits per pixel of each.
     """
     height, width = image.shape[1:3]
     pad = [(0, 0), (0, -height % WHOLE), (0, -width % WHOLE), (0, 0)]
@@ -74,5 +79,5 @@ def coded(
 
 
 def rate_of(quality: float | int | Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """The rate, 0 to 1, of a quality of 1 to 100."""
+    """Converts a quality of 1 to 100 to a rate of 0 to 1."""
     return (jnp.asarray(quality, jnp.float32) - 1) / 99

@@ -1,4 +1,4 @@
-"""What was read of a file, kept for as long as the file is the same."""
+"""Networks read from files, kept for as long as the file is the same."""
 
 import functools
 import os
@@ -10,10 +10,10 @@ Read = TypeVar("Read")
 
 
 def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path], Read]:
-    """Returns ``read``, called anew only where a file was rewritten; it keeps the last ``files``.
+    """Returns ``read`` with a memory of the last ``files`` files; a rewritten one is read again.
 
-    Networks keep what was compiled for them, so the same file should give the same object; but a
-    file that was rewritten is another one, which its size or its time of change tells.
+    Networks keep what was compiled for them, so one file should always give one object. A rewrite
+    is noticed by the file's size, time of change or inode.
     """
 
     @functools.lru_cache(maxsize=files)
@@ -27,3 +27,8 @@ def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path]
         return kept(path, state.st_size, state.st_mtime_ns, state.st_ino)
 
     return current
+
+
+def loaded(given: str | os.PathLike | Read, load: Callable[[str | os.PathLike], Read]) -> Read:
+    """Returns what was given; if that is a name or a path, what ``load`` makes of it."""
+    return load(given) if isinstance(given, str | os.PathLike) else given

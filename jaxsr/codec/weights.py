@@ -1,4 +1,4 @@
-"""A codec's file: float16 parameters, integer layers and tables in one safetensors file."""
+"""A codec's weights: float16 parameters, integer layers and tables in one safetensors file."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def save(path: str | os.PathLike, model: Model) -> None:
 
 
 def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
-    """The file of a released codec, or the one a path names.
+    """Returns the file of a released codec, by its name, or the path of a file.
 
     Raises:
       UserError: there is no such name or file.
@@ -43,12 +43,12 @@ def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
 
 
 def available() -> dict[str, Path]:
-    """The released codecs: name → file."""
+    """Returns the released codecs: name → file."""
     return zoo.released(zoo.CODEC)
 
 
 def holds_codec(path: str | os.PathLike) -> bool:
-    """Whether there is a file of a codec's weights at ``path``."""
+    """True if there is a file of a codec's weights at ``path``."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
             return (file.metadata() or {}).get("format") == FORMAT
@@ -57,17 +57,12 @@ def holds_codec(path: str | os.PathLike) -> bool:
 
 
 def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
-    """Loads a codec's model, by released name or file; the same object while the file is the same.
+    """Loads a codec by released name or file; one file gives one object until it is rewritten.
 
     Raises:
-      UserError: there is no such file or codec, or it is no codec's file.
+      UserError: there is no such name or file, or the file holds no codec.
     """
     return _read(find(name_or_path))
-
-
-def loaded(given: str | os.PathLike | Model) -> Model:
-    """Returns a model as it is, and loads one that is named."""
-    return given if isinstance(given, Model) else load(given)
 
 
 @once_a_file

@@ -5,6 +5,7 @@ from pathlib import Path
 import flax.traverse_util
 
 from jaxsr import codec, zoo
+from jaxsr.codec.weights import holds_codec
 from jaxsr.errors import UserError
 from jaxsr.training.checkpoints import FOLDER, load_weights
 from jaxsr.zoo import weights
@@ -39,7 +40,7 @@ def _params_of(source: str, scale: int) -> dict:
         return load_weights(source).params
     try:
         path = zoo.find_any_weights(source, scale)
-        if codec.weights.holds_codec(path):
+        if holds_codec(path):
             return codec.load(path).trainable
         return weights.read(path).params
     except UserError as error:

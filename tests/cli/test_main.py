@@ -9,8 +9,8 @@ import skimage.data
 from PIL import Image
 
 import jaxsr
-from jaxsr import codec
 from jaxsr.cli import main
+from jaxsr.codec import weights
 from jaxsr.errors import UserError
 from jaxsr.image import files
 from jaxsr.pipeline import Upscale
@@ -148,7 +148,7 @@ def test_a_demo_that_is_there_is_kept(folder, capsys):
 
 
 def test_info_tells_a_codecs_weights(capsys):
-    code, out, _ = run(capsys, "info", str(codec.weights.find()))
+    code, out, _ = run(capsys, "info", str(weights.find()))
     assert code == 0 and "patch_hyperprior (codec, hash" in out and "3.08M" in out
 
 

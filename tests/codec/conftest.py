@@ -27,8 +27,8 @@ def small(small_path):
 @pytest.fixture(scope="session")
 def released():
     """The released codec; the test skips where this version ships none."""
-    from jaxsr import codec
+    from jaxsr.codec import weights
 
-    if not codec.weights.available():
+    if not weights.available():
         pytest.skip("no codec's weights are released yet: jaxsr/zoo has none")
-    return codec.load(next(iter(codec.weights.available())))
+    return weights.load(next(iter(weights.available())))

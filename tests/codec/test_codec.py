@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from jaxsr import codec, zoo
-from jaxsr.codec import container, encoder, half
+from jaxsr.codec import container, half, prepared
 from jaxsr.image import files
 
 PHOTO = skimage.data.chelsea()[40:240, 80:330]
@@ -102,12 +102,12 @@ LIMITS = 2200, 2800, 4000
 def assert_met(model, monkeypatch, image, limits):
     """Within 3 % and never over; and in how few tries."""
     tries = []
-    at = encoder.Prepared.at
-    monkeypatch.setattr(encoder.Prepared, "at", lambda *args: tries.append(args) or at(*args))
+    at = prepared.Prepared.at
+    monkeypatch.setattr(prepared.Prepared, "at", lambda *args: tries.append(args) or at(*args))
     for limit in limits:
         tries.clear()
         data = codec.encode(image, max_bytes=limit, model=model)
-        assert limit * (1 - encoder.TOLERANCE) <= len(data) <= limit
+        assert limit * (1 - prepared.TOLERANCE) <= len(data) <= limit
         assert len(tries) <= 10
         assert codec.info(data).quality == 0
     pixels = image.shape[0] * image.shape[1]
@@ -268,7 +268,7 @@ def test_errors_within_a_finer_region_count_more(small):
     inside, outside = CAT.copy(), CAT.copy()
     inside[:32] ^= 8
     outside[32:] ^= 8
-    source = encoder.Original(files.Picture(CAT), mask, 10.0, False)
+    source = prepared.Original(files.Picture(CAT), mask, 10.0, False)
     ratio = source.error(inside) / source.error(outside)
     assert ratio == pytest.approx(10 ** (9 * 1.069 / 10), rel=0.05)  # 10 dB are 9 steps
 

@@ -22,7 +22,7 @@ import skimage.data
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsr import codec
-from jaxsr.codec import coder, container, symbols
+from jaxsr.codec import coder, container, decoding, symbols, weights
 from jaxsr.codec import model as models
 from jaxsr.entropy import rans
 from jaxsr.image import files
@@ -277,7 +277,7 @@ def model_of(path, small):
 
 
 def test_there_are_golden_files_of_every_codec(small):
-    assert {path.parent.name for path in FILES} >= {"small", *codec.weights.available()}
+    assert {path.parent.name for path in FILES} >= {"small", *weights.available()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -297,7 +297,7 @@ def test_golden_files_decode_as_they_did_when_they_were_written(path, small):
 def test_the_symbols_of_golden_files_are_coded_to_the_same_bytes(path, small):
     data = path.read_bytes()
     file = container.parse(data)
-    model = codec._model_of(file.header, model_of(path, small))
+    model = decoding.model_of(file.header, model_of(path, small))
     (tile,), (place,) = file.tiles, coder.places(*file.header.coded)
     coded, rate = symbols_of(model, data), model.rate(file.header.level)
     words, length = symbols._encoder(model, tile.lanes)(coded, rate.anchor, place.size)

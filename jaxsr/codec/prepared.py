@@ -1,4 +1,4 @@
-"""Pictures to files: at a level or within so many bytes, whole or at half their size."""
+"""A picture ready to become a file at any level or within so many bytes, whole or at half size."""
 
 import bisect
 import dataclasses
@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from jaxsr.codec import coder, container, half, region
 from jaxsr.codec.container import LEVELS, File, Header
+from jaxsr.codec.decoding import decoded
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
 from jaxsr.entropy.tables import STEP
@@ -16,18 +17,19 @@ from jaxsr.image import files
 from jaxsr.image.pictures import bleed
 from jaxsr.image.values import from_float, to_float
 
-TOLERANCE = 0.03  # how far below a wanted number of bytes a file may stay
-TRIES = 8  # files written at most to meet it
+TOLERANCE = 0.03  # by what share a file may stay below the bytes asked for
+TRIES = 8  # files written at most to come that close
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Original:
-    """What is to be coded.
+    """A picture to code, with its region.
 
     Attributes:
-      picture: of 8 bits.
-      mask: of its region, or None; ``gain`` dB finer.
-      keep_exif: whether EXIF goes into the file; an ICC profile always does.
+      picture: its pixels are uint8.
+      mask: the region to code finer, ``(h, w)``, or None.
+      gain: by how many dB finer.
+      keep_exif: True to store the EXIF block; an ICC profile is always stored.
     """
 
     picture: files.Picture
@@ -37,15 +39,15 @@ class Original:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Height and width."""
+        """Height and width in pixels."""
         return self.picture.pixels.shape[:2]
 
     def with_gain(self, gain: float) -> "Original":
-        """The same with another gain of its region."""
+        """Returns the same picture with another gain of its region, in dB."""
         return dataclasses.replace(self, gain=gain)
 
     def colours(self) -> UInt8[np.ndarray, "h w 3"]:
-        """RGB, continued under what is transparent."""
+        """Returns RGB, with the visible colours continued under transparent pixels."""
         pixels = self.picture.pixels
         if self.picture.alpha is not None:
             pixels = bleed(to_float(pixels), to_float(self.picture.alpha))
@@ -53,11 +55,11 @@ class Original:
         return np.broadcast_to(pixels, (*self.size, 3))
 
     def steps(self, scale: int = 1) -> region.Map | None:
-        """The region's map for a picture coded at ``1 / scale`` of its size."""
+        """Returns the region's map for the picture coded at ``1 / scale`` of its size."""
         return None if self.mask is None else region.region_map(self.mask, self.gain, scale)
 
     def error(self, pixels: UInt8[np.ndarray, "h w c"]) -> float:
-        """Returns the squared error of what was decoded; errors in a finer region count more."""
+        """Returns the mean squared error of decoded pixels; errors in a finer region count more."""
         squares = ((pixels.astype(np.float32) - self.colours()) ** 2).mean(-1)
         steps = self.steps()
         if steps is None:
@@ -68,10 +70,10 @@ class Original:
 
 
 class Prepared:
-    """A picture whose transform is computed; its files of any size only take the coding."""
+    """A picture whose transform is computed, so that each of its files takes only the coding."""
 
     def __init__(self, model: Model, source: Original, enlarger: Enlarger | None = None):
-        """At half its size if there is what enlarges it."""
+        """Transforms the picture, at half its size if an ``enlarger`` is given."""
         self.model, self.source, self.enlarger = model, source, enlarger
         self.scale = half.SCALE if enlarger else 1
         self.steps = source.steps(self.scale)
@@ -79,7 +81,7 @@ class Prepared:
         self.analysed = coder.Analysed(model, pixels, self.steps)
 
     def at(self, level: int, quality: int = 0) -> bytes:
-        """The complete file at a level."""
+        """Returns the complete file at a level of 0 to 1023; ``quality`` is only noted in it."""
         picture = self.source.picture
         height, width, channels = picture.pixels.shape
         coded = self.model.number, self.model.hash, level, quality, self.scale
@@ -90,10 +92,10 @@ class Prepared:
         return container.pack(File(header, tiles, picture.alpha, picture.icc, exif, self.steps))
 
     def within(self, limit: int) -> bytes | None:
-        """The largest file found of at most ``limit`` bytes; at once if within ``TOLERANCE``.
+        """Returns the largest file found of at most ``limit`` bytes; None if there is none.
 
-        Levels are chosen by the estimate; by how much the file then misses, the next aim is
-        corrected. None if even the lowest level's file is larger.
+        Each level tried is the one whose estimated bytes come closest below the aim. The aim starts
+        at ``limit`` and moves by what the last file missed it; a file close enough ends the search.
         """
         best, aim, levels = None, limit, range(LEVELS)  # those still possible
         for _ in range(TRIES):
@@ -112,30 +114,17 @@ class Prepared:
         return best
 
     def _estimate(self, level: int) -> float:
-        """Bytes of the tiles."""
+        """Returns the bytes that the tiles are estimated to take."""
         return self.analysed.estimate(level) / 8
 
     def error(self, data: bytes) -> float:
-        """Of the picture that one of its files decodes to."""
+        """Returns :meth:`Original.error` of what one of this picture's files decodes to."""
         return self.source.error(decoded(container.parse(data), self.model, self.enlarger))
 
 
 def better(ways: list[Prepared], files: list[bytes | None]) -> Any:
-    """Of the files there are the one with the smaller error; of equal ones the first."""
+    """Returns the file with the smaller error, the first of equal ones; None if all are None."""
     there = [(way, file) for way, file in zip(ways, files, strict=True) if file is not None]
     if len(there) < 2:
         return there[0][1] if there else None
     return min(there, key=lambda pair: pair[0].error(pair[1]))[1]
-
-
-def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.ndarray, "h w c"]:
-    """The colours of a file, gray with one channel.
-
-    Raises:
-      UserError: a tile's symbols are not those that were coded.
-    """
-    header = file.header
-    pixels = coder.decode(model, header, file.tiles, file.region)
-    if header.channels == 1:
-        pixels = np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8)
-    return pixels if enlarger is None else enlarger(pixels, header.height, header.width)

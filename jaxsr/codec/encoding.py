@@ -1,0 +1,176 @@
+"""Images to files: ``encode``, at a quality or within so many bytes, and the region it favours."""
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from jaxsr import zoo
+from jaxsr.codec import half, prepared, region, weights
+from jaxsr.codec.container import LEVELS
+from jaxsr.codec.half import Enlarger
+from jaxsr.codec.kept import loaded, once_a_file
+from jaxsr.codec.model import Model
+from jaxsr.errors import UserError
+from jaxsr.image import files
+from jaxsr.image.pictures import Finder, Image, Roi, as_picture, opened, planes, split
+from jaxsr.regions import segmenting
+from jaxsr.regions.find import chosen, mask_in
+from jaxsr.regions.masks import REGION
+from jaxsr.regions.segmenting import SquareSegmenter
+
+ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
+MODES = ("full", "half", "auto")
+Segmenter = str | os.PathLike | Finder
+
+
+def encode(
+    image: Image,
+    quality: int = 50,
+    *,
+    bpp: float | None = None,
+    max_bytes: int | None = None,
+    roi: Roi = None,
+    roi_gain: float = ROI_GAIN,
+    mode: str = "full",
+    keep_metadata: bool = False,
+    model: str | os.PathLike | Model = weights.DEFAULT,
+    upscaler: str | os.PathLike | Enlarger = half.DEFAULT,
+    segmenter: Segmenter = zoo.DEFAULT_SEGMENTER,
+) -> bytes:
+    """Codes an image as a complete ``.jsr`` file.
+
+    Args:
+      image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a
+        Picture; or an image file's path.
+      quality: 1 (smallest) to 100 (best).
+      bpp: in place of ``quality``, the most bits per pixel that the whole file may take. The file
+        takes at least 97 % of them, or is the one of the highest level.
+      max_bytes: in place of ``quality``, the most bytes that the whole file may take.
+      roi: the region to code finer: a mask of the image's size (bool, uint8, uint16 or float
+        in [0, 1]) or the path of its file, boxes ``[(x, y, w, h), …]``, "all", or "auto": what
+        ``segmenter`` finds. Under ``bpp`` or ``max_bytes`` the rest of the image pays for it.
+      roi_gain: by how many dB finer. Halved, as often as needed, where no file within ``bpp`` or
+        ``max_bytes`` could have it.
+      mode: "full" codes the image at its own size. "half" codes it at half its size, and the
+        decoder super-resolves it: often better at few bits, and with smaller files than full size
+        allows. "auto" decodes both and keeps the better; for a ``quality`` both may take the bytes
+        that it takes at full size.
+      keep_metadata: True to store a Picture's EXIF block. Its ICC profile is always stored: without
+        it the colours of a wide-gamut photo would be wrong.
+      model: the codec: a released name, a weights file or a loaded Model.
+      upscaler: enlarges the half size, ×2: a released name, a weights file or a loaded Enlarger.
+      segmenter: finds the region where ``roi`` is "auto": a released name, a weights file, or
+        a function from colours ``(h, w, 1 or 3)`` to their mask.
+
+    Raises:
+      UserError: the image cannot be read or has 16 bits a channel, an option is out of its range,
+        or no file is as small as asked for.
+    """
+    if mode not in MODES:
+        raise UserError(f"a mode is full, half or auto, got {mode!r}")
+    picture = _picture(image)
+    mask = find_region(picture, roi, segmenter)
+    source = prepared.Original(picture, mask, roi_gain, keep_metadata)
+    model = loaded(model, weights.load)
+    enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
+    enlargers = [enlarger and loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
+    if bpp is not None or max_bytes is not None:
+        limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
+        return _within(limit, model, source, enlargers)
+    ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
+    first = ways[0].at(level_of(quality), quality)
+    return prepared.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
+
+
+def _within(limit: int, model: Model, source: prepared.Original, enlargers: list) -> bytes:
+    """Returns the best file of at most ``limit`` bytes; halves the region's gain if none is."""
+    ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
+    if file := prepared.better(ways, [way.within(limit) for way in ways]):
+        return file
+    if source.mask is not None and source.gain >= 2 * region.STEP_DB:
+        return _within(limit, model, source.with_gain(source.gain / 2), enlargers)
+    smaller = "; at half its size it can be smaller: mode half, or auto"
+    smallest = len(ways[-1].at(0))
+    bpp = math.ceil(8000 * smallest / (source.size[0] * source.size[1])) / 1000
+    raise UserError(
+        f"the smallest file of this image is {smallest} bytes, not {limit}; "
+        f"ask for {bpp} bpp or more" + (smaller if enlargers == [None] else "")
+    )
+
+
+def level_of(quality: int) -> int:
+    """Returns the rate level, 0 to 1023, of a quality of 1 to 100.
+
+    Raises:
+      UserError: the quality is not a whole number of 1 to 100.
+    """
+    if quality not in range(1, 101):
+        raise UserError(f"quality is a whole number of 1 to 100, got {quality}")
+    return round((quality - 1) / 99 * (LEVELS - 1))
+
+
+def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
+    """Returns the bytes that a file of so many pixels may take, of whichever limit is given."""
+    if bpp is not None and max_bytes is not None:
+        raise UserError("give bpp or max_bytes, not both")
+    if bpp is not None:
+        if not bpp > 0:
+            raise UserError(f"bpp is more than 0, got {bpp}")
+        return int(min(bpp, 1e6) * pixels / 8)
+    assert max_bytes is not None  # one of the two is given
+    if max_bytes < 1:
+        raise UserError(f"max_bytes is 1 or more, got {max_bytes}")
+    return max_bytes
+
+
+def _picture(image: Image) -> files.Picture:
+    """Returns the image as a Picture of 8 bits."""
+    picture = as_picture(image)
+    if picture.pixels.dtype != np.uint8:
+        raise UserError(
+            "the image has 16 bits a channel, this format holds 8; reduce it first "
+            "(jaxsr compress --reduce-to-8-bit)"
+        )
+    return picture
+
+
+def find_region(
+    image: Image, roi: Roi, segmenter: Segmenter | None = zoo.DEFAULT_SEGMENTER
+) -> Float32[np.ndarray, "h w"] | None:
+    """Returns the mask, in [0, 1], of the region that :func:`encode` codes finer.
+
+    A mask that was given keeps its values, which may ask for less than the whole gain. One that a
+    segmenter found is a guess, so it is thresholded to 0 and 1.
+
+    Args:
+      image, roi: as for :func:`encode`; the result is None where ``roi`` is None.
+      segmenter: as for :func:`encode`; only used, and only loaded, where ``roi`` is "auto".
+
+    Raises:
+      UserError: the image cannot be read, or ``roi`` is no region of it.
+    """
+    if roi is None:
+        return None
+    image = opened(image)
+    height, width = planes(image)[0].shape[:2]
+    region = chosen(roi, height, width, _finder(segmenter))
+    if not callable(region):
+        return region
+    colour, _ = split(image)
+    return (mask_in(region, colour) > REGION).astype(np.float32)
+
+
+def _finder(segmenter: Any) -> Callable:
+    """Returns the function that finds a mask; its network is loaded at the first call."""
+    return lambda colour: loaded(segmenter, _load_segmenter)(colour)
+
+
+def _load_segmenter(name_or_path: str | os.PathLike) -> SquareSegmenter:
+    return _read_segmenter(zoo.find_weights(zoo.SEGMENTER, name_or_path))
+
+
+_read_segmenter = once_a_file(segmenting.load)
