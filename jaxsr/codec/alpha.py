@@ -1,7 +1,8 @@
 """Transparency inside a file: an 8-bit plane, lossless.
 
-One byte says how, then comes either the one value of a constant plane, or the plane's differences
-along none, one or both axes (modulo 256), deflated: PNG's filters, for the whole plane.
+The first byte is the method. Then comes either the one value of a constant plane, or the deflated
+differences of the plane along none, one or both axes, modulo 256. These are PNG's filters, one for
+the whole plane.
 """
 
 import zlib
@@ -19,7 +20,7 @@ DIFFERENCES = {1: (), 2: (1,), 3: (0,), 4: (0, 1)}
 
 
 def encode_plane(plane: Plane) -> bytes:
-    """The plane's bytes: two where it is constant."""
+    """Codes a plane with the method that takes fewest bytes: two bytes where it is constant."""
     if (plane == plane[0, 0]).all():
         return bytes([CONSTANT, plane[0, 0]])
     method = min(DIFFERENCES, key=lambda method: len(_deflated(plane, method, level=1)))
@@ -27,9 +28,7 @@ def encode_plane(plane: Plane) -> bytes:
 
 
 def decode_plane(data: bytes, shape: tuple[int, int]) -> Plane:
-    """The plane of ``shape`` that :func:`encode_plane` made ``data`` from.
-
-    No more is inflated than ``shape`` holds.
+    """Inverts :func:`encode_plane` for a plane of ``shape``; inflates no more than that holds.
 
     Raises:
       UserError: the data are damaged, or hold more or fewer values.
@@ -53,13 +52,13 @@ def _deflated(plane: Plane, method: int, level: int) -> bytes:
 
 
 def deflated(data, level: int = 9) -> bytes:
-    """Bare deflate (RFC 1951) of anything with a buffer."""
+    """Compresses any buffer with raw deflate (RFC 1951)."""
     coder = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
     return coder.compress(data) + coder.flush()
 
 
 def inflated(data: bytes | memoryview, size: int, what: str) -> bytes:
-    """Undoes :func:`deflated`; memory grows with what comes out, to ``size`` bytes and no further.
+    """Inverts :func:`deflated`; memory grows with the output, to at most ``size`` + 1 bytes.
 
     Raises:
       UserError: ``data`` are damaged, or hold more or less than ``size`` bytes.

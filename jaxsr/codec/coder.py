@@ -1,8 +1,8 @@
-"""Pictures to tiles of coded symbols and back.
+"""Pixels to tiles of coded symbols and back.
 
 An image up to 1024×1024 is one tile, on a canvas of latents whose sides are multiples of 16. A
-larger one is cut into tiles of 64×64 latents, each with symbols of its own; the transforms see a
-margin of 8 latents around a tile, which is more than they reach, so the borders cannot be seen.
+larger one is cut into tiles of 64×64 latents, each with symbols of its own. The transforms also see
+a margin of 8 latents around a tile, which is more than they reach, so tiles leave no seams.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,9 +20,9 @@ from jaxsr.networks.compressor import DOWN
 from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
 
 SIDE = container.TILE // DOWN  # latents of a tile, each way
-MARGIN = 8  # latents: a window of attention, so that windows lie as in the whole image
+MARGIN = 8  # latents: one window of attention, so that windows lie as in the whole image
 STEP = 16  # a lone tile's canvas is a multiple of this many latents
-# Bytes to have ready for each tile of 1024×1024 pixels that is worked on: XLA reports 52 MB for the
+# Bytes to have free for each tile of 1024×1024 pixels in work: XLA reports 52 MB for the
 # released codec's analysis and 42 for its synthesis; the rest is for arrays on the host.
 TILE_MEMORY = 1 << 28
 Map = Int8[np.ndarray, "rows columns"]
@@ -30,7 +30,13 @@ Result = TypeVar("Result")
 
 
 class Place(NamedTuple):
-    """Where a tile lies, in latents, and the canvas its symbols are computed on."""
+    """Where a tile lies, and the canvas that its symbols are computed on.
+
+    Attributes:
+      top, left, height, width: in latents.
+      canvas: height and width in latents.
+      margin: latents around the canvas that the transforms see.
+    """
 
     top: int
     left: int
@@ -41,11 +47,12 @@ class Place(NamedTuple):
 
     @property
     def size(self) -> np.ndarray:
+        """Height and width in latents, int32."""
         return np.array([self.height, self.width], np.int32)
 
 
 def places(height: int, width: int) -> list[Place]:
-    """The tiles of an image of so many pixels, row by row."""
+    """Returns the tiles of an image of so many pixels, in raster order."""
     rows, columns = -(-height // DOWN), -(-width // DOWN)
     if max(rows, columns) <= SIDE:
         canvas = -(-rows // STEP) * STEP, -(-columns // STEP) * STEP
@@ -58,7 +65,14 @@ def places(height: int, width: int) -> list[Place]:
 
 
 def cut(x: np.ndarray, place: Place, unit: int, margin: int) -> np.ndarray:
-    """Cuts a tile's canvas and ``margin`` from a plane of ``unit`` values a latent."""
+    """Cuts a tile's canvas and a margin around it from a plane, whose edge repeats outside.
+
+    Args:
+      x: the plane, ``(h, w, …)``, of ``unit`` values each way for a latent.
+      place: the tile.
+      unit: 1 for latents, 16 for pixels.
+      margin: in latents.
+    """
     starts = place.top, place.left
     axes = []
     for start, side, size in zip(starts, place.canvas, x.shape[:2], strict=True):
@@ -71,6 +85,7 @@ class Analysed:
     """An image's latents, ready to be coded at any level."""
 
     def __init__(self, model: Model, pixels: UInt8[np.ndarray, "h w 3"], region: Map | None):
+        """Computes the latents of all tiles; ``region`` is a map as of ``region.region_map``."""
         self.model = model
         self.places = places(*pixels.shape[:2])
         self.region = region_of(region, self.places)
@@ -78,7 +93,7 @@ class Analysed:
         self.latents = list(self._each(self._analyse, [pixels] * len(self.places)))
 
     def _each(self, function: Callable[..., Result], values: Iterable) -> Iterator[Result]:
-        """Yields ``function(model, place, value)`` of every tile, each where its latents are."""
+        """Yields ``function(model, place, value)`` of every tile, on the device of its latents."""
         return side_by_side(function, self._models, self.places, values)
 
     def _analyse(self, model: Model, place: Place, pixels: np.ndarray) -> jax.Array:
@@ -87,7 +102,7 @@ class Analysed:
         return y[place.margin : place.margin + height, place.margin : place.margin + width]
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
-        """Every tile, coded at ``level``."""
+        """Yields every tile, coded at ``level``, 0 to 1023."""
         rate = self.model.rate(level)
 
         def tile(model: Model, place: Place, latents: jax.Array) -> CodedTile:
@@ -99,7 +114,7 @@ class Analysed:
         return self._each(tile, self.latents)
 
     def estimate(self, level: int) -> float:
-        """The bits that all symbols take by the densities that training counts them with."""
+        """Returns the bits that all symbols take by the densities that training uses."""
         rate, fraction = self.model.rate(level), np.float32(level / (container.LEVELS - 1))
 
         def bits(model: Model, place: Place, latents: jax.Array) -> float:
@@ -110,7 +125,7 @@ class Analysed:
         return sum(self._each(bits, self.latents))
 
     def _symbols(self, model: Model, place: Place, latents: jax.Array, rate: Rate):
-        """A tile's symbols, the bits that its residuals are estimated to take, and its region."""
+        """Returns a tile's symbols, the estimated bits of its residuals, and its region."""
         region = cut(self.region, place, 1, 0)
         return *model.symbols(latents, rate, region, place.size), region
 
@@ -152,7 +167,7 @@ def side_by_side(
 
 
 def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "rows columns"]:
-    """The map, or one of zeros, of all latents."""
+    """Returns the map of all latent positions as int32; zeros if there is none."""
     if region is not None:
         return region.astype(np.int32)
     last = places[-1]
@@ -162,7 +177,13 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
 def decode(
     model: Model, header: container.Header, tiles: tuple[CodedTile, ...], region: Map | None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """What the tiles hold: the image, or that at half its size.
+    """Decodes all tiles to the image that was coded: at scale 2 that is half the picture's size.
+
+    Args:
+      model: the codec that coded them.
+      header: gives size and rate.
+      tiles: in raster order.
+      region: the file's map, or None.
 
     Raises:
       UserError: a tile's symbols are not those that were coded.
@@ -193,7 +214,7 @@ def assembled(
     steps: Int32[np.ndarray, "rows columns"],
     where: list[Place],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Computes the pixels of all tiles and puts them in their places."""
+    """Computes the pixels of all tiles from the latents and puts them in their places."""
     rate = models[0].rate(header.level)
     rows, columns = header.coded
     image = np.empty((rows, columns, 3), np.uint8)

@@ -1,8 +1,8 @@
 """The ``.jsr`` file, version 1: bytes to and from its parts, as ``docs/format.md`` describes.
 
-Nothing is believed before it is checked: sizes against limits and against the bytes that are there,
-the whole against its CRC. What a part costs in memory is bounded by the size the header states, and
-that size by the bytes that come with it.
+Everything is checked before it is used: sizes against limits and against the bytes that are there,
+the whole file against its CRC. The size in the header bounds the memory that a part takes, and the
+bytes in the file bound that size.
 
 Integers are unsigned LEB128 (``varint``) unless a width is given; those are little-endian.
 """
@@ -32,26 +32,26 @@ RGB, REGION, ALPHA, ICC, EXIF = 1, 2, 4, 8, 16
 SCALE_SHIFT = 5  # two bits: log2 of the scale
 SCALES = (1, 2)  # 4 is reserved
 RESERVED = 128
-# The parts between header and tiles, in this order, each there if its flag is.
+# The parts between header and tiles, in this order, each present if its flag is set.
 SECTIONS = {REGION: "region", ALPHA: "alpha", ICC: "icc", EXIF: "exif"}
 
-STATE_BYTES = 4  # of each lane: a tile's words begin with them
+STATE_BYTES = 4  # each lane's state; a tile's words begin with the states
 SMALLEST_TILE = 1 + 1 + STATE_BYTES + 4  # lanes, count of words, words, check
 
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What a file says of itself before any pixel.
+    """The fields at the start of a file, before any pixel.
 
     Attributes:
       width, height: pixels of the image.
       channels: 1 gray, 3 RGB; 8 bits each.
-      model: which released model coded it, 0 to 255.
+      model: the number of the released model that coded it, 0 to 255.
       model_hash: the first four bytes of SHA-256 over the model's weights and tables.
       level: the rate, 0 to 1023.
-      quality: 1 to 100 as asked for; 0 where bytes were asked for.
-      scale: 1; or 2: the tiles hold the image at half its size, and an upscaler makes it whole.
-      upscaler: the first four bytes of SHA-256 over that upscaler's weights; none at scale 1.
+      quality: 1 to 100 as asked for; 0 if a number of bytes was asked for.
+      scale: 1, or 2 if the tiles hold the image at half its size, to be enlarged by an upscaler.
+      upscaler: the first four bytes of SHA-256 over that upscaler's weights; empty at scale 1.
 
     Raises:
       UserError: a field is out of range.
@@ -90,18 +90,18 @@ class Header:
 
     @property
     def coded(self) -> tuple[int, int]:
-        """Height and width of what the tiles hold, in pixels."""
+        """Height and width in pixels of the image that the tiles hold."""
         return -(-self.height // self.scale), -(-self.width // self.scale)
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Tiles: rows, columns."""
+        """Rows and columns of tiles."""
         height, width = self.coded
         return -(-height // TILE), -(-width // TILE)
 
     @property
     def tiles(self) -> int:
-        """How many tiles there are."""
+        """The number of tiles."""
         rows, columns = self.grid
         return rows * columns
 
@@ -111,9 +111,12 @@ class CodedTile:
     """One independently coded part of the image.
 
     Attributes:
-      lanes: of the rANS coder, a power of two from 1 to 1024.
-      words: its stream of uint16 words, little-endian; see :mod:`jaxsr.entropy.rans`.
+      lanes: the lanes of the rANS coder, a power of two from 1 to 1024.
+      words: the coder's stream of uint16 words, little-endian; see :mod:`jaxsr.entropy.rans`.
       check: CRC32 of the decoded symbols.
+
+    Raises:
+      UserError: a field is out of range.
     """
 
     lanes: int
@@ -134,10 +137,12 @@ class File:
     """All parts of a file.
 
     Attributes:
-      tiles: row by row.
-      alpha: transparency, of the image's size.
-      icc, exif: as :class:`jaxsr.image.files.Picture` has them.
-      region: steps of finer quantisation, of ``region.map_shape(*header.coded)``.
+      header: size, model and rate.
+      tiles: in raster order.
+      alpha: opacity, of the image's size; 255 is opaque.
+      icc, exif: as in :class:`jaxsr.image.files.Picture`.
+      region: by how many steps each latent position is quantised finer; its shape is
+        ``region.map_shape(*header.coded)``.
     """
 
     header: Header
@@ -150,14 +155,14 @@ class File:
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What of a file could be made out, sound or not.
+    """The parts that could be read of a file, sound or damaged.
 
     Attributes:
       header: ``None`` if it is damaged.
-      sections: the optional parts as they are coded: ``{"region": …, "icc": …}``.
-      tiles: as far as they could be read.
-      sound: whether the checksum is right.
-      problem: why the file cannot be decoded; ``None`` if all is well.
+      sections: the bytes of the optional parts, still coded: ``{"region": …, "icc": …}``.
+      tiles: those before the first that could not be read.
+      sound: True if the checksum is right.
+      problem: why the file cannot be decoded; ``None`` if it can.
     """
 
     header: Header | None
@@ -171,7 +176,7 @@ class Layout:
 
 
 def pack(file: File) -> bytes:
-    """The file's bytes.
+    """Writes the parts of a file as its bytes.
 
     Raises:
       UserError: the parts don't fit each other, or a profile or EXIF block is larger than 16 MiB.
@@ -221,7 +226,7 @@ def _coded(part: Any, flag: int) -> bytes | None:
 
 
 def varint(number: int) -> bytes:
-    """Unsigned LEB128: seven bits a byte, the lowest first, the top bit set on all but the last."""
+    """Codes unsigned LEB128: seven bits a byte, lowest first; top bit set on all but the last."""
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -233,10 +238,10 @@ def varint(number: int) -> bytes:
 
 
 def parse(data: bytes) -> File:
-    """All parts of a file.
+    """Reads all parts of a file.
 
     Raises:
-      UserError: it is no ``.jsr`` file, of a newer version, damaged or truncated.
+      UserError: ``data`` is no ``.jsr`` file, or one of a newer version, damaged or truncated.
     """
     layout = inspect(data)
     if layout.problem is not None or layout.header is None:
@@ -258,10 +263,10 @@ def parse(data: bytes) -> File:
 
 
 def parse_header(data: bytes) -> Header:
-    """The header alone; the rest of the file need not be there and is not checked.
+    """Reads the header alone; the rest of the file may be missing and is not checked.
 
     Raises:
-      UserError: it is no ``.jsr`` file, of a newer version, or the header is damaged.
+      UserError: ``data`` is no ``.jsr`` file, of a newer version, or the header is damaged.
     """
     reader = _opened(data)
     try:
@@ -271,10 +276,10 @@ def parse_header(data: bytes) -> Header:
 
 
 def inspect(data: bytes) -> Layout:
-    """What can be made out of a file; nothing is decompressed.
+    """Reads as much of a file as can be read, without decompressing anything.
 
     Raises:
-      UserError: it is no ``.jsr`` file, or of a newer version.
+      UserError: ``data`` is no ``.jsr`` file, or of a newer version.
     """
     reader = _opened(data)
     reader.end -= min(4, reader.left)  # the checksum
@@ -306,7 +311,7 @@ def _is_sound(data: bytes) -> bool:
 
 
 def _opened(data: bytes) -> "_Reader":
-    """A reader behind magic and version."""
+    """Returns a reader placed behind the magic number and the version."""
     if data[: len(MAGIC)] != MAGIC:
         raise UserError("not a .jsr file")
     reader = _Reader(data, len(MAGIC))
@@ -319,7 +324,7 @@ def _opened(data: bytes) -> "_Reader":
 
 
 def _read_header(reader: "_Reader") -> tuple[Header, int]:
-    """And the flags."""
+    """Reads the header and the flags."""
     what = "the header"
     flags = reader.byte(what)
     if flags & RESERVED:
@@ -363,7 +368,7 @@ def _metadata(data: bytes | None, what: str) -> bytes | None:
 
 
 class _Reader:
-    """Bytes from left to right, none beyond the end."""
+    """A reader of bytes from left to right that refuses to go beyond the end."""
 
     def __init__(self, data: bytes, at: int = 0):
         self.data, self.at, self.end = data, at, len(data)
@@ -382,7 +387,7 @@ class _Reader:
         return self.take(1, what)[0]
 
     def varint(self, what: str) -> int:
-        """At most 35 bits, and no shorter way to write them."""
+        """Reads a number of at most 35 bits; refuses one that fewer bytes could hold."""
         number = 0
         for place in range(0, 35, 7):
             byte = self.byte(what)

@@ -1,4 +1,4 @@
-"""From a training run to a codec that can write files: integers, tables, and their file."""
+"""Export of a trained codec: float parameters to the integers and tables that files need."""
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,15 @@ from jaxsr.errors import UserError
 from jaxsr.networks.compressor import INDEX_UNIT, Compressor
 from jaxsr.zoo.weights import Weights
 
-INTEGER_PARTS = ("scales", "rates")  # of a network's parameters: those that become integers
+INTEGER_PARTS = ("scales", "rates")  # the parameters that become integers
 
 
 def export(trained: Weights) -> Model:
-    """The codec of trained parameters: floats rounded to float16, the rest to its integers.
+    """Makes a codec of trained parameters: floats are rounded to float16, the rest to integers.
 
     Raises:
-      UserError: the network is no codec, or its σ network could overflow.
+      UserError: the network has no σ indexes and so cannot write files, or its σ network could
+        overflow.
     """
     network = networks.create_compressor(trained.network, **trained.options)
     if not isinstance(network, Compressor):
@@ -50,7 +51,7 @@ def _fixed(values: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _hyper_tables(network: networks.Compressor, params: dict) -> tables.Tables:
-    """Of the learned density, at every anchor rate, for every channel."""
+    """Returns tables of the learned density: one for each anchor rate and channel."""
     values = np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)
     density = network.density
     rates = jnp.linspace(0, 1, density.anchors)
@@ -64,7 +65,7 @@ def _hyper_tables(network: networks.Compressor, params: dict) -> tables.Tables:
 
 
 def _without_tails(pmf: np.ndarray, mass: float = 2.0**-16) -> tuple[np.ndarray, int]:
-    """The part of ``pmf`` that matters and where it begins: rarer values are escapes."""
+    """Cuts values rarer than ``mass`` off both ends; returns the rest and where it begins."""
     matters = np.flatnonzero(pmf > mass)
     if not len(matters):
         matters = np.array([pmf.argmax()])

@@ -1,6 +1,6 @@
 """Pictures kept at half their size: reduced before coding, super-resolved after decoding.
 
-Which upscaler a file was made with, it says by a hash: another one would give another picture.
+A file names its upscaler by a hash, because another one would give another picture.
 """
 
 import os
@@ -23,7 +23,7 @@ Pixels = UInt8[np.ndarray, "h w c"]
 
 
 def reduced(pixels: Pixels) -> UInt8[np.ndarray, "hh ww c"]:
-    """At half the size, rounded up, as MATLAB's bicubic: what upscalers are trained on."""
+    """Reduces by MATLAB's bicubic, which upscalers are trained on, to half the size, rounded up."""
     return imresize_uint8(pixels, 1 / SCALE)
 
 
@@ -31,26 +31,26 @@ class Enlarger:
     """An upscaler ×2 that files can name.
 
     Attributes:
-      hash: what they name it by.
+      hash: 4 bytes, by which files name it; see :func:`jaxsr.codec.model.fingerprint`.
     """
 
     def __init__(self, weights: zoo.Weights, name: str):
-        """``name`` is that of the weights, for errors."""
+        """Builds the upscaler of ``weights``; ``name`` says in errors where they are from."""
         arrays = zoo.weights.flatten(weights.params)
         self.hash = fingerprint(weights.network, weights.options, arrays)
         folded = zoo.folded(weights)
         self._tiled = TiledUpscaler(zoo.build(folded, name), folded.params)
 
     def __call__(self, pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "hh ww c"]:
-        """Twice the size; of sizes that are odd the last row or column falls away."""
+        """Enlarges ×2, then crops to ``(height, width)``: odd sizes were rounded up when halved."""
         return self._tiled([pixels])[0][:height, :width]
 
 
 def load_enlarger(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
-    """Loads an upscaler ×2, by released name or file; the same object while the file is the same.
+    """Loads an upscaler ×2 by released name or file; one file gives one object until rewritten.
 
     Raises:
-      UserError: there is none of that name, or the file has no upscaler ×2.
+      UserError: there is no such name or file, or the file holds no upscaler ×2.
     """
     return _read(zoo.find_weights(zoo.UPSCALER, name_or_path, SCALE))
 
@@ -64,5 +64,5 @@ def _read(path: Path) -> Enlarger:
 
 
 def available() -> list[str]:
-    """Released upscalers that are there at ×2."""
+    """Returns the names of the released upscalers that enlarge ×2."""
     return [name for name, scales in zoo.released_upscalers().items() if SCALE in scales]

@@ -1,7 +1,7 @@
 """A codec ready to run: networks, integers, and jitted functions from pixels to symbols and back.
 
-Whatever decides how a file is parsed is an integer here: the σ network, the gains' and offsets'
-tables, the frequencies. Networks of floats only tell where within a step a value lies.
+Everything that decides how a file is parsed is an integer: the σ network, the tables of gains and
+offsets, the frequencies. The networks of floats only move values within a quantisation step.
 """
 
 import dataclasses
@@ -25,8 +25,8 @@ from jaxsr.networks.compressor import HYPER_DOWN, INDEX_UNIT, level
 from jaxsr.networks.density import gaussian_bits, scale_of
 
 LEVELS = container.LEVELS
-GAIN_UNIT = 256  # parts of a σ index step in a stored log-gain
-OFFSET_BITS = 7  # the accumulator's and offsets' fixed point: 2^7 in a σ index step
+GAIN_UNIT = 256  # a stored log-gain counts 1/256 of a σ index step
+OFFSET_BITS = 7  # the accumulator and the offsets count 2^-7 of a σ index step
 HYPER_LIMIT = 127  # hyper-latents lie within ± this
 
 Latents = Float[Array, "h w m"]
@@ -34,7 +34,7 @@ Size = Int[np.ndarray | Array, "2"]
 
 
 class Rate(NamedTuple):
-    """What one level makes of the integers, for every latent channel."""
+    """The integers of one level, for every latent channel."""
 
     gain: Int32[np.ndarray | Array, "m"]  # log-gain in 1/256 of a σ index step
     offset: Int32[np.ndarray | Array, "m"]  # of the σ index, in 1/128
@@ -42,7 +42,7 @@ class Rate(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What programs take of a model, on one device."""
+    """The arrays of a model that programs take as arguments, on one device."""
 
     params: PyTree
     scales: tuple[integer.Layer, ...]
@@ -51,10 +51,10 @@ class Placed(NamedTuple):
 
 
 class Symbols(NamedTuple):
-    """All that is coded of a tile's canvas; outside the tile's own size everything is 0."""
+    """All that is coded of a tile, on its canvas; 0 outside the tile's own size."""
 
     hyper: Int32[Array, "hz wz n"]
-    index: Int32[Array, "h w m"]  # of the σ table; 0: not coded
+    index: Int32[Array, "h w m"]  # of the table of σ; where it is 0 nothing is coded
     residual: Int32[Array, "h w m"]
 
 
@@ -63,17 +63,18 @@ class Model:
     """A trained codec.
 
     Attributes:
-      name: the network's, in ``jaxsr.networks.COMPRESSORS``.
-      options: its factory's.
+      name: the network's name in ``jaxsr.networks.COMPRESSORS``.
+      options: keyword arguments of the network's factory.
       params: the float networks' parameters, float16 values in float32 arrays.
       scales: the layers of the σ network.
-      gains, offsets: of every channel at the anchor rates; units as in :class:`Rate`.
-      residual_tables: one for each σ index of 0..63.
-      hyper_tables: one for each anchor rate and hyper-latent channel, the channel fast.
+      gains, offsets: for each anchor rate and channel; units as in :class:`Rate`.
+      residual_tables: one for each σ index of 0 to 63.
+      hyper_tables: one for each anchor rate and hyper-latent channel; the channel varies fastest.
+      number: that of a released model, 0 to 255, as files name it.
       notes: free text.
-      programs: jitted functions by name. Models that differ in their numbers only can share them:
+      programs: jitted functions by name. Models that differ only in their arrays can share them:
         ``dataclasses.replace(model, programs=other.programs)``.
-      device: where it runs; None: the default device. See :meth:`on`.
+      device: where it runs; None is the default device. See :meth:`on`.
     """
 
     name: str
@@ -84,18 +85,18 @@ class Model:
     offsets: Int32[np.ndarray, "a m"]
     residual_tables: Tables
     hyper_tables: Tables
-    number: int = 0  # of a released model, as files name it
+    number: int = 0
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     programs: dict[Any, Callable] = dataclasses.field(default_factory=dict, repr=False)
     device: jax.Device | None = None
 
     @functools.cached_property
     def hash(self) -> bytes:
-        """What files know the model by."""
+        """The 4 bytes by which files name the model; see :func:`fingerprint`."""
         return fingerprint(self.name, self.options, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Returns what defines the model, as its file holds it: float16 and integers, by name."""
+        """Returns the arrays that define the model, by name, as its file holds them."""
         tree = {
             "params": jax.tree.map(lambda x: np.asarray(x, np.float16), self.params),
             "scales": {str(i): layer._asdict() for i, layer in enumerate(self.scales)},
@@ -108,21 +109,22 @@ class Model:
 
     @functools.cached_property
     def network(self) -> networks.Compressor:
+        """The network, without parameters."""
         created: Any = networks.create_compressor(self.name, **self.options)
         return created  # one with hyper-latents: others have no file
 
     @property
     def hyper(self) -> int:
-        """Channels of the hyper-latents."""
+        """The number of hyper-latent channels."""
         return self.scales[0].kernel.shape[2]
 
     @property
     def latents(self) -> int:
-        """Channels of the latents."""
+        """The number of latent channels."""
         return self.gains.shape[1]
 
     def rate(self, level: int) -> Rate:
-        """The integers of a level of 0..1023, by linear interpolation in integers."""
+        """Returns the integers of a level, 0 to 1023, by linear interpolation of the anchors'."""
         position = level * (len(self.gains) - 1)
         last = LEVELS - 1
         row = min(position // last, len(self.gains) - 2)
@@ -138,7 +140,7 @@ class Model:
 
     @functools.cached_property
     def trainable(self) -> dict:
-        """The parameters to train on from, as the network takes them."""
+        """All parameters as the network takes them, to go on training from."""
         unit = 2 ** (integer.WEIGHT_BITS + integer.ACTIVATION_BITS)
         scales = {}
         for i, layer in enumerate(self.scales):
@@ -165,7 +167,7 @@ class Model:
             return jax.device_put(tree, self.device)
 
     def on(self, device: jax.Device) -> "Model":
-        """Returns the same model that runs on ``device``; programs are shared."""
+        """Returns this model on ``device``, always the same object; programs are shared."""
         if device not in self._elsewhere:
             self._elsewhere[device] = dataclasses.replace(self, device=device)
         return self._elsewhere[device]
@@ -188,12 +190,12 @@ class Model:
 
     @functools.cached_property
     def indexes(self):
-        """(hyper-latents, rate, region, size) → σ indexes: integers only."""
+        """(hyper-latents, rate, region, size) → σ indexes, computed in integers only."""
         return self._jitted(self.indexes_of, self.placed.scales)
 
     @functools.cached_property
     def decoded_latents(self):
-        """(Symbols, rate, region, size) → latents without gain; beyond ``size`` the edge's."""
+        """(Symbols, rate, region, size) → latents without gain; the edge repeats beyond size."""
         return self._jitted(self._decoded_latents, self.placed.params)
 
     @functools.cached_property
@@ -203,13 +205,13 @@ class Model:
 
     @functools.cached_property
     def hyper_bits(self):
-        """(hyper-latents, level as 0..1, size) → the bits they take by the learned density."""
+        """(hyper-latents, rate of 0 to 1, size) → their bits by the learned density."""
         return self._jitted(self._hyper_bits, self.placed.params)
 
     def _jitted(self, function: Callable, *placed: PyTree) -> Callable:
-        """Returns a method as jitted by the first of the models that share :attr:`programs`.
+        """Jits a method, or finds it jitted by another model that shares :attr:`programs`.
 
-        It is given what is ``placed``; its other arguments are moved to the device.
+        The result passes ``placed`` on first, then its own arguments, moved to the device.
         """
         program = self.programs.setdefault(function.__name__, jax.jit(function))
         return lambda *args: program(*placed, *jax.device_put(args, self.device))
@@ -256,6 +258,7 @@ class Model:
         return self._apply(params, mean, z[None].astype(jnp.float32), log_gain[None])[0]
 
     def indexes_of(self, scales, z, rate: Rate, region, size: Size) -> Int32[Array, "h w m"]:
+        """Computes the σ indexes, 0 to 63, that hyper-latents give; 0 outside ``size``."""
         offset = jnp.asarray(rate.offset)[None, None]
         index = integer.run(scales, z) + offset + (region << OFFSET_BITS)[..., None]
         index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
@@ -281,9 +284,10 @@ class Model:
 
 
 def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
-    """What files know weights by: the first 4 bytes of a SHA-256.
+    """Returns the 4 bytes by which files name weights.
 
-    It is over the network's name and options and over all arrays, in the order of their names.
+    They are the first of a SHA-256 over the network's name and options and over all arrays, in the
+    order of their names.
     """
     sha = hashlib.sha256(json.dumps([network, options], sort_keys=True).encode())
     for name, array in sorted(arrays.items()):
@@ -293,12 +297,12 @@ def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndar
 
 
 def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
-    """In nepers, of every latent."""
+    """Returns the log-gain of every latent in nepers."""
     steps = jnp.asarray(rate.gain)[None, None] + region[..., None] * GAIN_UNIT
     return steps.astype(jnp.float32) * (STEP / GAIN_UNIT)
 
 
 def inside(shape: tuple[int, ...], size: Size) -> Bool[Array, "h w 1"]:
-    """Which positions of a canvas lie within the tile's size."""
+    """Marks the positions of a canvas that lie within the tile's size."""
     rows, columns = (jnp.arange(n, dtype=jnp.int32) < size[i] for i, n in enumerate(shape[:2]))
     return (rows[:, None] & columns[None, :])[..., None]

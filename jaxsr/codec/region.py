@@ -1,11 +1,11 @@
 """The region of interest inside a file: one small integer a latent position, coded in few bytes.
 
-A mask becomes whole steps of log σ (see :func:`region_map`), which shift the entropy coder's
-integer scale indexes and the latent's gain alike: finer quantisation where the map is positive.
+A mask becomes whole steps of log σ (see :func:`region_map`). They shift both the entropy coder's
+integer scale indexes and the latents' gain: where the map is positive, quantisation is finer.
 
 The map is coded by an adaptive binary arithmetic coder whose decisions are "as above", "as to the
-left", or the value itself: outlines are all that costs. A decoder makes a map of *any* bytes, in
-time that the map's size bounds.
+left", or the value itself, so nearly all bytes go to outlines. A decoder accepts *any* bytes and
+its time is bounded by the map's size.
 """
 
 import math
@@ -18,29 +18,29 @@ from jaxsr.errors import UserError
 from jaxsr.regions import masks
 
 STRIDE = 16  # image pixels a latent position covers, each way
-LARGEST = 63  # steps, either sign
-STEP_DB = 20 * STEP / math.log(10)  # of the σ indexes, ≈ 1.069
+LARGEST = 63  # steps, of either sign
+STEP_DB = 20 * STEP / math.log(10)  # one step of the σ indexes in dB, ≈ 1.069
 
 Mask = Bool[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"] | Float[np.ndarray, "h w"]
 Map = Int8[np.ndarray, "rows cols"]
 
 
 def map_shape(height: int, width: int) -> tuple[int, int]:
-    """Latent positions of an image: rows, columns."""
+    """Returns the rows and columns of latent positions of an image of so many pixels."""
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
 def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
-    """How many steps finer each 16×16 block of the image is quantised.
+    """Converts a mask to how many steps finer each block of 16×16 coded pixels is quantised.
 
-    The covered share of a block, rounded to none, half or all, times the gain, rounded to steps:
-    in between lies nothing that could be seen, but outlines of many values cost twice the bytes.
+    That is the block's covered share, rounded to none, half or all, times the gain, rounded to
+    steps. More shares could not be told apart by eye, and made outlines cost twice the bytes.
 
     Args:
-      mask: of the image's size; bool, uint8 (255: all) or float in [0, 1].
-      gain_db: dB of finer quantisation where the mask is full; negative: coarser.
-      scale: of how many of the mask's pixels one is coded, each way; blocks are as many times
-        larger.
+      mask: of the image's size; bool, uint8 (255 is full) or float in [0, 1].
+      gain_db: dB of finer quantisation where the mask is full; negative is coarser.
+      scale: 1, or 2 if the image is coded at half its size, where a block covers 32×32 of the
+        mask's pixels.
 
     Raises:
       UserError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
@@ -58,7 +58,7 @@ def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
 
 
 def _block_means(mask: np.ndarray, side: int) -> np.ndarray:
-    """The mean of each block; blocks cut off by the border count what they have."""
+    """Returns the mean of each block; blocks at the border average the pixels they have."""
     starts = [np.arange(0, size, side) for size in mask.shape]
     sums = np.add.reduceat(mask, starts[0], axis=0, dtype=np.float32)
     sums = np.add.reduceat(sums, starts[1], axis=1)
@@ -69,10 +69,15 @@ def _block_means(mask: np.ndarray, side: int) -> np.ndarray:
 def mask_of(
     region: Map, height: int, width: int, scale: int = 1
 ) -> Float32[np.ndarray, "height width"]:
-    """The mask of an image whose map this is, as far as the map tells: :func:`region_map` undone.
+    """Returns the mask that a map was made of, as far as the map tells; inverts :func:`region_map`.
 
-    1 where the map is finest, ½ where half a block was covered, 0 where it is not finer; between
-    the centres of blocks bilinear, so that outlines are no staircases.
+    It is 1 where the map is finest, ½ where half a block was covered and 0 where the map is not
+    finer. Between the centres of blocks it is bilinear, to avoid stairs in outlines.
+
+    Args:
+      region: the map.
+      height, width: pixels of the image.
+      scale: as for :func:`region_map`.
     """
     finest = max(int(region.max()), 1)
     shares = np.floor(2 * np.maximum(region, 0) / finest + 0.5) / 2
@@ -84,7 +89,7 @@ def mask_of(
 
 
 def encode_map(region: Map) -> bytes:
-    """The map's bytes; an empty string where it is zero throughout.
+    """Codes a map as bytes; a map of zeros takes none.
 
     Raises:
       UserError: a value is beyond ±63.
@@ -97,10 +102,10 @@ def encode_map(region: Map) -> bytes:
 
 
 def decode_map(data: bytes, shape: tuple[int, int]) -> Map:
-    """The map of ``shape`` that :func:`encode_map` made ``data`` from.
+    """Inverts :func:`encode_map` for a map of ``shape``.
 
     Raises:
-      UserError: the data are damaged, or of another shape.
+      UserError: the data are damaged, or belong to a map of another shape.
     """
     decoder = _Decoder(data)
     rows = _code_map(decoder, shape, None)
@@ -110,7 +115,7 @@ def decode_map(data: bytes, shape: tuple[int, int]) -> Map:
 
 
 def _code_map(coder, shape: tuple[int, int], values: list[list[int]] | None) -> list[list[int]]:
-    """Raster order; what lies outside is 0. ``values`` are unknown to a decoder."""
+    """Codes ``values`` in raster order, or decodes them if None; neighbours outside are 0."""
     height, width = shape
     above = [0] * (width + 2)  # one position more at each side
     rows = []
@@ -124,13 +129,13 @@ def _code_map(coder, shape: tuple[int, int], values: list[list[int]] | None) -> 
     return rows
 
 
-# Decisions are coded with probabilities of their own for each situation, numbered as follows.
+# Each situation in which a decision is made has a probability of its own, numbered as follows.
 AS_ABOVE, AS_LEFT, VALUE = 0, 8, 10
 SITUATIONS = VALUE + 2 * (LARGEST + 1)
 
 
 def _code_value(coder, value: int | None, left: int, corner: int, up: int, ahead: int) -> int:
-    """One position, from its neighbours: left, above left, above, above right."""
+    """Codes one position by its neighbours at the left, above left, above and above right."""
     situation = AS_ABOVE + 4 * (left == up) + 2 * (corner == up) + (ahead == up)
     if coder.bit(situation, value == up):
         return up
@@ -143,10 +148,10 @@ def _code_value(coder, value: int | None, left: int, corner: int, up: int, ahead
 
 
 class _Odds:
-    """Adaptive probabilities: means over what was seen, later over about the last thirty."""
+    """Adaptive probabilities: means of the decisions seen, later of about the last thirty."""
 
     def __init__(self):
-        self.one = [1 << 15] * SITUATIONS  # probability of "yes", of 65536
+        self.one = [1 << 15] * SITUATIONS  # probability of "yes" in 1/65536
         self.seen = [0] * SITUATIONS
 
     def learn(self, situation: int, bit: int) -> None:
@@ -157,7 +162,7 @@ class _Odds:
 
 
 class _Encoder:
-    """Narrows the interval [low, high] of 32-bit numbers; leading bytes they share are written."""
+    """A coder that narrows an interval [low, high] of 32 bits and writes the bytes both share."""
 
     def __init__(self):
         self.odds, self.low, self.high, self.out = _Odds(), 0, 2**32 - 1, bytearray()
@@ -172,14 +177,14 @@ class _Encoder:
         return int(bit)
 
     def finish(self) -> bytes:
-        """A number within the interval; the zero bytes at its end go without saying."""
+        """Ends with a number within the interval, of which zero bytes at the end are left out."""
         if self.low:
             self.out.append((self.low >> 24) + 1)
         return bytes(self.out).rstrip(b"\0")
 
 
 class _Decoder:
-    """Follows an :class:`_Encoder`. Behind the last byte there are only zeros."""
+    """The mirror of :class:`_Encoder`; reads zeros behind the last byte."""
 
     def __init__(self, data: bytes):
         self.odds, self.low, self.high = _Odds(), 0, 2**32 - 1
@@ -198,6 +203,6 @@ class _Decoder:
         return bit
 
     def ends_well(self) -> bool:
-        """Whether the number is the one an encoder ends with, and all of it was needed."""
+        """True if the number is the one an encoder ends with and every byte of it was needed."""
         last = (self.low >> 24) + 1 << 24 if self.low else 0
         return self.number == last and self.at >= len(self.data) and self.data[-1:] != b"\0"

@@ -1,7 +1,7 @@
 """A tile's symbols in its rANS stream: first all hyper-latents, then the residuals they describe.
 
-Both are in raster order, rows, columns, channels; of the latents only those whose σ index is not 0.
-Hyper-latents cover the tile's size rounded up to whole hyper-latents, nothing beyond it is coded.
+Both are in raster order: rows, columns, channels. A residual is coded only where its σ index is not
+0. Hyper-latents are coded for the tile's size, rounded up to whole hyper-latents.
 """
 
 import functools
@@ -19,8 +19,8 @@ from jaxsr.entropy.loops import in_turn
 from jaxsr.errors import UserError
 from jaxsr.networks.compressor import HYPER_DOWN
 
-# A lane costs about a byte and makes the coder quicker: ⅛ % of the payload. Each number of lanes is
-# compiled anew, which takes seconds; between these the coder's speed hardly differs.
+# More lanes are faster; each costs about a byte, so at 800 bytes a lane ⅛ % of the payload. Each
+# number of lanes is compiled anew, which takes seconds, and between these speed hardly differs.
 BYTES_PER_LANE = 800
 LANES = (1, 8, 64)
 # Streams are padded to one length for every canvas, enough for 5 bits a pixel with 320 channels;
@@ -37,10 +37,15 @@ def write(
     size: np.ndarray,
     bits: float,
 ) -> CodedTile:
-    """The tile of ``symbols``, which are estimated to take so many bits.
+    """Codes the symbols of a tile.
 
     Args:
+      model: gives the tables.
+      symbols: on the tile's canvas.
+      rate: the level's integers.
+      region: steps of finer quantisation of every latent position of the canvas.
       size: latents of the tile within its canvas, (height, width).
+      bits: estimate of what the symbols take, which decides the number of lanes.
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
     encode = _encoder(model, lanes)
@@ -57,10 +62,15 @@ def read(
     size: np.ndarray,
     what: str,
 ) -> Symbols:
-    """The symbols of a tile on a canvas of ``region``'s shape.
+    """Decodes the symbols of a tile, on a canvas of ``region``'s shape.
+
+    Args:
+      model, rate, region, size: as for :func:`write`.
+      tile: the coded tile.
+      what: names the tile in errors.
 
     Raises:
-      UserError: they are not the ones that were coded; ``what`` names the tile.
+      UserError: the symbols are not the ones that were coded.
     """
     capacity = max(SMALLEST_WORDS, region.size * model.latents // LATENTS_PER_WORD)
     while capacity < len(tile.words) // 2:
@@ -71,16 +81,16 @@ def read(
     if not jax.device_get(sound) or _check(symbols, rate, region, size) != tile.check:
         raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with "
-            "other "
-            "weights"
+            "other weights"
         )
     return symbols
 
 
 def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
-    """CRC32 of gains, region steps, hyper-latents and residuals, as little-endian int32.
+    """Returns the CRC32 of gains, region steps, hyper-latents and residuals as little-endian int32.
 
-    Of planes what lies within the size. Gains and region say what pixels the symbols stand for.
+    Only what lies within ``size`` counts. Gains and region are included because they, too, decide
+    which pixels the symbols stand for.
     """
     planes = (
         (region, size),
@@ -95,7 +105,7 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
 
 
 def _once_a_model(make):
-    """Makes ``make(model, lanes)`` keep what it gives in the model's programs."""
+    """Makes ``make(model, lanes)`` keep its result in the model's programs."""
 
     @functools.wraps(make)
     def made(model: Model, lanes: int):
@@ -115,7 +125,7 @@ def _encoder(model: Model, lanes: int):
 
 
 def _decoder(model: Model, lanes: int):
-    """Returns ``(words, length, rate, region, size) → (symbols, whether the stream was sound)``."""
+    """Returns ``(words, length, rate, region, size) → (symbols, True if the stream was sound)``."""
     _, scales, residual_tables, hyper_tables = model.placed
     decode = _decoding(model, lanes)
     return lambda words, length, *where: decode(
@@ -126,7 +136,7 @@ def _decoder(model: Model, lanes: int):
 @_once_a_model
 def _encoding(model: Model, lanes: int):
     @jax.jit
-    @in_turn  # on a CPU symbols are put side by side quicker for one image at a time
+    @in_turn  # on a CPU, gathering symbols is faster for one image at a time
     def encode(symbols: Symbols, hyper_tables, residual_tables, anchor, size):
         coded = inside(symbols.hyper.shape, -(-size // HYPER_DOWN))
         z, hyper_count = _gather(symbols.hyper, coded)
@@ -161,13 +171,13 @@ def _decoding(model: Model, lanes: int):
 
 
 def _hyper_index(shape: tuple[int, ...], anchor) -> Int32[Array, "h w n"]:
-    """Which table each hyper-latent is coded with."""
+    """Returns the index of the table that each hyper-latent is coded with."""
     first = jnp.asarray(anchor, jnp.int32) * shape[2]
     return jnp.broadcast_to(first + jnp.arange(shape[2], dtype=jnp.int32), shape)
 
 
 def _gather(x: Int32[Array, "h w c"], chosen: Bool[Array, "h w #c"]):
-    """The chosen in raster order, zeros behind them; and how many they are."""
+    """Returns the chosen values in raster order, followed by zeros, and their number."""
     flat, chosen = x.reshape(-1), jnp.broadcast_to(chosen, x.shape).reshape(-1)
     rank, count = _ranks(chosen)
     at = jnp.where(chosen, rank, flat.size)
@@ -176,16 +186,16 @@ def _gather(x: Int32[Array, "h w c"], chosen: Bool[Array, "h w #c"]):
 
 
 def _scatter(row: Int32[Array, "n"], chosen: Bool[Array, "h w #c"], shape) -> Int32[Array, "h w c"]:
-    """The inverse of :func:`_gather`, 0 where nothing was chosen."""
+    """Inverts :func:`_gather`; 0 where nothing was chosen."""
     chosen = jnp.broadcast_to(chosen, shape).reshape(-1)
     rank, _ = _ranks(chosen)
     return jnp.where(chosen, row[rank], 0).reshape(shape)
 
 
 def _ranks(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """How many are chosen before each, and in all.
+    """Counts the chosen before each place, and all of them.
 
-    By counting bits, 32 at a time: a running sum over all would take most of the encoder's time.
+    It counts bits, 32 at a time: a running sum over all would take most of the encoder's time.
     """
     bit = jnp.uint32(1) << jnp.arange(32, dtype=jnp.uint32)
     blocks = jnp.pad(chosen, (0, -chosen.size % 32)).reshape(-1, 32)

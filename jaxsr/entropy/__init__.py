@@ -1,5 +1,5 @@
 """From symbols to bytes and back, in integers: the same on every backend.
 
-``tables`` holds distributions as whole numbers, ``rans`` is the coder, ``loops`` what makes it
-fast, ``integer`` the exact network that tells which table each symbol is coded with.
+``tables`` holds distributions as whole numbers, ``rans`` is the coder, ``loops`` has the loops that
+make it fast, and ``integer`` is the exact network that chooses the table of each symbol.
 """

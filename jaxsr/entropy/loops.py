@@ -14,10 +14,10 @@ Tree = Any
 
 
 def in_turn(function: Callable) -> Callable:
-    """``function``, of which ``vmap`` on a CPU runs one element of the batch after another.
+    """Wraps ``function`` so that ``vmap`` on a CPU runs one element of the batch after another.
 
-    There a loop compiled in one piece is as fast for one as it is for many side by side, and each
-    ends when its own rows are over. On other devices it is a plain ``vmap``.
+    On a CPU many loops side by side are no faster than one compiled in one piece, and apart each
+    ends with its own rows. On other devices ``vmap`` stays as it is.
     """
     run = custom_vmap(function)
 
@@ -53,19 +53,23 @@ def scan_rows(
     reverse: bool = False,
     scatters: bool = False,
 ) -> tuple[Tree, Tree]:
-    """``lax.scan`` over the first ``trips`` rows only; what it stacks is zero beyond.
+    """Runs ``lax.scan`` over the first ``trips`` rows only; stacked outputs are zero beyond them.
 
-    Under ``vmap`` (but see :func:`in_turn`) it runs for the largest ``trips`` of the batch, so
-    ``body`` must do nothing where its own count of rows is over. (``vmap`` of a plain loop would
-    copy the whole carry, stacked rows included, in every trip.)
+    Under ``vmap`` (but see :func:`in_turn`) every element of the batch runs for the largest
+    ``trips``, so ``body`` must do nothing once its own rows are over. (``vmap`` of a plain loop
+    would copy the whole carry, stacked rows included, in every trip.)
 
     Args:
       body: ``body(t, carry, row, shared) → carry, output row``; closes over no arrays.
-      trips: how many rows, an int32 scalar.
+      trips: the number of rows, an int32 scalar.
+      carry: the first carry.
       rows: arrays whose first axis is ``t``; () for none.
-      shared: what every row sees.
-      reverse: from row ``trips − 1`` down to 0.
-      scatters: whether ``body`` scatters, which keeps it from being compiled in one piece.
+      shared: arrays that every row sees.
+      reverse: True to run from row ``trips − 1`` down to 0.
+      scatters: True if ``body`` scatters, which keeps it from being compiled in one piece.
+
+    Returns:
+      The last carry, and the output rows.
     """
 
     def loop(trips, carry, rows, shared):
@@ -108,19 +112,22 @@ def scan_rows(
 
 
 def one_kernel(function: Callable, *args: Tree) -> Tree:
-    """Calls ``function(*args)``, which XLA's CPU compiler is asked to compile as one piece.
+    """Calls ``function(*args)`` and asks XLA's CPU compiler to compile it in one piece.
 
-    As it would have it, each fused operation in a loop's body is a kernel of its own, scheduled
-    again in every trip: about 3 µs for what takes 0.1 µs to compute. Small loops it compiles whole
-    and marks with these attributes, but it takes only loops that touch less than 1 KiB for small.
-    ``function`` closes over no arrays and holds no scatter and no sort. Where the attributes are
-    not known they are ignored: the result is the same, only slower.
+    By default each fused operation in a loop's body is a kernel of its own, scheduled again in
+    every trip: about 3 µs for what takes 0.1 µs to compute. The compiler compiles loops that touch
+    less than 1 KiB whole and marks them with the attributes set here. A compiler that does not know
+    them ignores them: the result is the same, only slower.
+
+    Args:
+      function: closes over no arrays, and holds no scatter and no sort.
+      args: its arguments.
     """
 
     def whole(*args):
-        # The compiler fails on arguments for which such a function has no use, and may find that
-        # one has none: it moves constants into the function and ignores indexes into a single
-        # element.
+        # The compiler fails on arguments that such a function does not use, and its own
+        # optimisation can make one unused: it moves constants into the function and drops indexes
+        # into a single element. So every argument is used here, and nothing is moved in.
         out, use = jax.jit(with_use_of_all)(*lax.optimization_barrier(args))
         mark = functools.partial(set_xla_metadata, inlineable="false", xla_cpu_small_call="true")
         return lax.optimization_barrier(jax.tree.map(mark, (out, use)))[0]

@@ -1,9 +1,9 @@
 """The entropy coder: interleaved rANS as pure functions that jit and vmap.
 
 K lanes (states of 32 bits) code the symbols in turn, row after row of K, into one stream of 16-bit
-words. The decoder mirrors the encoder exactly, which therefore works from the last symbol to the
-first. Several groups of symbols, each with its tables, share the lanes: the decoder reads the
-first, may compute from it which tables the second needs, and goes on.
+words. The decoder undoes each step of the encoder, the last one first, so the encoder works from
+the last symbol to the first. Groups of symbols, each with its tables, share the lanes: the decoder
+can read the first group, compute from it which tables the second needs, and go on.
 
     words, length = encode_groups([Group(z, …), Group(residuals, …)], lanes=32)
     state = start(words, length, lanes=32)
@@ -14,7 +14,7 @@ first, may compute from it which tables the second needs, and goes on.
 A stream is coded on one device: shard batches (``pmap``, or ``shard_map`` with
 ``check_vma=False``), never the symbols of one stream.
 
-The stream is the K states, each as its upper and its lower word, and the words behind them.
+The stream begins with the K states, upper word before lower, and goes on with the words.
 
 Sources: Duda, "Asymmetric numeral systems" (arXiv:1311.2540); Giesen, "Interleaved entropy coders"
 (arXiv:1402.3392).
@@ -34,27 +34,27 @@ from jaxsr.entropy.tables import ESCAPE, Tables, from_arrays
 from jaxsr.errors import UserError
 
 MAX_LANES = 1024
-WORD = 16  # bits; lanes that take words lie in [2^16, 2^32) between symbols
+WORD = 16  # bits; between symbols each lane lies in [2^16, 2^32)
 LOWEST = np.uint32(1 << WORD)
 LOW_HALF = np.uint32(LOWEST - 1)
 BLOCK = 1024  # words or escapes that are put in order at a time
-ESCAPED = np.int32(-(2**31))  # stands in for a symbol until its escape is read; no table holds it
+ESCAPED = np.int32(-(2**31))  # placeholder until a symbol's escape is read; no table holds it
 
-# An escape is an Exp-Golomb code: the class says on which side of the alphabet and how many bits
-# the distance has, with probabilities falling by half; then come the bits below the highest, 16 and
-# 15.
+# An escape is an Exp-Golomb code. Its class says on which side of the alphabet the symbol lies and
+# how many bits its distance has; each further bit is half as probable. The bits below the highest
+# follow: the lower 16, then up to 15 above them.
 CLASS_PRECISION = 12
 CLASS_FREQUENCIES = np.repeat([1002, *(max(1, 1 << 10 >> n) for n in range(1, 33))], 2)
 
 
 class Group(NamedTuple):
-    """Symbols to be coded after one another.
+    """Symbols that are coded one after another.
 
     Attributes:
-      symbols: any int32 numbers, those beyond ``count`` are ignored.
-      indexes: which of the tables each is coded with.
+      symbols: any int32 numbers; those beyond ``count`` are ignored.
+      indexes: the number of the table that each symbol is coded with.
       tables: the tables.
-      count: how many of the symbols are coded; all if None.
+      count: the number of symbols to code; None for all.
     """
 
     symbols: Integer[Array | np.ndarray, "n"]
@@ -64,12 +64,20 @@ class Group(NamedTuple):
 
 
 class State(NamedTuple):
-    """A decoder at some point of its stream."""
+    """A decoder at some point of its stream.
+
+    Attributes:
+      words: the stream, and anything behind it.
+      length: the number of words that belong to it.
+      lanes: the states.
+      at: the place of the next word.
+      sound: False once the stream has turned out damaged.
+    """
 
     words: UInt16[Array, "w"]
     length: Int32[Array, ""]
     lanes: UInt32[Array, "k"]
-    at: Int32[Array, ""]  # the next word
+    at: Int32[Array, ""]
     sound: Bool[Array, ""]
 
 
@@ -84,25 +92,25 @@ def encode(
     lanes: int,
     count: Any = None,
 ) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
-    """One group of symbols as a stream; see :func:`encode_groups`."""
+    """Codes one group of symbols as a stream; see :class:`Group` and :func:`encode_groups`."""
     return encode_groups([Group(symbols, indexes, tables, count)], lanes=lanes)
 
 
 def encode_groups(
     groups: Sequence[Group], *, lanes: int
 ) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
-    """Groups of symbols as one stream, from which they are read in the same order.
+    """Codes groups of symbols as one stream, from which they are read in the same order.
 
     Args:
-      groups: any number of them. The run time is proportional to their counts.
-      lanes: how many coders run side by side: a power of two up to 1024. Each costs about one byte.
+      groups: any number of groups. The run time is proportional to their counts.
+      lanes: the number of coders side by side, a power of two up to 1024; each takes about a byte.
 
     Returns:
-      words: the stream, and zeros up to a fixed capacity that holds any symbols.
-      length: its length in words.
+      words: the stream, followed by zeros up to a fixed capacity that holds any symbols.
+      length: the stream's length in words.
 
     Raises:
-      UserError: lanes or shapes are not accepted.
+      UserError: the lanes are no such number, or symbols and indexes are not rows of equal length.
     """
     check_lanes(lanes)
     run = in_turn(functools.partial(_encode_groups, lanes=lanes))
@@ -132,7 +140,7 @@ def _complete(group: Group) -> Group:
             f" {indexes.shape}; flatten them"
         )
     count = symbols.size if group.count is None else jnp.clip(group.count, 0, symbols.size)
-    if not symbols.size:  # one that does not count is simpler than none
+    if not symbols.size:  # one symbol that is not counted is simpler than none
         symbols, indexes = jnp.zeros(1, jnp.int32), jnp.zeros(1, jnp.int32)
     indexes = jnp.clip(indexes, 0, group.tables.sizes.size - 1)
     return Group(
@@ -141,9 +149,9 @@ def _complete(group: Group) -> Group:
 
 
 class _Places(NamedTuple):
-    """Where symbols stand in their tables."""
+    """The entries of symbols in their tables."""
 
-    cumulative: Int32[Array, "n"]  # place of the entry's start; its end is behind it
+    cumulative: Int32[Array, "n"]  # where the entry starts in `cumulative`; its end follows
     escaped: Bool[Array, "n"]
 
 
@@ -158,9 +166,9 @@ def _places(group: Group) -> _Places:
 
 
 def _push_group(state: UInt32[Array, "k"], group: Group):
-    """The lanes, and slots of words with which of them are in use: of the escapes, of the symbols.
+    """Returns the lanes, and words with which of them are in use: of the escapes, of the symbols.
 
-    In the stream the escapes come behind the symbols, so they are pushed first.
+    In the stream the escapes follow the symbols, so they are pushed first.
     """
     places = _places(group)
     where, count = _where(places.escaped)
@@ -173,7 +181,7 @@ def _push_group(state: UInt32[Array, "k"], group: Group):
 
 
 def _push(body, state: UInt32[Array, "k"], codes: Int32[Array, "n"], count, shared):
-    """Codes all rows, the last first; ``body`` gives slots, whose words carry a bit above them."""
+    """Codes all rows, the last first; ``body`` returns words, marked by a bit above if in use."""
 
     def marked(t, carry, codes, shared):
         carry, written = carry
@@ -201,7 +209,7 @@ def _in_rows(x: Array, lanes: int) -> Array:
 
 
 def _push_symbols(t, carry, places, cumulative, *, precision: int):
-    """A row of symbols: codes one in each lane."""
+    """Codes a row of symbols, one in each lane."""
     x, count = carry
     active = _active(t, x.size, count)
     x, word = _push_slots(x, cumulative[places], cumulative[places + 1], active, precision)
@@ -209,7 +217,7 @@ def _push_symbols(t, carry, places, cumulative, *, precision: int):
 
 
 def _push_escapes(t, carry, where, shared):
-    """A row of escapes: class, lower and upper bits of each, from the last of them to the first."""
+    """Codes a row of escapes: upper bits, lower bits and class, the reverse of reading order."""
     x, count = carry
     symbols, indexes, minimums, sizes, cumulative = shared
     active = _active(t, x.size, count)
@@ -233,7 +241,7 @@ def _active(t, lanes: int, count) -> Bool[Array, "k"]:
 
 
 def _push_slots(x, start, end, active, precision: int):
-    """Codes the slots from ``start`` to ``end``, with a word from states that would overflow."""
+    """Codes the slots from ``start`` to ``end``; states that would overflow first emit a word."""
     start = jnp.where(active, start, 0)
     frequency = jnp.where(active, end, 1 << precision) - start
     full = x >> (32 - precision) >= frequency
@@ -243,7 +251,7 @@ def _push_slots(x, start, end, active, precision: int):
 
 
 def _class_tables() -> Tables:
-    """The one table of classes; it has no use for its escape."""
+    """Returns the one table of classes, whose escape is never coded."""
     rest = (1 << CLASS_PRECISION) - CLASS_FREQUENCIES.sum()
     frequencies = np.append(CLASS_FREQUENCIES, rest)
     names = {"minimums": np.zeros(1, int), "sizes": np.array([len(frequencies)])}
@@ -251,30 +259,30 @@ def _class_tables() -> Tables:
 
 
 def _raw_bits(length: Int32[Array, "n"]) -> tuple[UInt32[Array, "n"], UInt32[Array, "n"]]:
-    """How many bits of a distance of ``length`` bits follow in its lower and its upper part."""
+    """Counts the bits below the highest of ``length``: those of the lower 16, and those above."""
     bits = jnp.maximum(length, 1).astype(jnp.uint32) - 1
     low = jnp.minimum(bits, 16)
     return low, bits - low
 
 
 def _highest(length: Int32[Array, "n"]) -> UInt32[Array, "n"]:
-    """The value of the highest of ``length`` bits, 0 for none."""
+    """Returns the value of the highest of ``length`` bits; 0 if there are none."""
     return jnp.where(
         length > 0, jnp.uint32(1) << (jnp.maximum(length, 1) - 1).astype(jnp.uint32), 0
     )
 
 
 def _raw_slots(number: UInt32[Array, "n"], bits: UInt32[Array, "n"]):
-    """Of 2^16 slots those of a number that may have any value of so many bits."""
+    """Returns start and end among 2^16 slots of a number of so many equally probable bits."""
     room = 16 - bits
     return number << room, (number + 1) << room
 
 
 def _quotient(x: UInt32[Array, "k"], divisor: UInt32[Array, "k"]) -> UInt32[Array, "k"]:
-    """⌊x / divisor⌋ below 2^20, exactly: vector units divide floats, not integers.
+    """Computes ⌊x / divisor⌋ below 2^20 exactly, by floats, as vector units divide no integers.
 
-    The float's error is below 1 (of 2^20 some 3 · 2^-24, or on GPUs twice that), and the remainder
-    tells on which side.
+    The float's error is below 1 (relatively some 3 · 2^-24, on GPUs twice that), and the remainder
+    shows on which side the exact quotient lies.
     """
     guess = x.astype(jnp.float32) * (1 / divisor.astype(jnp.float32))
     guess = guess.astype(jnp.int32).astype(jnp.uint32)
@@ -295,21 +303,21 @@ def decode(
     lanes: int,
     count: Any = None,
 ) -> tuple[Int32[Array, "n"], Bool[Array, ""]]:
-    """The symbols of a stream of one group, and whether it was sound; see :func:`read`."""
+    """Decodes a stream of one group: its symbols, and True if it was sound; see :func:`read`."""
     symbols, state = read(start(words, length, lanes=lanes), indexes, tables, count=count)
     return symbols, finished(state)
 
 
 def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) -> State:
-    """A decoder at the beginning of a stream.
+    """Returns a decoder at the beginning of a stream.
 
     Args:
-      words: the stream, with anything behind it.
-      length: how many words belong to it.
-      lanes: as the encoder had.
+      words: the stream, and anything behind it.
+      length: the number of words that belong to it.
+      lanes: the encoder's.
 
     Raises:
-      UserError: lanes or the shape are not accepted.
+      UserError: the lanes are no power of two up to 1024, or the words are not one row.
     """
     check_lanes(lanes)
     words = jnp.asarray(words)
@@ -326,23 +334,23 @@ def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) ->
 def read(
     state: State, indexes: Integer[Array | np.ndarray, "n"], tables: Tables, *, count: Any = None
 ) -> tuple[Int32[Array, "n"], State]:
-    """The next group of symbols, and the decoder behind it.
+    """Reads the next group of symbols.
 
-    Any stream is read to the end in the time that a sound one takes; words it lacks count as 0.
-    Whether it was sound only :func:`finished` can say.
+    A damaged stream takes no longer than a sound one; missing words count as 0. Only
+    :func:`finished` tells whether the stream was sound.
 
     Args:
       state: from :func:`start` or an earlier call.
-      indexes: as the encoder had; those beyond ``count`` are ignored.
-      tables: as the encoder had.
-      count: how many symbols there are; all if None. The run time is proportional to it.
+      indexes: the encoder's; those beyond ``count`` are ignored.
+      tables: the encoder's.
+      count: the number of symbols; None for all. The run time is proportional to it.
 
     Returns:
-      symbols: zeros beyond ``count``.
-      state: the decoder behind them.
+      symbols: the group's, zeros beyond ``count``.
+      state: the decoder behind the group.
 
     Raises:
-      UserError: the shape of the indexes is not accepted.
+      UserError: the indexes are not one row.
     """
     group = _complete(Group(jnp.zeros_like(indexes), indexes, tables, count))
     symbols, state = in_turn(_read)(state, group.indexes, tables, group.count)
@@ -361,7 +369,7 @@ def _read(state: State, index: Int32[Array, "n"], tables: Tables, count: Int32[A
 
 
 def finished(state: State) -> Bool[Array, ""]:
-    """Whether everything was read as it was written: no word left or missing, all lanes at rest."""
+    """True if all was read as written: no word left or missing, all lanes in their first state."""
     return state.sound & (state.at == state.length) & jnp.all(state.lanes == LOWEST)
 
 
@@ -375,7 +383,7 @@ def _pop(body, state: State, codes: Int32[Array, "n"], count, shared):
 
 
 def _pop_symbols(t, carry, index, shared, *, precision: int):
-    """A row of symbols, of which ``ESCAPED`` are still to come."""
+    """Reads a row of symbols; ``ESCAPED`` where an escape has yet to be read."""
     x, at, sound, count = carry
     stream, (decoding, entries, minimums) = shared
     place = (index << precision) + (x & ((1 << precision) - 1)).astype(jnp.int32)
@@ -387,7 +395,7 @@ def _pop_symbols(t, carry, index, shared, *, precision: int):
 
 
 def _pop_escapes(t, carry, where, shared):
-    """A row of escapes: class, lower and upper bits, and the symbols that they say."""
+    """Reads a row of escapes (class, lower and upper bits) and returns their symbols."""
     x, at, sound, count = carry
     stream, (indexes, minimums, sizes, decoding, entries) = shared
     active = _active(t, x.size, count)
@@ -410,7 +418,7 @@ def _pop_escapes(t, carry, where, shared):
 
 
 def _pop_slots(x, at, stream, frequency, within, active, precision: int):
-    """Undoes ``_push_slots``; the states that fell take words, in the order of lanes."""
+    """Inverts ``_push_slots``; states below 2^16 take in words, in the order of lanes."""
     words, length = stream
     x = jnp.where(active, frequency * (x >> precision) + within, x)
     fallen = active & (x < LOWEST)
@@ -423,15 +431,15 @@ def _pop_slots(x, at, stream, frequency, within, active, precision: int):
 
 
 class _Chosen(NamedTuple):
-    """Which of some values are chosen, in blocks of up to 32."""
+    """Marks of chosen values, in blocks of up to 32."""
 
-    bits: UInt32[Array, "m"]  # of each block, the first value's lowest
-    since: Int32[Array, "m"]  # how many are chosen in the block and those behind it
+    bits: UInt32[Array, "m"]  # one for each block; the lowest bit is the first value's
+    since: Int32[Array, "m"]  # number chosen in the block and all blocks behind it
     total: Int32[Array, ""]
 
 
 def _bits(chosen: Bool[Array, "n"], size: int) -> UInt32[Array, "m"]:
-    """The bits of blocks of ``size``."""
+    """Packs marks into bits, ``size`` in a number."""
     blocks = jnp.pad(chosen, (0, -chosen.size % size)).reshape(-1, size)
     bits = jnp.where(blocks, (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32))[None], 0)
     return jnp.sum(bits, -1, dtype=jnp.uint32)
@@ -442,14 +450,14 @@ def _count(bits: UInt32[Array, "*n"]) -> Int32[Array, "*n"]:
 
 
 def _mark(chosen: Bool[Array, "n"], size: int) -> tuple[UInt32[Array, "m"], Int32[Array, "m"]]:
-    """The bits of a row's blocks of ``size``, and how many are chosen since each began."""
+    """Packs a row into blocks of ``size`` bits, and counts the chosen from each block on."""
     bits = _bits(chosen, size)
     counts = jnp.triu(jnp.broadcast_to(_count(bits), (bits.size,) * 2))
     return bits, jnp.sum(counts, -1, dtype=jnp.int32)
 
 
 def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""]]:
-    """How many of a row are chosen before each, and in all."""
+    """Counts the chosen of a row before each place, and all of them."""
     size = min(32, chosen.size)
     bits, since = _mark(chosen, size)
     below = (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)) - 1
@@ -458,7 +466,7 @@ def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""
 
 
 def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """The places of the chosen, zeros behind; and how many they are."""
+    """Returns the places of the chosen, followed by zeros, and their number."""
     bits = _bits(chosen, 32)
     running = jnp.cumsum(_count(bits), dtype=jnp.int32)
     since = running[-1] - running + _count(bits)
@@ -469,10 +477,10 @@ def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""
 
 
 def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
-    """Puts the chosen values behind the ``length`` that ``out`` holds; it has a block to spare.
+    """Appends the chosen values to the ``length`` that ``out`` holds; it has a block to spare.
 
-    Each place behind is asked for its value, which takes as long as there are places; asking each
-    value for its place would take as long as there could be.
+    It looks up the value of each place, which takes time proportional to the chosen values; looking
+    up the place of each value would take time proportional to all of them.
     """
 
     def body(t, carry, _, shared):
@@ -486,7 +494,7 @@ def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
 
 
 def _block(t, values, chosen: _Chosen, *, size: int):
-    """The chosen values from the (t · BLOCK)th on, zeros behind the last."""
+    """Returns the block of chosen values from the (t · BLOCK)th on, zeros behind the last."""
     bits, since, total = chosen
     place = t * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32)
     to_come = total - place  # with the one at this place
@@ -501,7 +509,7 @@ def _block(t, values, chosen: _Chosen, *, size: int):
 
 
 def _nth_bit(bits: UInt32[Array, "n"], n: Int32[Array, "n"]) -> Int32[Array, "n"]:
-    """Which bit is the nth (from 0) of those that are set."""
+    """Returns the place of the nth (from 0) of the bits that are set."""
     at = jnp.zeros_like(n)
     for step in (16, 8, 4, 2, 1):
         here = (bits >> at.astype(jnp.uint32)) & ((1 << step) - 1)
@@ -511,7 +519,7 @@ def _nth_bit(bits: UInt32[Array, "n"], n: Int32[Array, "n"]) -> Int32[Array, "n"
 
 
 def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, "n"], count):
-    """``out`` with the first ``count`` values in the places ``where``."""
+    """Returns ``out`` with the first ``count`` values put in the places ``where``."""
 
     def body(t, carry, row, _):
         out, count = carry
@@ -527,14 +535,14 @@ def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, 
 
 
 def to_bytes(words: UInt16[Array | np.ndarray, "w"], length: Any) -> bytes:
-    """The stream as bytes, each word with its lower byte first."""
+    """Converts the first ``length`` words to bytes, the lower byte of each word first."""
     return np.asarray(words)[: int(length)].astype("<u2").tobytes()
 
 
 def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndarray, "w"], int]:
-    """Inverts :func:`to_bytes`: words, zeros up to ``capacity`` behind them, and their number.
+    """Inverts :func:`to_bytes`; returns words, padded with zeros to ``capacity``, and their number.
 
-    One capacity for many streams saves compiling anew for each length.
+    With one capacity for many streams a decoder is not compiled anew for each length.
 
     Raises:
       UserError: the bytes are odd in number or exceed the capacity.

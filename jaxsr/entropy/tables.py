@@ -1,8 +1,8 @@
-"""Integer probability tables: what a coder needs of a distribution, as whole numbers.
+"""Integer probability tables: distributions as whole numbers, for the entropy coder.
 
-A table covers the symbols from its minimum on; the last entry of its alphabet is the escape, which
-stands for every other integer. Frequencies sum to 2^precision, and none is zero. Tables are made
-once, in float64, and shipped with the weights: encoder and decoder only ever see the integers.
+A table covers consecutive symbols from its minimum on; the last entry of its alphabet is the
+escape, which stands for every other integer. Frequencies sum to 2^precision, and none is zero.
+Tables are made once, in float64, and shipped with the weights: encoder and decoder see integers.
 """
 
 import math
@@ -23,8 +23,8 @@ Mixture = tuple[tuple[float, float], ...]  # (weight, standard deviation) of zer
 GAUSSIAN: Mixture = ((1.0, 1.0),)
 
 PRECISIONS = range(12, 17)
-ESCAPE = 0xFFFF  # in `Tables.entries`, for a table's last entry
-LARGEST_MINIMUM = 2**30  # of either sign: keeps the differences of symbols within 32 bits
+ESCAPE = 0xFFFF  # a table's last entry in `Tables.entries`
+LARGEST_MINIMUM = 2**30  # of either sign, so that differences of symbols fit 32 bits
 NAMES = ("minimums", "sizes", "frequencies")
 
 
@@ -33,13 +33,12 @@ class Tables(NamedTuple):
 
     Attributes:
       minimums: the smallest symbol of each table.
-      sizes: entries of each alphabet, the escape included.
+      sizes: the number of entries of each alphabet, the escape included.
       offsets: where each table begins in ``cumulative``.
       cumulative: for each table 0, f₀, f₀ + f₁ … 2^precision; the tables one after another.
-      decoding: for each table and slot (a number below 2^precision), of the entry that the slot
-        belongs to: frequency − 1 in the upper 16 bits, the slot's place within the entry in the
-        lower.
-      entries: likewise the number of the entry, ``ESCAPE`` for the last.
+      decoding: for each table and slot (a number below 2^precision) the frequency − 1 of the
+        slot's entry, in the upper 16 bits, and the slot's place within the entry, in the lower.
+      entries: for each table and slot the number of the slot's entry; ``ESCAPE`` for the last.
     """
 
     minimums: Int32[Array, "t"]
@@ -51,7 +50,7 @@ class Tables(NamedTuple):
 
     @property
     def precision(self) -> int:
-        """Bits of the probabilities."""
+        """Bits of the probabilities, 12 to 16."""
         return (self.decoding.shape[-1] // self.minimums.shape[-1]).bit_length() - 1
 
 
@@ -61,12 +60,16 @@ class Tables(NamedTuple):
 def gaussian_tables(
     scales: Sequence[float] = SCALES, precision: int = 14, mixture: Mixture = GAUSSIAN
 ) -> Tables:
-    """Tables of zero-mean Gaussians integrated over unit bins, one for each standard deviation.
-
-    With a ``mixture`` each is one of several Gaussians, whose deviations are times the scale.
+    """Makes tables of zero-mean Gaussians, integrated over unit bins: one for each scale.
 
     Each alphabet is −m … m with the m for which a symbol costs the fewest bits, escapes included: a
     wider one spends at least 2^−precision on every symbol that hardly occurs.
+
+    Args:
+      scales: standard deviations, each below 2^14.
+      precision: bits of the probabilities, 12 to 16.
+      mixture: weights and relative deviations of the Gaussians that make up each distribution;
+        the deviations are multiplied by the scale.
 
     Raises:
       UserError: a scale is not a positive number below 2^14, or the precision is not accepted.
@@ -79,7 +82,7 @@ def gaussian_tables(
 
 
 def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[np.ndarray, "n"]:
-    """The probabilities of −m … m, m being the best."""
+    """Returns the probabilities of −m … m for the m that costs the fewest bits."""
     edges = np.arange(int(9 * scale * max(factor for _, factor in mixture)) + 4) - 0.5
     parts = (
         weight * -np.diff([math.erfc(x / (scale * factor * math.sqrt(2))) for x in edges]) / 2
@@ -94,7 +97,7 @@ def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[
 
 
 def _bits(pmf: Float[np.ndarray, "n"], whole: Float[np.ndarray, "m"], precision: int) -> float:
-    """Mean bits of a symbol distributed as ``whole``, coded with the symmetric alphabet ``pmf``."""
+    """Returns the mean bits of a symbol distributed as ``whole`` in the alphabet of ``pmf``."""
     rest = whole[: (len(whole) - len(pmf)) // 2][::-1]  # one side, from the alphabet outwards
     frequencies = quantise(with_escape(pmf), precision)
     plain = precision - np.log2(frequencies)
@@ -105,12 +108,12 @@ def _bits(pmf: Float[np.ndarray, "n"], whole: Float[np.ndarray, "m"], precision:
 def tables_from_pmfs(
     pmfs: Sequence[Float[np.ndarray, "_"]], minimums: Sequence[int], precision: int = 14
 ) -> Tables:
-    """Tables for any distributions, with the frequencies that cost the fewest bits.
+    """Makes tables of any distributions, with the frequencies that cost the fewest bits.
 
     Args:
-      pmfs: for each table the probabilities of ``minimum``, ``minimum + 1`` …; what is missing to 1
-        is the escape's.
-      minimums: the first symbol of each.
+      pmfs: for each table the probabilities of ``minimum``, ``minimum + 1`` …; the escape gets what
+        they lack to 1.
+      minimums: the first symbol of each table.
       precision: bits of the probabilities, 12 to 16.
 
     Raises:
@@ -129,10 +132,10 @@ def tables_from_pmfs(
 
 
 def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
-    """The probabilities with the escape's, which is what they lack to 1, behind them.
+    """Appends the escape's probability, which is what the others lack to 1.
 
     Raises:
-      UserError: they are no probabilities.
+      UserError: a probability is negative or NaN, or they sum to more than 1.
     """
     pmf = np.asarray(pmf, np.float64)
     total = pmf.sum()
@@ -144,11 +147,11 @@ def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
 
 
 def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"]:
-    """The integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
+    """Returns the integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
 
-    The sum is convex, so units go one by one to whoever gains most: entry p with frequency f gains
-    p · log(1 + 1/f) by one more. All units that gain more than some threshold are given at once,
-    the threshold found by bisection, the few left over singly.
+    The sum is convex, so giving each unit to the entry that gains most by it is optimal: an entry
+    of probability p and frequency f gains p · log(1 + 1/f) by one more. All units that gain more
+    than a threshold, found by bisection, are given at once, and the few left over one by one.
 
     Raises:
       UserError: there are more entries than 2^precision.
@@ -178,7 +181,7 @@ def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"
 
 
 def to_arrays(tables: Tables) -> dict[str, Int32[np.ndarray, "_"]]:
-    """The integers that define the tables, by the names ``NAMES``: what weights files hold."""
+    """Returns the integers that define the tables, by ``NAMES``, as weights files hold them."""
     sizes = np.asarray(tables.sizes)
     steps = np.diff(np.asarray(tables.cumulative).astype(np.int64))
     between = np.cumsum(sizes + 1)[:-1] - 1  # from the end of a table to the start of the next
@@ -190,10 +193,10 @@ def to_arrays(tables: Tables) -> dict[str, Int32[np.ndarray, "_"]]:
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
-    """The inverse of :func:`to_arrays`.
+    """Inverts :func:`to_arrays`.
 
     Raises:
-      UserError: the arrays are not those of tables.
+      UserError: an array is missing, or they do not define tables.
     """
     minimums, sizes, frequencies = _checked(arrays)
     offsets = np.cumsum(sizes + 1) - (sizes + 1)
@@ -220,7 +223,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
 
 
 def _checked(arrays: Mapping[str, np.ndarray]) -> list[Int[np.ndarray, "_"]]:
-    """Minimums, sizes and frequencies as int64."""
+    """Checks minimums, sizes and frequencies and returns them as int64."""
     missing = [name for name in NAMES if name not in arrays]
     if missing:
         raise UserError(f"tables are the arrays {', '.join(NAMES)}; missing {', '.join(missing)}")
