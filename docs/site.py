@@ -62,7 +62,7 @@ def relinked(page: str, text: str) -> str:
     text = re.sub(r"\]\((?:\.\./)*docs/", f"]({up}", text).replace('src="docs/', f'src="{up}')
     text = re.sub(r"\]\((?:\.\./)*jaxsr/zoo/([\w-]+\.md)", rf"]({up}cards/\1", text)
     for name in ("CONTRIBUTING", "CHANGELOG"):
-        text = text.replace(f"]({name}.md", f"]({up}{name.lower()}.md")
+        text = re.sub(rf"\]\((?:\.\./)*{name}\.md", f"]({up}{name.lower()}.md", text)
     return text
 
 
@@ -85,6 +85,7 @@ def on_files(files: Files, config) -> Files:
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:
-    """Leaves of a link to a file that is no part of the site its words."""
+    """Relinks the pages to each other; of a link to a file outside the site, leaves its words."""
+    markdown = relinked(page.file.src_uri, markdown)
     outside = r"\[([^\]]+)\]\((?:\.\./(?!api|cards)[^)]*|LICENSE|examples/?|benchmarks/[^)]*)\)"
     return re.sub(outside, r"\1", markdown)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxsr.cli import flags
 from jaxsr.errors import UserError
 
 JSR = b"\x89JSR"  # jaxsr.codec.container.MAGIC, which takes JAX to import
@@ -20,15 +21,25 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "how close each comes to an original.",
     )
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help="image or .jsr file, or - for stdin"
+        "inputs",
+        nargs="+",
+        type=flags.name,
+        metavar="IN",
+        help="image or .jsr file, or - for stdin",
     )
     parser.add_argument(
-        "-o", "--output", required=True, metavar="PAGE.html", help="or - for stdout"
+        "-o",
+        "--output",
+        required=True,
+        type=flags.name,
+        metavar="PAGE.html",
+        help="the page, or - for stdout",
     )
     parser.add_argument(
         "--original",
+        type=flags.name,
         metavar="FILE",
-        help="what the others should look like: PSNR and SSIM are said, and it is shown too",
+        help="what the others should look like: it is shown, too, and their PSNR and SSIM to it",
     )
     parser.add_argument("--title", default="jaxsr compare", help="of the page (jaxsr compare)")
     parser.add_argument("--overwrite", action="store_true", help="replace a page that exists")

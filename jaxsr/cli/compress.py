@@ -16,11 +16,12 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Compresses images with a learned codec. An image that fails is reported, the "
         "others go on.",
     )
-    flags.add_files(parser, "a .jsr file")
+    flags.add_files(parser, "a .jsr file", ", with .jsr added: a.jpg.jsr")
     add_rate(parser)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--roi",
+        type=flags.name,
         metavar="auto|all|MASK",
         help="what is coded finer: what the segmenter finds, the whole image, or what is white in "
         "an image of the input's size (nothing)",

@@ -18,8 +18,15 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Reads a PyTorch checkpoint, without PyTorch, and recognises its network; or "
         "takes the averaged parameters of a training run's newest checkpoint.",
     )
-    parser.add_argument("source", metavar="IN.pth|WORKDIR", help="or - for stdin")
-    parser.add_argument("target", metavar="OUT.safetensors", help="or - for stdout")
+    parser.add_argument(
+        "source",
+        type=flags.name,
+        metavar="IN.pth|WORKDIR",
+        help="checkpoint, or - for stdin; or the --workdir of a training run",
+    )
+    parser.add_argument(
+        "target", type=flags.name, metavar="OUT.safetensors", help="weights, or - for stdout"
+    )
     flags.add_overwrite(parser)
     parser.add_argument(
         "--scale", type=int, choices=(2, 3, 4), help="needed where the weights do not tell it"

@@ -14,15 +14,20 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Turns .jsr files into images. A file that fails is reported, the others go "
         "on.",
     )
-    flags.add_files(parser, "an image's name")
-    flags.add_scale(parser, "enlarge it, too, and restore the region of files that have one")
+    flags.add_files(
+        parser,
+        "an image's name",
+        " without .jsr; where its format is another, with that suffix added: a.jpg.png",
+    )
+    flags.add_scale(parser, "enlarge, too, and restore the region of files that have one")
     parser.add_argument(
         "--restore",
         action=argparse.BooleanOptionalAction,
-        help="restore the region also where nothing is enlarged; or not even there",
+        help="restore the region of files that have one, or leave it (restored where --scale is "
+        "given, else left)",
     )
     flags.add_format(parser, "png")
-    flags.add_model(parser, "--model", "the codec, if it is none of the released ones")
+    flags.add_model(parser, "--model", "the codec that made the files (the released one of each)")
     flags.add_model(parser, "--upscaler", "×2, of images that were kept at half their size")
     flags.add_model(parser, "--restorer", "what restores the region")
     return parser
@@ -75,7 +80,8 @@ def finisher(arguments: argparse.Namespace):
 
     def finish(picture, mask):
         if not restores or mask is None:
-            return enlarge()(picture).image if scale else picture, ""
+            lacking = ", no region in it to restore" if arguments.restore else ""
+            return enlarge()(picture).image if scale else picture, lacking
         result = chain()(picture, mask) if scale else restore()(picture, mask)
         return result.image, f", {100 * (result.mask > masks.REGION).mean():.0f} % of it restored"
 

@@ -24,7 +24,9 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "found, restored, and given the bytes. Prints how close each comes to the original, and "
         "draws all into PNGs and into a page to compare them in.",
     )
-    parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (demo)")
+    parser.add_argument(
+        "-o", "--output", type=flags.name, default="demo", metavar="DIR", help="folder (demo)"
+    )
     flags.add_model(parser, "--model", "a ×4 upscaler")
     flags.add_overwrite(parser)
     return parser

@@ -17,6 +17,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     region.add_region(parser)
     parser.add_argument(
         "--mask-out",
+        type=flags.name,
         metavar="OUT",
         help="where to write masks, too: folder; or, for one input, a file or - for stdout",
     )

@@ -10,25 +10,41 @@ FORMATS = {kind.suffixes[0][1:]: kind.suffixes[0] for kind in IMAGE_FORMATS if k
 FORMATS["tiff"] = FORMATS.pop("tif").replace("tif", "tiff")
 
 
-def add_files(parser: argparse.ArgumentParser, written: str = "a file") -> None:
-    """Adds what is read, ``-o`` and ``--overwrite``."""
+def add_files(
+    parser: argparse.ArgumentParser,
+    written: str = "a file",
+    names: str = "; where its format is another, with that suffix added: a.jpg.png",
+) -> None:
+    """Adds what is read, ``-o`` and ``--overwrite``.
+
+    Args:
+      written: what ``-o`` may name for one input.
+      names: how a result's name in a folder differs from its input's.
+    """
     parser.add_argument(
-        "inputs", nargs="+", metavar="IN", help="file, folder, quoted pattern, or - for stdin"
+        "inputs",
+        nargs="+",
+        type=name,
+        metavar="IN",
+        help="file, folder, quoted pattern, or - for stdin",
     )
     parser.add_argument(
         "-o",
         "--output",
         required=True,
+        type=name,
         metavar="OUT",
         help=f"folder; for one input also {written}, or - for stdout. In a folder each result is "
-        "named after its input; where its format is another, with that suffix added: a.jpg.png",
+        f"named after its input{names}",
     )
     add_overwrite(parser)
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace files that exist; they are skipped else"
+        "--overwrite",
+        action="store_true",
+        help="replace files that exist, which are skipped otherwise",
     )
 
 
@@ -47,6 +63,7 @@ def add_scale(parser: argparse.ArgumentParser, help: str = "4, or that of --mode
 def add_model(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
     parser.add_argument(
         flag,
+        type=name,
         metavar="NAME|FILE",
         help=f"{what}: released weights (see jaxsr models) or a .safetensors file",
     )
@@ -60,6 +77,13 @@ def add_tile(parser: argparse.ArgumentParser) -> None:
         metavar="auto|N|0",
         help="longest side of an upscaler's tile, in pixels of the input; 0: never cut (auto)",
     )
+
+
+def name(text: str) -> str:
+    """Takes the name of a file; not the empty one of a shell's unset variable, a folder's else."""
+    if text:
+        return text
+    raise argparse.ArgumentTypeError("the name is empty")
 
 
 def tile_side(text: str) -> int | str:

@@ -3,15 +3,25 @@
 import argparse
 from pathlib import Path
 
+from jaxsr.cli import flags
 from jaxsr.cli.report import complain, short
 from jaxsr.errors import UserError
 
 
 def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
-        "info", help="say what an image, a .jsr file or a weights file holds"
+        "info",
+        help="say what an image, a .jsr file or a weights file holds",
+        description="Says what a file holds. An image: its size, channels, bits, frames, ICC "
+        "profile and EXIF; a .jsr file: also its model, rate and parts, and whether it is sound; "
+        "weights: their network, its options and size.",
     )
-    parser.add_argument("file", metavar="FILE", help="or - for stdin")
+    parser.add_argument(
+        "file",
+        type=flags.name,
+        metavar="FILE",
+        help="image, .jsr file or .safetensors file, or - for stdin",
+    )
     return parser
 
 
@@ -34,16 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
     """Says what a file holds, and what is wrong with it."""
+    from jaxsr.cli import streams
     from jaxsr.codec import container
 
     if path.suffix.lower() == ".jsr" or data.startswith(container.MAGIC):
         return of_compressed(data, path)
     if is_safetensors(data):
-        import tempfile  # slow to import
-
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(folder, "weights.safetensors")
-            copy.write_bytes(data)
+        with streams.copied(data, path, ".safetensors") as copy:
             return of_weights(copy), None
     return of_image(data, path), None
 

@@ -27,7 +27,11 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "names", nargs="*", metavar="NAME", help="only these networks, or those of released weights"
     )
     parser.add_argument(
-        "--scale", type=int, choices=(2, 3, 4), default=4, help="costs of upscalers at (4)"
+        "--scale",
+        type=int,
+        choices=(2, 3, 4),
+        default=4,
+        help="at which the costs of upscalers are counted (4)",
     )
     return parser
 

@@ -83,10 +83,13 @@ def plan(
       reads, writes: suffixes of the files that are read and written.
 
     Raises:
-      UserError: ``output`` is a single file's name for several inputs, or not of ``writes``.
+      UserError: ``output`` is a single file's name for several inputs, or not of ``writes``; or
+        image and mask would both go to stdout.
     """
     mask_out = getattr(arguments, "mask_out", None)
     outputs = [Path(text) for text in (arguments.output, mask_out) if text and text != "-"]
+    if arguments.output == mask_out == "-":
+        raise UserError("-: stdout holds one image; give -o or --mask-out a file")
     found, problems = sources(arguments.inputs, outputs, reads)
     jobs = []
     if found:
@@ -213,7 +216,8 @@ def sources(
         else:  # reading it will say if it isn't there
             images = [(path.absolute() if path == STREAM else path, Path(path.name))]
         if not images:
-            problems.append(f"{text}: no images here; {', '.join(reads)} are read")
+            what = "images" if reads == IMAGES else f"{' or '.join(reads)} files"
+            problems.append(f"{text}: no {what} here; {', '.join(reads)} are read")
         for image, name in images:
             found.setdefault("-" if image == STREAM else real(image), (image, name))
     return list(found.values()), problems

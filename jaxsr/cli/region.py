@@ -34,6 +34,7 @@ def add_region(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--roi",
+        type=flags.name,
         default="auto",
         metavar="auto|all|MASK",
         help="the region: what the segmenter finds, the whole image, or what is white in an image "

@@ -1,6 +1,7 @@
 """What train.py and eval.py share: flags of absl, a config file, and errors in one line."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -66,6 +67,9 @@ def mistake(error: BaseException) -> str:
     """Returns what is wrong with the command, in one line."""
     if isinstance(error, AttributeError | KeyError):
         return f"the config has no option {str(error).strip(chr(34) + chr(39))}"
+    if lacking := re.findall(r"Flag --(\w+) must have a value", str(error)):
+        named = " and ".join(f"--{name}" for name in lacking)
+        return f"{named} must be given (see --help)"
     flag, in_config, _ = one_line(error).partition("Error whilst parsing config file")
     if not in_config:
         return flag

@@ -12,7 +12,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Writes masks, 8-bit gray images of the input's size: white where something "
         "stands out, black elsewhere. An image that fails is reported, the others go on.",
     )
-    flags.add_files(parser, "a mask's file")
+    flags.add_files(parser, "a mask's file", " and is a PNG: a.png, or a.jpg.png")
     region.add_boxes(parser, "look only into a rectangle")
     region.add_class(parser)
     parser.add_argument(

@@ -45,12 +45,26 @@ def as_file(path: Path, suffix: str) -> Iterator[Path]:
     if path != STREAM:
         yield path
         return
+    with copied(read(STREAM), STREAM, suffix) as copy:
+        yield copy
+
+
+@contextlib.contextmanager
+def copied(data: bytes, path: Path, suffix: str) -> Iterator[Path]:
+    """Gives a temporary file of ``suffix`` that holds ``data``; errors name ``path`` in its place.
+
+    Args:
+      path: where the data came from.
+    """
     import tempfile  # slow to import
 
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder, f"stdin{suffix}")
-        copy.write_bytes(read(STREAM))
-        yield copy
+        copy.write_bytes(data)
+        try:
+            yield copy
+        except UserError as error:
+            raise UserError(str(error).replace(str(copy), str(path))) from error
 
 
 @contextlib.contextmanager

@@ -152,7 +152,7 @@ class Run:
                 self.logs.advance()
                 stopping = self._stopping(stop, number)
                 last = number == config.steps or stopping
-                if number % config.log_every == 0:
+                if number % config.log_every == 0 or number == config.steps:
                     self._log(number, metrics, meter)
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved

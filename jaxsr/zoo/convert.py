@@ -50,9 +50,12 @@ def convert_file(
       options: see :func:`convert`.
 
     Raises:
-      UserError: see :func:`jaxsr.zoo.pytorch.read_checkpoint` and :func:`convert`.
+      UserError: the source is such weights already; or see
+        :func:`jaxsr.zoo.pytorch.read_checkpoint` and :func:`convert`.
     """
     source = Path(source)
+    if weights.network_of(source):
+        raise UserError(f"{source}: weights already, no checkpoint; give them to --model")
     state = read_checkpoint(source)
     _, found = recognise(state).described(state)
     if scale is None and "scale" not in found:

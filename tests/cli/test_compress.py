@@ -180,6 +180,10 @@ def test_the_region_in_a_file_is_restored(folder, run, stage_files):
     np.testing.assert_array_equal(better[:28], big[:28])
     _, told = decompressed("none", "--scale", "2")
     assert not told
+    _, out, _ = run("decompress", "none.jsr", "-o", "back.png", *restorer, "--restore")
+    assert out.startswith(
+        f"none.jsr → back.png: {WIDTH}×{HEIGHT} pixels, no region in it to restore"
+    )
 
 
 def test_a_profile_is_kept(folder, run):
@@ -325,7 +329,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, tiny_codec, arg
     code, _, err = run(*arguments)
     assert code == 2
     assert err.count("\n") == 1 and err.startswith("jaxsr: ")
-    assert (message or "no images here; .jsr are read") in err
+    assert (message or "no .jsr files here; .jsr are read") in err
     assert names(folder) == ["a.jsr", "a.png"]
 
 

@@ -242,3 +242,39 @@ def test_version_and_no_command(capsys):
     assert run(capsys, "--version")[:2] == (0, f"jaxsr {jaxsr.__version__}\n")
     code, _, err = run(capsys)
     assert code == 2 and "COMMAND" in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["upscale", "a.png", "-o", ""],
+        ["upscale", "", "-o", "b.png"],
+        ["upscale", "a.png", "-o", "b.png", "--model", ""],
+        ["enhance", "a.png", "-o", "b.png", "--mask-out", ""],
+        ["compress", "a.png", "-o", "b.jsr", "--roi", ""],
+        ["compare", "a.png", "", "-o", "b.html"],
+        ["compare", "a.png", "--original", "", "-o", "b.html"],
+        ["convert", "", "b.safetensors"],
+        ["demo", "-o", ""],
+        ["info", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_not_taken_for_the_current_folder(folder, capsys, command):
+    save(folder / "a.png", CAT)
+    code, out, err = run(capsys, *command)
+    assert (code, out) == (2, "") and "the name is empty" in err and err.count("\n") == 1
+    assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [("upscale", "a.jpg.png"), ("compress", "a.jpg.jsr"), ("segment", "a.jpg.png")],
+)
+def test_help_names_results_as_the_command_does(folder, capsys, command, names):
+    save(folder / "a.jpg", CAT)
+    code, out, _ = run(capsys, command, "--help")
+    assert code == 0 and names in out
+    more = ["--format", "png"] if command == "upscale" else []
+    run(capsys, command, "a.jpg", "-o", "made", *more)
+    assert [path.name for path in (folder / "made").iterdir()] == [names]

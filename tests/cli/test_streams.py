@@ -96,3 +96,18 @@ def test_no_image_is_written_to_a_terminal(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     with pytest.raises(ValueError, match="stdout is a terminal"):
         streams.write(STREAM, b"x")
+
+
+def test_image_and_mask_do_not_both_go_to_stdout(folder, run):
+    flags = ["--roi", "all", "-o", "-", "--mask-out", "-"]
+    code, out, err = run("enhance", "-", *flags, given=data_of("a.png"))
+    assert (code, out) == (2, b"")
+    assert err == b"jaxsr: -: stdout holds one image; give -o or --mask-out a file\n"
+
+
+def test_what_is_wrong_with_stdin_is_told_of_stdin_and_not_of_its_copy(folder, run):
+    header = (2).to_bytes(8, "little") + b"{" + b"x" * 9
+    for command in (["convert", "-", "-"], ["info", "-"]):
+        code, out, err = run(*command, given=header)
+        assert (code, out) == (2, b"")
+        assert err.startswith(b"jaxsr: -: ") and err.count(b"\n") == 1

@@ -103,3 +103,12 @@ def test_weights_go_to_stdout_too(run, tmp_path, capfdbinary):
     assert main(["convert", str(tmp_path / "run"), "-"]) == 0
     (tmp_path / "mine.safetensors").write_bytes(capfdbinary.readouterr().out)
     assert weights.read(tmp_path / "mine.safetensors").network == run[1]
+
+
+def test_weights_are_no_checkpoint_to_convert(run, tmp_path, capsys):
+    mine = tmp_path / "mine.safetensors"
+    assert main(["convert", str(tmp_path / "run"), str(mine)]) == 0
+    capsys.readouterr()
+    assert main(["convert", str(mine), str(tmp_path / "again.safetensors")]) == 2
+    assert f"jaxsr: {mine}: weights already" in capsys.readouterr().err
+    assert not (tmp_path / "again.safetensors").exists()

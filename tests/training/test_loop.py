@@ -247,3 +247,11 @@ def test_clipping_may_be_switched_on_in_the_middle_and_a_finished_run_says_so(
     assert int(loop.fit(config, tmp_path).step) == 2
     assert int(loop.fit(config, tmp_path).step) == 2
     assert "the run has its 2 steps already" in capsys.readouterr().out
+
+
+def test_the_last_step_is_logged_however_short_the_run(config, tmp_path, capsys):
+    config.update(steps=2, log_every=500)
+    loop.fit(config, tmp_path)
+    figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
+    assert [line["step"] for line in figures] == [2] and figures[0]["loss"] > 0
+    assert "step 2  loss " in capsys.readouterr().out
