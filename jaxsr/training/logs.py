@@ -75,7 +75,7 @@ def _open_after(path: Path, first_step: int):
     return path.open("a")
 
 
-def _step_of(line: str) -> float:
+def _step_of(line: str) -> int | float:
     try:
         return json.loads(line)["step"]
     except (ValueError, KeyError):  # a line cut short by a kill
