@@ -31,7 +31,7 @@ def rate_distortion(
     Measured curves are bold, their points marked; published ones are thin, and shown as far as the
     measured ones reach. Rate is logarithmic: an equal saving is an equal distance.
     """
-    figure = _figure(10, 6.5)
+    figure = _figure(10.0, 6.5)
     axes = figure.add_subplot(title=title, xlabel="bits per pixel (log)", ylabel="PSNR, RGB (dB)")
     axes.set_xscale("log")
     for i, curve in enumerate(curves):
@@ -57,7 +57,7 @@ def rate_distortion(
 
 def precision_recall(title: str, results: Sequence[saliency.MaskScores]) -> bytes:
     """Draws precision over recall, a dot where Fβ is largest; returns the bytes of a PNG file."""
-    figure = _figure(6.5, 6)
+    figure = _figure(6.5, 6.0)
     axes = figure.add_subplot(title=title, xlabel="recall", ylabel="precision")
     for i, result in enumerate(results):
         best = saliency.f_measure(result.precision, result.recall).argmax()
