@@ -58,14 +58,14 @@ def _encode_pillow(
 
 def _encode_png(samples: Samples, icc: bytes | None, exif: bytes | None) -> bytes:
     samples = samples[..., 0] if samples.shape[2] == 1 else samples
-    data = imagecodecs.png_encode(np.ascontiguousarray(samples), level=PNG_LEVEL)
+    data = bytes(imagecodecs.png_encode(np.ascontiguousarray(samples), level=PNG_LEVEL))
     chunks = b""
     if icc:
         chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(icc))
     if exif:
         chunks += _png_chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
     header = 8 + 25  # signature and IHDR: colour comes right after
-    return bytes(data[:header] + chunks + data[header:])
+    return data[:header] + chunks + data[header:]
 
 
 def _png_chunk(name: bytes, data: bytes) -> bytes:

@@ -94,10 +94,9 @@ def _programs_within(params: dict) -> Iterator[core.Jaxpr]:
     """Yield the bodies of a call, a custom derivative, a scan or a cond."""
     for value in params.values():
         for item in value if isinstance(value, (tuple, list)) else [value]:
-            if isinstance(item, core.ClosedJaxpr):
-                yield item.jaxpr
-            elif isinstance(item, core.Jaxpr):
-                yield item
+            body = getattr(item, "jaxpr", item)  # a closed program holds the one to count
+            if isinstance(body, core.Jaxpr):
+                yield body
 
 
 def _convolution(equation: core.JaxprEqn) -> int:

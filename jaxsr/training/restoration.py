@@ -117,7 +117,8 @@ def coded(
 
 def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b"]]:
     """Makes two keys of every example's seed: for its coding and for its masks."""
-    return tuple(split_keys(jax.vmap(jax.random.key)(seeds)))
+    coding, masking = split_keys(jax.vmap(jax.random.key)(seeds))
+    return coding, masking
 
 
 def draw_masks(
