@@ -253,7 +253,7 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
 
 
 def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
-    """The largest image on one device and on as many as there are threads, which take turns."""
+    """The largest image on one core, and on all as one device and as many; they take turns."""
     import numpy as np
 
     megapixels = max(map(float, arguments.megapixels.split(",")))
@@ -262,16 +262,15 @@ def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
     path = f"{folder}/shared.npy"
     np.save(path, np.tile(photo, times)[:height, :width])
     request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
-    sides = [our_side(arguments.threads, devices=n) for n in (1, arguments.threads)]
+    cores = arguments.threads
+    sides = [our_side(threads, devices=n) for threads, n in ((1, 1), (cores, 1), (cores, cores))]
     sizes = {side.ask("prepare", **request, stages=False)["bytes"] for side in sides}
     names = ["encode", "decode"]
     seconds = take_turns(dict.fromkeys(sides, names), min(3, arguments.rounds))
-    print(
-        f"{megapixels:g} MP, {arguments.threads} cores, s: one device, {arguments.threads}, speed"
-    )
+    print(f"{megapixels:g} MP, s: one core; {cores} cores as one device; as {cores}: times as fast")
     for name in names:
-        one, all_ = (min(seconds[side][name]) for side in sides)
-        print(f"  {name:<16} {one:8.2f} {all_:8.2f} {one / all_:8.2f}")
+        one, shared, apart = (min(seconds[side][name]) for side in sides)
+        print(f"  {name:<16} {one:8.2f} {shared:8.2f} {apart:8.2f} {one / apart:8.2f}")
     print(f"  files of {' and '.join(map(str, sizes))} bytes\n", flush=True)
     for side in sides:
         side.close()
