@@ -1,8 +1,12 @@
-"""Evaluates upscalers, codecs, segmenters and restorers on folders of originals.
+"""Evaluate upscalers, codecs, segmenters and restorers on folders of originals.
 
-``python eval.py --config=configs/eval/sr.py --config.model=NAME --config.data=DIR[,DIR…]``; the
-config's file says what is measured and has the options: ``sr.py``, ``codec.py`` and ``regions.py``.
-``--workdir=DIR`` takes a training run's newest averaged parameters.
+    python eval.py --config=configs/eval/sr.py --config.model=span-compact \\
+        --config.data=sets/Set5,sets/Set14 --config.scale=2 --config.out=metrics.json
+
+The config file says what is measured and lists its options with their values: ``sr.py`` for
+upscalers, ``codec.py`` for codecs, ``regions.py`` for segmenters and restorers.
+``--config.OPTION=VALUE`` replaces one of them. ``--workdir=DIR`` takes the newest averaged
+parameters of a training run.
 """
 
 from pathlib import Path
@@ -15,9 +19,11 @@ from jaxsr.errors import UserError
 
 _DEFAULT = Path(__file__).parent / "configs/eval/sr.py"
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, f"what to evaluate, on what ({_DEFAULT.name})"
+    "config", None, f"what to measure, a file of configs/eval/ ({_DEFAULT.name} if none is given)"
 )
-_WORKDIR = flags.DEFINE_string("workdir", "", "a training run, in place of --config.model")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", "", "the folder of a training run, in place of --config.model"
+)
 
 
 def main() -> None:

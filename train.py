@@ -1,5 +1,9 @@
-"""Trains a network: ``python train.py --config=configs/sr/NAME.py --workdir=DIR [--config.x=y]``.
+"""Train a network as a config file says.
 
+    python train.py --config=configs/sr/span.py --workdir=runs/span \\
+        --config.data.source=folder:photos --config.steps=20000
+
+The config file lists its options with their values; ``--config.OPTION=VALUE`` replaces one of them.
 The same command goes on where a run was stopped or killed. On several hosts, give every one the
 same command and ``--distributed``; on a cluster that JAX does not know, also ``--coordinator``,
 ``--processes`` and ``--process``.
@@ -12,14 +16,20 @@ from jaxsr.cli import scripts
 from jaxsr.cli.environment import use_cores_for
 from jaxsr.errors import UserError
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "the experiment, a file of configs/")
-_WORKDIR = flags.DEFINE_string("workdir", None, "where checkpoints, logs and pictures go")
-_DISTRIBUTED = flags.DEFINE_bool(
-    "distributed", False, "several hosts: jax.distributed.initialize()"
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "the config file of the experiment, one of configs/; needed"
 )
-_COORDINATOR = flags.DEFINE_string("coordinator", None, "HOST:PORT of process 0")
-_PROCESSES = flags.DEFINE_integer("processes", None, "how many processes there are")
-_PROCESS = flags.DEFINE_integer("process", None, "which of them this one is, from 0")
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "the folder for checkpoints, logs and pictures of this run; needed"
+)
+_DISTRIBUTED = flags.DEFINE_bool(
+    "distributed", False, "train on several hosts (jax.distributed.initialize)"
+)
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "with --distributed: address of process 0")
+_PROCESSES = flags.DEFINE_integer("processes", None, "with --distributed: the number of processes")
+_PROCESS = flags.DEFINE_integer(
+    "process", None, "with --distributed: the number of this process, from 0"
+)
 flags.mark_flags_as_required(["config", "workdir"])
 
 

@@ -16,6 +16,7 @@ ROOMS = (  # as a reader of the API meets them; a room that is not here comes la
     *("jaxsr.tiling", "jaxsr.regions", "jaxsr.entropy", "jaxsr.zoo", "jaxsr.data"),
     *("jaxsr.training", "jaxsr.evaluation"),
 )
+MODULE = re.compile(r"\]\((?:\.\./)*(jaxsr/[\w/]+\.py)")  # the beginning of a link to one
 HIDDEN = ("jaxsr.cli",)  # a program; cli.md tells how it is used
 
 
@@ -57,13 +58,20 @@ def generated() -> dict[str, str]:
 
 
 def relinked(page: str, text: str) -> str:
-    """Turns links to the repository's files into links of the site, others into plain words."""
+    """Turn links to the repository's pages and modules into links of the site."""
     up = "../" * page.count("/")
     text = re.sub(r"\]\((?:\.\./)*docs/", f"]({up}", text).replace('src="docs/', f'src="{up}')
     text = re.sub(r"\]\((?:\.\./)*jaxsr/zoo/([\w-]+\.md)", rf"]({up}cards/\1", text)
     for name in ("CONTRIBUTING", "CHANGELOG"):
         text = re.sub(rf"\]\((?:\.\./)*{name}\.md", f"]({up}{name.lower()}.md", text)
-    return text
+    return MODULE.sub(lambda link: f"]({up}{page_of(link[1])}", text)
+
+
+def page_of(file: str) -> str:
+    """The place in the reference of a module of ``jaxsr``: its page, and its heading there."""
+    module = ".".join(Path(file).with_suffix("").parts).removesuffix(".__init__")
+    page = next(page for page, modules in rooms().items() if module in modules)
+    return f"api/{page}.md#{module}"
 
 
 def on_config(config):

@@ -32,7 +32,8 @@ def main(out: Path) -> None:
     restore = pipeline.load_restorer(segmenter=None)
     result = restore(bright, [BOX])
     restored, mask = result.image, result.mask
-    print(f"the box is {(mask > 0.5).mean():.0%} of the frame, {result.tiles} tile(s) restored")
+    tiles = "1 tile" if result.tiles == 1 else f"{result.tiles} tiles"
+    print(f"the box is {(mask > 0.5).mean():.0%} of the frame, {tiles} restored")
 
     plain = codec.encode(restored, bpp=BPP)
     finer = codec.encode(restored, max_bytes=len(plain), roi=mask)

@@ -28,7 +28,8 @@ def main(out: Path) -> None:
     chain = pipeline.load_chain(scale=2)
     fused, result = chain.upscale(low).image, chain(low)
     image, mask = result.image, result.mask
-    print(f"the region is {(mask > 0.5).mean():.0%} of the image, {result.tiles} tile(s) restored")
+    tiles = "1 tile" if result.tiles == 1 else f"{result.tiles} tiles"
+    print(f"the region is {(mask > 0.5).mean():.0%} of the image, {tiles} restored")
 
     plain = codec.encode(photo, bpp=BPP)
     finer = codec.encode(photo, max_bytes=len(plain), roi=mask)

@@ -47,12 +47,17 @@ def make_folder(path: str | os.PathLike) -> None:
     """Makes a folder, and those above it, where they are missing.
 
     Raises:
-      UserError: it cannot be made, or a file has its name.
+      UserError: it cannot be made, or a file has its name or that of a folder above it.
     """
+    path = Path(path)
     try:
-        Path(path).mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{path}: the folder cannot be made ({error.strerror or error})") from None
+        why = error.strerror or error
+        for part in (path, *path.parents):
+            if part.exists() and not part.is_dir():
+                why = f"{part} is a file; choose another name"
+        raise UserError(f"{path}: the folder cannot be made ({why})") from None
 
 
 @contextlib.contextmanager

@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     That is done for what a user can cause (``USER_ERRORS``), unless ``--debug`` asks for the
     traceback. Any other exception comes through.
     """
-    arguments = parser().parse_args(with_boxes(sys.argv[1:] if argv is None else argv))
+    words = with_boxes(sys.argv[1:] if argv is None else argv)
+    arguments = parser().parse_args(words)
     prepare_jax()
     try:
         return arguments.run(arguments)
@@ -61,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except USER_ERRORS as error:
         if arguments.debug:
             raise
-        complain(one_line(error))
+        complain(one_line(error, *words))
         return 2
 
 

@@ -2,11 +2,11 @@
 
 import argparse
 import functools
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from jaxsr.cli import flags
+from jaxsr.cli.report import say
 from jaxsr.errors import UserError
 
 JSR = b"\x89JSR"  # jaxsr.codec.container.MAGIC, which takes JAX to import
@@ -58,15 +58,15 @@ def run(arguments: argparse.Namespace) -> int:
     if inputs.count("-") > 1:
         raise UserError("-: stdin holds one image; name the others")
     if not streamed and not paths.check_target(target, inputs, arguments.overwrite):
-        print(f"{target} exists, skipped (--overwrite replaces it)")
+        say(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
     scene = compared(arguments.inputs, arguments.original)
     streams.write(target, page(arguments.title, [scene]).encode())
-    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout)
+    tell = functools.partial(say, on_stderr=streamed)
     for view in scene.views:
         height, width = view.picture.pixels.shape[:2]
-        say(f"{view.name}: {width}×{height}, {view.note}")
-    say(f"{len(scene.views)} images compared in {target}")
+        tell(f"{view.name}: {width}×{height}, {view.note}")
+    tell(f"{len(scene.views)} images compared in {target}")
     return 0
 
 

@@ -4,10 +4,10 @@ import argparse
 import dataclasses
 import functools
 import os
-import sys
 from pathlib import Path
 
 from jaxsr.cli import flags
+from jaxsr.cli.report import say
 from jaxsr.errors import UserError, needs_extra
 
 
@@ -104,12 +104,12 @@ def run(arguments: argparse.Namespace) -> int:
     if not streamed and target.suffix != ".safetensors":
         raise UserError(f"{target}: weights are written as .safetensors; give such a name")
     if not streamed and not paths.check_target(target, [source], arguments.overwrite):
-        print(f"{target} exists, skipped (--overwrite replaces it)")
+        say(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
     with streams.as_file(source, ".pth") as given, streams.to_file(target) as written:
         loaded = convert(str(given), str(written), arguments.scale, arguments.classes)
     scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
-    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout)
-    say(f"{target}: {loaded.network}{scale}")
-    say(f"use it with: {zoo.known_kind(loaded.network).command} … --model {target}")
+    tell = functools.partial(say, on_stderr=streamed)
+    tell(f"{target}: {loaded.network}{scale}")
+    tell(f"use it with: {zoo.known_kind(loaded.network).command} … --model {target}")
     return 0

@@ -10,7 +10,6 @@ import collections
 import contextlib
 import dataclasses
 import functools
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 
 from jaxsr.cli import streams
 from jaxsr.cli.paths import STREAM, Job, Plan
-from jaxsr.cli.report import USER_ERRORS, complain, naming
+from jaxsr.cli.report import USER_ERRORS, complain, naming, say
 
 BAR = "{percentage:3.0f}% {bar} {elapsed}<{remaining}"
 AHEAD = 2  # files that are read before they are needed
@@ -78,14 +77,14 @@ def run(
         complain(problem)
     road = None
     streamed = any(STREAM in (job.target, job.mask) for job in plan.jobs)
-    say = functools.partial(print, file=sys.stderr if streamed else sys.stdout, flush=True)
+    tell = functools.partial(say, on_stderr=streamed)
     if plan.jobs:
         steps = prepare()
         with tqdm(total=len(plan.jobs), bar_format=BAR, disable=None, leave=False) as bar:
-            road = Road(steps, bar, say, arguments.debug)
+            road = Road(steps, bar, tell, arguments.debug)
             road.go(plan.jobs)
     failed = len(plan.problems) + (road.failed if road else 0)
-    say(summary(road.done if road else 0, plan.skipped, failed, done_word, arguments.output))
+    tell(summary(road.done if road else 0, plan.skipped, failed, done_word, arguments.output))
     return 2 if failed else 0
 
 

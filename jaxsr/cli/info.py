@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from jaxsr.cli import flags
-from jaxsr.cli.report import complain, short
+from jaxsr.cli.report import complain, say, short
 from jaxsr.errors import UserError
 
 
@@ -34,9 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         lines, problem = of_data(streams.read(path), path)
     width = max(len(name) for name, _ in lines)
-    print(f"{path}")
+    say(f"{path}")
     for name, value in lines:
-        print(f"  {name:<{width}}  {value}")
+        say(f"  {name:<{width}}  {value}")
     if problem:
         complain(f"{path}: {problem}")
     return 2 if problem else 0

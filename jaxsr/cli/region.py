@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxsr.cli import flags
 from jaxsr.cli.paths import STREAM
+from jaxsr.cli.report import counted
 from jaxsr.errors import UserError
 
 
@@ -108,5 +109,4 @@ def share_of(mask, threshold: float | None = None) -> str:
 
 def told(result) -> str:
     """Words what was restored, for the line about a file."""
-    tiles = "1 tile" if result.tiles == 1 else f"{result.tiles} tiles"
-    return f"{share_of(result.mask)}, {tiles} restored"
+    return f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} restored"

@@ -1,5 +1,6 @@
-"""How the command line says things: errors in one line, numbers short."""
+"""How the command line says things: in one line each, names of files escaped, numbers short."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -9,17 +10,40 @@ from jaxsr.errors import UserError
 USER_ERRORS = (UserError, MemoryError)
 
 
-def one_line(error: BaseException) -> str:
-    """Returns what went wrong, without line breaks: ``FILE: what — what to do``."""
+# What ends a line or changes a terminal's state; and bytes of a name that are no text.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    r"""Escapes what may be in a file's name but not in a line: ``a\nb.png`` for a line break."""
+    return UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(error: BaseException, *names: object) -> str:
+    """Returns what went wrong, without line breaks: ``FILE: what — what to do``.
+
+    Args:
+      names: files that the message may name; line breaks in them are escaped, not dropped.
+    """
     if isinstance(error, MemoryError):
         return "not enough memory; close other programs, or give a smaller image"
-    return " ".join(str(error).split()) or type(error).__name__
+    message = str(error)
+    for name in map(str, names):
+        if name != (printed := escaped(name)):
+            message = message.replace(name, printed)
+    return " ".join(message.split()) or type(error).__name__
 
 
 def naming(error: BaseException, source: Path, target: Path) -> str:
-    """What went wrong in making ``target`` of ``source``, in one line that names the file."""
-    message = one_line(error)
-    return message if message.startswith((str(source), str(target))) else f"{source}: {message}"
+    """Returns what went wrong in making ``target`` of ``source``, in a line that names the file."""
+    message = one_line(error, source, target)
+    files = escaped(str(source)), escaped(str(target))
+    return message if message.startswith(files) else f"{files[0]}: {message}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Returns a number with its noun: ``1 tile``, ``2 tiles``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def short(number: int | float) -> str:
@@ -32,5 +56,10 @@ def short(number: int | float) -> str:
 
 
 def complain(message: str) -> None:
-    """One line on stderr."""
-    print(f"jaxsr: {message}", file=sys.stderr)
+    """Prints one line on stderr."""
+    say(f"jaxsr: {message}", on_stderr=True)
+
+
+def say(message: str, on_stderr: bool = False) -> None:
+    """Prints one line, on stdout unless told otherwise; see :func:`escaped`."""
+    print(escaped(message), file=sys.stderr if on_stderr else sys.stdout, flush=True)

@@ -1,6 +1,7 @@
 """What train.py and eval.py share: flags of absl, a config file, and errors in one line."""
 
 import functools
+import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -10,12 +11,14 @@ from typing import Any, NoReturn
 from absl import app, flags, logging
 
 from jaxsr.cli.environment import prepare_jax
-from jaxsr.cli.report import USER_ERRORS, one_line
+from jaxsr.cli.report import USER_ERRORS, one_line, say
 from jaxsr.errors import UserError
 
 CONFIG_MODULE = "config_config"  # what ml_collections names the module of --config
 
-_DEBUG = flags.DEFINE_bool("debug", False, "show where an error came from")
+VALUES = {"config": "FILE", "workdir": "DIR", "coordinator": "HOST:PORT"}  # what flags take
+
+_DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error, not one line")
 
 
 def run(main: Callable[[], None], *, every_core: bool = True, config: str = "") -> None:
@@ -38,7 +41,7 @@ def run(main: Callable[[], None], *, every_core: bool = True, config: str = "") 
         except USER_ERRORS as error:
             if _DEBUG.value:
                 raise
-            fail(one_line(error))
+            fail(one_line(error, *sys.argv))
 
     prepare_jax(every_core)  # before the config file is read, which may import JAX
     app.run(guarded, flags_parser=functools.partial(parse, config=config))
@@ -49,6 +52,9 @@ def parse(argv: Sequence[str], config: str = "") -> list[str]:
 
     What is wrong with the command is one line; a fault in the config file's own code is raised.
     """
+    if {"--help", "-help", "-h"} & set(argv[1:]):
+        print(help_text(argv[0]))
+        sys.exit()
     named = any(word.lstrip("-").partition("=")[0] == "config" for word in argv[1:])
     default = [f"--config={config}"] if config and not named else []  # a flag twice is refused
     try:
@@ -61,6 +67,19 @@ def parse(argv: Sequence[str], config: str = "") -> list[str]:
         if "--debug" in argv:
             raise
         fail(mistake(error))
+
+
+def help_text(program: str) -> str:
+    """Returns what ``--help`` prints: what the program's file says of it, and its flags."""
+    about = inspect.getdoc(sys.modules["__main__"]) or ""
+    modules = flags.FLAGS.flags_by_module_dict()
+    rows = [
+        (f"--{flag.name}" + ("" if flag.boolean else f"={VALUES.get(flag.name, 'N')}"), flag.help)
+        for flag in [*modules.get(program, ()), *modules[__name__]]
+    ]
+    rows.append(("--config.OPTION=VALUE", "replace the value of an option of the config file"))
+    lines = [f"  {name:<25} {what}" for name, what in rows]
+    return "\n".join([about.replace("``", ""), "", "Flags:", *lines])
 
 
 def mistake(error: BaseException) -> str:
@@ -121,5 +140,5 @@ def ran_config(error: BaseException) -> bool:
 
 def fail(message: str) -> NoReturn:
     """Prints one line and exits with 2."""
-    print(f"{Path(sys.argv[0]).name}: {message}", file=sys.stderr)
+    say(f"{Path(sys.argv[0]).name}: {message}", on_stderr=True)
     sys.exit(2)

@@ -80,25 +80,32 @@ def encode(
     enlargers = [enlarger and loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
     if bpp is not None or max_bytes is not None:
         limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
-        return _within(limit, model, source, enlargers)
+        return _within(limit, bpp, model, source, enlargers)
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
     first = ways[0].at(level_of(quality), quality)
     return prepared.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
 
 
-def _within(limit: int, model: Model, source: prepared.Original, enlargers: list) -> bytes:
-    """Returns the best file of at most ``limit`` bytes; halves the region's gain if none is."""
+def _within(
+    limit: int, bpp: float | None, model: Model, source: prepared.Original, enlargers: list
+) -> bytes:
+    """Returns the best file of at most ``limit`` bytes; halves the region's gain if none is.
+
+    ``bpp`` is what was asked for in place of bytes, if it was: an error answers in the same unit.
+    """
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
     if file := prepared.better(ways, [way.within(limit) for way in ways]):
         return file
     if source.mask is not None and source.gain >= 2 * region.STEP_DB:
-        return _within(limit, model, source.with_gain(source.gain / 2), enlargers)
+        return _within(limit, bpp, model, source.with_gain(source.gain / 2), enlargers)
     smaller = "; at half its size it can be smaller: mode half, or auto"
     smallest = len(ways[-1].at(0))
-    bpp = math.ceil(8000 * smallest / (source.size[0] * source.size[1])) / 1000
+    least = f"{smallest} bytes"
+    if bpp is not None:
+        least = f"{math.ceil(8000 * smallest / (source.size[0] * source.size[1])) / 1000} bpp"
     raise UserError(
         f"the smallest file of this image is {smallest} bytes, not {limit}; "
-        f"ask for {bpp} bpp or more" + (smaller if enlargers == [None] else "")
+        f"ask for {least} or more" + (smaller if enlargers == [None] else "")
     )
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from jaxsr.atomic import make_folder
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
 
@@ -18,7 +19,10 @@ def folders_in(data: str) -> list[str]:
     """Returns the folders named, separated by commas; raises UserError where there are none."""
     folders = [folder for folder in data.split(",") if folder]
     if not folders:
-        raise UserError("no originals to evaluate on; give --config.data=DIR[,DIR…]")
+        raise UserError(
+            "no originals to evaluate on; give one or more folders of images: "
+            "--config.data=DIR[,DIR…], as in --config.data=sets/Set5"
+        )
     return folders
 
 
@@ -45,11 +49,3 @@ def check_output(path: str, option: str, suffix: str) -> None:
 def path_for(path: str, name: str, count: int) -> Path:
     """Returns the file for the results of the folder ``name``: FILE, or FILE-NAME of several."""
     return Path(path) if count == 1 else Path(path).with_stem(f"{Path(path).stem}-{name}")
-
-
-def make_folder(path: Path) -> None:
-    """Makes a folder and those above it; raises UserError where it cannot."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be made ({error.strerror})") from None

@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import ml_collections
 
+from jaxsr.atomic import make_folder
 from jaxsr.errors import Diverged, UserError
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints
@@ -73,7 +74,7 @@ def prepare(
     )
     step = parallel.map_step(step, mesh, config.mapper)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
-    workdir.mkdir(parents=True, exist_ok=True)
+    make_folder(workdir)
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
     data = iter(task.dataset)
     state = first_state(config, task, optimizer, checkpoints, data, mesh)

@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from jaxsr.errors import UserError
+from jaxsr.image import formats
 from jaxsr.networks import SCALES
 from jaxsr.zoo import weights
 from jaxsr.zoo.building import folded
@@ -95,10 +96,15 @@ def path_of(name_or_path: Name) -> Path | None:
     """Return the weights file that a path names; None for what is no path but a released name.
 
     Raises:
-      UserError: it is a path without weights: no file, a folder, or a PyTorch checkpoint.
+      UserError: it is a path without weights: no file, a folder, an image, or a PyTorch checkpoint.
     """
     text = os.fspath(name_or_path)
     path = Path(text).expanduser()
+    if _is_image(path):
+        raise UserError(
+            f"{text}: an image, not weights; give the name of released weights (see jaxsr models) "
+            "or a .safetensors file"
+        )
     if path.suffix in CHECKPOINTS:
         raise UserError(
             f"{text}: a PyTorch checkpoint; turn it into weights first: "
@@ -114,6 +120,18 @@ def path_of(name_or_path: Name) -> Path | None:
     if not path.is_file():
         raise UserError(f"{text}: no such weights file")
     return path
+
+
+def _is_image(path: Path) -> bool:
+    """Return True for an image or ``.jsr`` file, by its content; where there is none, by its name.
+
+    A name without suffix may be one of released weights: then only the content tells.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            start = file.read(32)
+        return formats.format_of_content(start) is not None or start.startswith(b"\x89JSR")
+    return path.suffix.lower() in (*formats.SUFFIXES, ".jsr")
 
 
 def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:

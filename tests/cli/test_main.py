@@ -1,5 +1,6 @@
 """The command line with the released weights, on the images people have."""
 
+import os
 import re
 
 import jax
@@ -103,7 +104,10 @@ def test_an_input_is_never_overwritten(folder, capsys):
         (["a.png", "-o", "b.png", "--model", "nonet"], "released: span-compact"),
         (["a.png", "-o", "b.png", "--model", "no.safetensors"], "no such weights file"),
         (["a.png", "-o", "b.png", "--model", "net.pth"], "jaxsr convert"),
-        (["a.png", "-o", "a.png/b.png"], "a.png: the folder cannot be made (File exists)"),
+        (["a.png", "-o", "b.png", "--model", "a.png"], "a.png: an image, not weights; give"),
+        (["a.png", "-o", "b.png", "--model", "./a.png"], "a.png: an image, not weights; give"),
+        (["a.png", "-o", "b.png", "--model", "no.jsr"], "no.jsr: an image, not weights; give"),
+        (["a.png", "-o", "a.png/b.png"], "a.png: the folder cannot be made (a.png is a file"),
         (["a.png", "-o", "b.v2"], "or b.v2/ for a folder"),
         (["-", "-o", "b"], "stdin has no name to give it in the folder b; give a file's"),
         (["a.png", "alpha.png", "-o", "-"], "-: one file cannot hold several images"),
@@ -127,6 +131,7 @@ def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
     decibels = [float(line.split(" dB")[0].split()[-1]) for line in lines if " dB" in line]
     bicubic, enlarged, jpeg, compressed = decibels[:4]
     assert enlarged > bicubic + 2 and compressed > jpeg + 2
+    assert "trained on clean photographs" in out and "(s)" not in out
     # of the chain, inside the region
     _, upscaled, restored, plain, by_region = decibels[4:]
     assert restored > upscaled + 0.3 and by_region > plain
@@ -137,6 +142,26 @@ def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
                 assert sheet.size[0] > 3 * 512
     page = (folder / "sheets/astronaut.html").read_text(encoding="utf-8")
     assert page.count("data:image/png") == 3 + 3 + 8
+
+
+def test_a_name_that_would_break_a_line_is_escaped(folder, capsys):
+    save(folder / "in/a\nb.png", CAT)
+    save(folder / "in/red\x1b[31m.png", CAT)
+    (folder / "in/bad\nname.png").write_text("no image")
+    (folder / os.fsdecode(b"in/\xff.png")).write_bytes((folder / "in/a\nb.png").read_bytes())
+    code, out, err = run(capsys, "upscale", "in", "-o", "big", "--scale", "2")
+    assert code == 2
+    assert out.splitlines() == [
+        r"in/a\nb.png → big/a\nb.png: 64×48 pixels",
+        r"in/red\x1b[31m.png → big/red\x1b[31m.png: 64×48 pixels",
+        r"in/\udcff.png → big/\udcff.png: 64×48 pixels",
+        "3 upscaled to big, 1 failed",
+    ]
+    assert err.startswith(r"jaxsr: in/bad\nname.png: ") and err.count("\n") == 1
+    code, out, err = run(capsys, "info", "in/bad\nname.png")
+    assert code == 2 and err.startswith(r"jaxsr: in/bad\nname.png: ") and err.count("\n") == 1
+    code, out, err = run(capsys, "info", "in/a\nb.png")
+    assert code == 0 and out.splitlines()[0] == r"in/a\nb.png"
 
 
 def test_a_demo_that_is_there_is_kept(folder, capsys):

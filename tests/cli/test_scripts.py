@@ -28,6 +28,7 @@ def run(command):
         ([*TRAIN, "--workdir=setup.cfg", "--process=1"], "go with --distributed"),
         (["train.py", "--config=nope.py", "--workdir=runs/x"], "nope.py"),
         (["eval.py", "--config.data=tests/nowhere"], "tests/nowhere: no such folder"),
+        (["eval.py"], "as in --config.data=sets/Set5"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value[1:]),
 )
@@ -37,6 +38,16 @@ def test_a_mistake_is_one_line(command, message):
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"{command[0]}: ") and message in last
     assert "Traceback" not in done.stderr and not (REPO / "runs/x").exists()
+
+
+@pytest.mark.parametrize("script", ["train.py", "eval.py"])
+def test_help_tells_every_flag_and_how_options_are_replaced(script):
+    done = run([script, "--help"])
+    assert done.returncode == 0 and done.stderr == ""
+    for flag in ("--config=FILE", "--workdir=DIR", "--debug", "--config.OPTION=VALUE"):
+        assert f"\n  {flag} " in done.stdout
+    assert f"    python {script} --config=configs/" in done.stdout
+    assert all(len(line) <= 100 for line in done.stdout.splitlines())
 
 
 def config(folder, body):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxsr import codec
-from jaxsr.atomic import write_bytes
+from jaxsr.atomic import make_folder, write_bytes
 from jaxsr.codec.coder import Analysed
 from jaxsr.codec.export import export
 from jaxsr.codec.model import Model
@@ -23,7 +23,7 @@ from jaxsr.evaluation.codecs.learned import learned
 from jaxsr.evaluation.codecs.protocol import Codec, MeasuredCurve, Pixels
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.gallery import Gallery, all_of
-from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder, path_for
+from jaxsr.evaluation.options import check_output, folders_of, limit_of, path_for
 from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.image import files
 from jaxsr.image.page import figures

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from jaxsr import zoo
-from jaxsr.atomic import write_bytes
+from jaxsr.atomic import make_folder, write_bytes
 from jaxsr.errors import UserError
 from jaxsr.evaluation import plot
 from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
-from jaxsr.evaluation.options import check_output, folders_in, limit_of, make_folder, path_for
+from jaxsr.evaluation.options import check_output, folders_in, limit_of, path_for
 from jaxsr.evaluation.regions import masked, quality, report, restorers, saliency, segmenters
 from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.image import files

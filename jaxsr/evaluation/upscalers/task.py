@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from jaxsr import pipeline, zoo
+from jaxsr.atomic import make_folder
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Picture, Show, make_evaluator
 from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
-from jaxsr.evaluation.options import check_output, folders_of, limit_of, make_folder
+from jaxsr.evaluation.options import check_output, folders_of, limit_of
 from jaxsr.evaluation.report import names_of, save_json
 from jaxsr.evaluation.upscalers import protocol, report
 from jaxsr.image import files
