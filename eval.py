@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def run(config, workdir: str = "") -> None:
-    """Evaluates on every folder, prints their tables and writes the report.
+    """Evaluate on every folder, print their tables and write the report.
 
     Raises:
       UserError: what is asked for isn't there, or doesn't go together.

@@ -57,7 +57,7 @@ THEIR_DECODING = {
 
 
 def prepare(pixels: str, model: str, quality: int, stages: bool):
-    """Calls by name, and the file's bytes; how long the first calls took."""
+    """Return calls by name, and the file's bytes; how long the first calls took."""
     import numpy as np
 
     from jaxsr import codec
@@ -82,13 +82,13 @@ def prepare(pixels: str, model: str, quality: int, stages: bool):
 
 
 def stages_of(model, pixels, data: bytes) -> dict:
-    """Calls of every stage by name; the image is one tile of whole latents, without a region."""
+    """Return calls of every stage by name; the image is one tile of whole latents, no region."""
     import jax
     import numpy as np
 
-    from jaxsr.codec import coder, container, symbols
+    from jaxsr.codec import container, symbols, tiles
 
-    place = coder.places(*pixels.shape[:2])[0]
+    place = tiles.places(*pixels.shape[:2])[0]
     file = container.parse(data)
     rate = model.rate(file.header.level)
     region = np.zeros(place.canvas, np.int32)
@@ -110,18 +110,18 @@ def stages_of(model, pixels, data: bytes) -> dict:
 
 
 def prepare_batch(pixels: str, model: str, quality: int, images: int):
-    """Calls that code the symbols of so many images at once: the photo turned and mirrored."""
+    """Return calls that code so many images' symbols at once: the photo turned and mirrored."""
     import jax
     import jax.numpy as jnp
     import numpy as np
 
     from jaxsr import codec
-    from jaxsr.codec import coder, symbols
+    from jaxsr.codec import symbols, tiles
     from jaxsr.entropy import rans
 
     pixels = np.load(pixels)
     model = codec.load(model)
-    place = coder.places(*pixels.shape[:2])[0]
+    place = tiles.places(*pixels.shape[:2])[0]
     rate = model.rate(codec.level_of(quality))
     region = np.zeros(place.canvas, np.int32)
     variants = [pixels[:: 1 - 2 * (i & 1), :: 1 - (i & 2), :] for i in range(images)]
@@ -162,7 +162,7 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
 
 
 def our_side(threads: int, cache: str = "", devices: int = 1) -> Side:
-    """Ours, of so many CPU devices; with ``cache``, what XLA compiles is kept in that folder."""
+    """Start our side with so many CPU devices; XLA keeps what it compiles in ``cache``."""
     kept = {
         "JAX_NUM_CPU_DEVICES": str(devices),
         "JAX_ENABLE_COMPILATION_CACHE": "true" if cache else "false",
@@ -173,7 +173,7 @@ def our_side(threads: int, cache: str = "", devices: int = 1) -> Side:
 
 
 def compare(arguments: argparse.Namespace, pixels: str) -> None:
-    """The whole file on both sides, and every stage."""
+    """Time the whole file on both sides, and every stage."""
     ours = our_side(arguments.threads)
     request = {"pixels": pixels, "model": arguments.model}
     prepared = ours.ask("prepare", **request, quality=arguments.quality, stages=True)
@@ -212,7 +212,7 @@ def stages(ms: dict[str, float], whose: str, *groups: dict[str, str]) -> None:
 
 
 def batches(arguments: argparse.Namespace, pixels: str) -> None:
-    """The entropy coder over several images at once."""
+    """Time the entropy coder over several images at once."""
     side = our_side(arguments.threads)
     request = {"pixels": pixels, "model": arguments.model, "quality": arguments.quality}
     answer = side.ask("prepare batch", **request, images=arguments.batch)
@@ -226,7 +226,7 @@ def batches(arguments: argparse.Namespace, pixels: str) -> None:
 
 
 def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
-    """Seconds and memory over the size, each in a fresh process."""
+    """Print seconds and memory over the size, each in a fresh process."""
     import numpy as np
 
     print("the photo tiled; seconds, the fastest of three; MiB: the process's peak, all counted;")
@@ -253,7 +253,7 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
 
 
 def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
-    """The largest image on one core, and on all as one device and as many; they take turns."""
+    """Time the largest image on one core, and on all as one device and as many, in turns."""
     import numpy as np
 
     megapixels = max(map(float, arguments.megapixels.split(",")))
@@ -277,7 +277,7 @@ def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
 
 
 def first_file(arguments: argparse.Namespace, pixels: str, folder: str) -> None:
-    """How long a new user waits."""
+    """Print how long a new user waits."""
     print("first file of a process, s: encode, decode (compiling included, imports not)")
     for when in ("nothing cached", "cached on disk"):
         side = our_side(arguments.threads, f"{folder}/cache")
@@ -288,7 +288,7 @@ def first_file(arguments: argparse.Namespace, pixels: str, folder: str) -> None:
 
 
 def photo_of(path: str | None):
-    """The image both sides code: its middle, enlarged only if it is too small for that."""
+    """Return the image both sides code: its middle, enlarged only if it is too small for that."""
     import numpy as np
     from PIL import Image
 

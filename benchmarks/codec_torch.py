@@ -18,7 +18,7 @@ def main() -> None:
 
 
 def prepare(path: str, threads: int):
-    """Returns calls by name, and the strings' bytes."""
+    """Return calls by name, and the strings' bytes."""
     # torchvision's compiled operators do not load beside a CPU-only torch
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision")
     import numpy as np

@@ -25,7 +25,7 @@ PHOTOGRAPHS = ("astronaut", "chelsea", "coffee")
 
 
 def photographs(folder: Path, count: int, width: int, height: int) -> None:
-    """Writes ``count`` different crops of photographs as JPEG."""
+    """Write ``count`` different crops of photographs as JPEG."""
     rng = np.random.default_rng(0)
     sources = [getattr(skimage.data, name)() for name in PHOTOGRAPHS]
     for number in range(count):
@@ -55,7 +55,7 @@ class Clock:
 
 
 def measured(arguments: list[str]) -> tuple[float, float]:
-    """Returns the seconds of a command, and those that its network computed."""
+    """Return the seconds of a command, and those that its network computed."""
     from jaxsr.tiling.upscaling import TiledUpscaler
 
     clock = Clock(TiledUpscaler.__call__)

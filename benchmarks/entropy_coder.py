@@ -43,7 +43,7 @@ COLUMNS = (  # heading, width, what it shows
 
 
 def latent(bpp: float, scales):
-    """Symbols, scale indexes, and the ideal bytes of the symbols."""
+    """Return symbols, scale indexes, and the ideal bytes of the symbols."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -66,7 +66,7 @@ def latent(bpp: float, scales):
 
 
 def smooth(x):
-    """Of standard deviation 1, neighbours alike."""
+    """Return noise of standard deviation 1 whose neighbours are alike."""
     import numpy as np
 
     for axis in (0, 1):
@@ -76,7 +76,7 @@ def smooth(x):
 
 
 def log_probabilities(scale: float):
-    """log₂ of the probabilities of −m … m, where a Gaussian is rounded, m far out."""
+    """Return log₂ of the probabilities of −m … m of a rounded Gaussian, m far out."""
     import numpy as np
 
     tail = [math.erfc((k - 0.5) / (scale * math.sqrt(2))) / 2 for k in range(int(8 * scale) + 8)]
@@ -88,7 +88,7 @@ def log_probabilities(scale: float):
 
 
 def prepare_lanes(case: str, lanes: list[int], batch: int):
-    """Returns calls by name, for every number of lanes, and the bytes of each."""
+    """Return calls by name, for every number of lanes, and the bytes of each."""
     import jax
     import numpy as np
 
@@ -117,7 +117,7 @@ def prepare_lanes(case: str, lanes: list[int], batch: int):
 
 
 def prepare(encode, decode, symbols, indexes, tables) -> dict:
-    """Compiled calls that wait for their results; symbols checked."""
+    """Return compiled calls that wait for their results; symbols checked."""
     import jax
 
     encode, decode = jax.jit(encode), jax.jit(decode)
@@ -136,7 +136,7 @@ def prepare(encode, decode, symbols, indexes, tables) -> dict:
 
 
 def measure(flags, case: str, threads: int) -> tuple[dict, dict]:
-    """Seconds of each round by name, and bytes by coder."""
+    """Return the seconds of each round by name, and bytes by coder."""
     ours = Side([sys.executable, __file__, "--serve"], threads)
     theirs = Side([flags.torch, "-W", "ignore", str(TORCH_SIDE)], threads)
     lanes = numbers(flags.lanes)
@@ -152,7 +152,7 @@ def measure(flags, case: str, threads: int) -> tuple[dict, dict]:
 
 
 def rows(flags, seconds: dict, sizes: dict, ideal: float, threads: int):
-    """The cells under ``COLUMNS``, coder by coder."""
+    """Return the cells under ``COLUMNS``, coder by coder."""
     count = math.prod(SHAPE)
     coders = dict.fromkeys(name.split(" ", 1)[1] for name in seconds)
     for coder in coders:

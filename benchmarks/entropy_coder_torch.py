@@ -17,7 +17,7 @@ def main() -> None:
 
 
 def prepare(case: str):
-    """Calls by name, and bytes by coder. Symbols are checked."""
+    """Return calls by name, and bytes by coder. Symbols are checked."""
     # torchvision's compiled operators do not load beside a CPU-only torch
     sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision")
     import numpy as np
@@ -58,7 +58,7 @@ def prepare(case: str):
 
 
 def constricted(constriction, case, runs, sizes):
-    """The runs and sizes with those of constriction's ANS coder."""
+    """Return the runs and sizes with those of constriction's ANS coder."""
     import numpy as np
 
     model = constriction.stream.model.QuantizedGaussian(-5000, 5000)

@@ -48,7 +48,7 @@ def parsed() -> argparse.Namespace:
 
 
 def measured(model, upscaler, pixels, rates):
-    """(rate, PSNR and MS-SSIM of full and of half) of each rate; nan where it cannot be met."""
+    """Return (rate, PSNR and MS-SSIM of full and of half) of each rate; nan where it cannot be."""
     source = prepared.Original(files.Picture(pixels), None, 0.0, False)
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in (None, upscaler)]
     for rate in rates:

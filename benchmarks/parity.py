@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def compare(case: Path) -> bool:
-    """Prints a row of the table; true if the two agree."""
+    """Print a row of the table; true if the two agree."""
     expected = np.load(case)
     weights = convert(read_checkpoint(case.with_suffix(".pth")), **scale_of(case))
     network = networks.create(weights.network, **weights.options)
@@ -63,7 +63,7 @@ def scale_of(case: Path) -> dict[str, int]:
 
 
 def write_golden(case: Path, target: Path) -> None:
-    """One .npz of the input in 8 bits, the output, and the state dict in 16 where they suffice."""
+    """Write an .npz of the input in 8 bits, the output, and the state dict in 16 if enough."""
     expected, state = np.load(case), read_checkpoint(case.with_suffix(".pth"))
     arrays = {}
     for name, value in state.items():

@@ -72,7 +72,7 @@ class Likelihood(nn.Module):
 
 
 def randomise(module: nn.Module) -> None:
-    """Weights under which every parameter shows, as half-precision values."""
+    """Return weights under which every parameter shows, as half-precision values."""
     for name, parameter in module.named_parameters():
         noise = torch.randn_like(parameter)
         if name.endswith(("gamma", "beta")):  # square roots, some below their bounds

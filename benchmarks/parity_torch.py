@@ -172,7 +172,7 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
 
 
 def windowed(network: Callable[..., nn.Module], scale: int, window: int, **options) -> nn.Module:
-    """SwinIR or HAT of 2 groups of 2 layers; ``img_size`` keeps them from shrinking windows."""
+    """Build SwinIR or HAT with 2 groups of 2 layers; ``img_size`` keeps windows from shrinking."""
     common = {"depths": (2, 2), "num_heads": (2, 2), "mlp_ratio": 2, "img_size": 2 * window}
     return network(upscale=scale, window_size=window, **common, **options)
 
@@ -208,7 +208,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
 
 
 def randomise(network: nn.Module) -> None:
-    """Weights under which every parameter shows; half-precision values, to be stored in 16 bits."""
+    """Return half-precision weights, to be stored in 16 bits, under which each parameter shows."""
     for name, parameter in network.named_parameters():
         if name.startswith(("sub_mean", "add_mean")):
             continue

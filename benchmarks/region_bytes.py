@@ -66,18 +66,18 @@ def floats(text: str) -> list[float]:
 
 
 def read_masks(folder: Path):
-    """(name, pixels) → mask, from images."""
+    """Return (name, pixels) → mask, from images."""
     return lambda name, _: to_float(files.read(folder / f"{name}.png").pixels).mean(-1)
 
 
 def segmented(name: str):
-    """(name, pixels) → mask, by a segmenter."""
+    """Return (name, pixels) → mask, by a segmenter."""
     segment = pipeline.load_segmenter(name)
     return lambda _, pixels: segment(pixels).mask > masks.REGION
 
 
 def compare(model, pixels, mask, bpp: float, gain: float) -> list[float]:
-    """What a region changes inside, outside and over the whole, in dB."""
+    """Return what a region changes inside, outside and over the whole, in dB."""
     plain = codec.encode(pixels, bpp=bpp, model=model)
     finer = codec.encode(pixels, max_bytes=len(plain), roi=mask, roi_gain=gain, model=model)
     inside = mask > masks.REGION

@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def runs_of(arguments: argparse.Namespace, height: int, width: int):
-    """Every run by its name, in the chain's order; and the tiles of those that restore."""
+    """Return every run by its name, in the chain's order; and the tiles of those that restore."""
     from jaxsr import pipeline
 
     upscale = pipeline.load_upscaler(arguments.model, arguments.scale)
@@ -61,7 +61,7 @@ def runs_of(arguments: argparse.Namespace, height: int, width: int):
 
 
 def photo_of(height: int, width: int):
-    """A photo of that size, uint8; what it shows does not change the times."""
+    """Return a photo of that size, uint8; what it shows does not change the times."""
     import numpy as np
     import skimage.data
     from PIL import Image
@@ -70,7 +70,7 @@ def photo_of(height: int, width: int):
 
 
 def disk(height: int, width: int, share: float):
-    """The mask of a disk with that share of the pixels; of all of them if that is 1."""
+    """Return the mask of a disk with that share of the pixels; of all of them if that is 1."""
     import numpy as np
 
     if share == 1:
@@ -81,7 +81,7 @@ def disk(height: int, width: int, share: float):
 
 
 def take_turns(runs: dict, rounds: int) -> dict[str, list[float]]:
-    """Seconds of every run in every round; a first one, which compiles, is not counted."""
+    """Return the seconds of every run in every round; the first, which compiles, is not counted."""
     seconds = {name: [] for name in runs}
     for _ in range(rounds + 1):
         for name, run in runs.items():
@@ -92,7 +92,7 @@ def take_turns(runs: dict, rounds: int) -> dict[str, list[float]]:
 
 
 def show(seconds: dict[str, list[float]], tiles: dict[str, int], megapixels: float) -> None:
-    """Prints medians, megapixels of the frame a second, and the ratio to the whole frame."""
+    """Print medians, megapixels of the frame a second, and the ratio to the whole frame."""
     print(f"{'':<28} {'s':>8} {'MP/s':>7} {'tiles':>6} {'of the whole':>13}")
     for name, values in seconds.items():
         median = statistics.median(values)
@@ -114,7 +114,7 @@ def show(seconds: dict[str, list[float]], tiles: dict[str, int], megapixels: flo
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """The median over the rounds of one run's seconds over another's."""
+    """Return the median over the rounds of one run's seconds over another's."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 

@@ -33,7 +33,7 @@ class Side:
         )
 
     def ask(self, do: str, **request: Any) -> Any:
-        """Returns what the process answers to ``{"do": do, …}``."""
+        """Return what the process answers to ``{"do": do, …}``."""
         print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
@@ -41,7 +41,7 @@ class Side:
         return json.loads(answer)
 
     def close(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self._process.stdin.close()
         self._process.wait()
 
@@ -51,7 +51,7 @@ def serve(
     prepare: Mapping[str, Callable[..., tuple[Runs, dict]]],
     memory: Callable[[Callable], float] | None = None,
 ) -> None:
-    """Answers the requests of a :class:`Side` until the input ends, on ``threads`` CPUs.
+    """Answer the requests of a :class:`Side` until the input ends, on ``threads`` CPUs.
 
     "time" runs what was prepared under ``name`` and answers its seconds; "memory" answers MiB.
 
@@ -79,14 +79,14 @@ def serve(
 
 
 def pin(threads: int) -> None:
-    """Holds this process to as many CPUs; call it before what sizes its pools by them is loaded."""
+    """Hold this process to as many CPUs; call it before what sizes its pools by them is loaded."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
 
 
 def take_turns(
     sides: Mapping[Side, Sequence[str]], rounds: int, pause: float = 0.0
 ) -> dict[Side, dict[str, list[float]]]:
-    """Returns the seconds of every call in every round, one call a turn, side by side.
+    """Return the seconds of every call in every round, one call a turn, side by side.
 
     Args:
       sides: the names of each side's calls.
@@ -103,23 +103,23 @@ def take_turns(
 
 
 def machine() -> str:
-    """Returns what this was run on."""
+    """Return what this was run on."""
     return f"{platform.processor() or platform.machine()}, {os.cpu_count()} CPUs"
 
 
 def numbers(text: str) -> list[int]:
-    """Returns the whole numbers of ``1,2,8``."""
+    """Return the whole numbers of ``1,2,8``."""
     return [int(number) for number in text.split(",")]
 
 
 def row(cells: Sequence[str], columns: Sequence[tuple[str, int, str]]) -> str:
-    """Returns a line of a table; ``columns`` are (heading, width, what it shows)."""
+    """Return a line of a table; ``columns`` are (heading, width, what it shows)."""
     pairs = zip(cells, columns, strict=True)
     return " ".join(f"{cell:>{width}}" for cell, (_, width, _) in pairs).rstrip()
 
 
 def print_header(columns: Sequence[tuple[str, int, str]], about: str) -> None:
-    """Prints what the columns show, what all this is of, and the headings."""
+    """Print what the columns show, what all this is of, and the headings."""
     for heading, _, meaning in columns:
         print(f"  {heading:<8} {meaning}")
     print(f"{about}\n")

@@ -49,7 +49,7 @@ COLUMNS = (  # heading, width, what it shows
 
 
 def prepare(size: int, output: str, framework: str, threads: int, **case):
-    """Returns a side's runs by name; what each makes of the image is kept in ``output``."""
+    """Return a side's runs by name; what each makes of the image is kept in ``output``."""
     import numpy as np
 
     runs, answer = {"jax": prepare_jax, "torch": prepare_torch}[framework](
@@ -61,7 +61,7 @@ def prepare(size: int, output: str, framework: str, threads: int, **case):
 
 
 def waves(side: int):
-    """A smooth RGB image in [0, 1]: white noise makes PAN, which never saw any, overflow."""
+    """Return a smooth RGB image in [0, 1]: white noise makes PAN, which never saw any, overflow."""
     import numpy as np
 
     y, x, c = np.ogrid[:side, :side, :3]
@@ -69,7 +69,7 @@ def waves(side: int):
 
 
 def memory_growth(run) -> float:
-    """Peak resident memory while ``run`` runs, over that before, in MiB (Linux and glibc)."""
+    """Return by how many MiB the peak resident memory grows in ``run()`` (Linux and glibc)."""
 
     def resident(field):
         with open("/proc/self/status") as status:
@@ -83,7 +83,7 @@ def memory_growth(run) -> float:
 
 
 def prepare_jax(image, *, network, checkpoint, threads):
-    """Our runs: the image whole and, if it is larger than one, in tiles."""
+    """Return our runs: the image whole and, if it is larger than one, in tiles."""
     import jax
     import numpy as np
 
@@ -107,7 +107,7 @@ def prepare_jax(image, *, network, checkpoint, threads):
 
 
 def prepare_torch(image, *, network, checkpoint, threads):
-    """PyTorch's runs: contiguous and channels-last memory."""
+    """Return PyTorch's runs: contiguous and channels-last memory."""
     import parity_torch
     import torch
 
@@ -135,7 +135,7 @@ def prepare_torch(image, *, network, checkpoint, threads):
 
 
 def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
-    """One network at one size: prepared on both sides, compared, timed turn by turn, weighed."""
+    """Measure a network at one size: compare both sides, time them in turns, weigh them."""
     with tempfile.TemporaryDirectory() as folder:
         prepared = {side: side.ask("prepare", output=folder, **case) for side in (ours, theirs)}
         difference = largest_difference(Path(folder))
@@ -150,7 +150,7 @@ def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
 
 
 def largest_difference(folder: Path) -> float:
-    """Between PyTorch's output and ours of the whole image.
+    """Return the largest difference between PyTorch's output and ours of the whole image.
 
     Raises:
       SystemExit: they are not the same network.
@@ -165,7 +165,7 @@ def largest_difference(folder: Path) -> float:
 
 
 def cells_of(case: dict, measured: dict) -> list[str]:
-    """The cells under ``COLUMNS``."""
+    """Return the cells under ``COLUMNS``."""
     seconds, memory = measured["seconds"], measured["memory"]
     median = {name: statistics.median(values) for name, values in seconds.items()}
     best = min(("nchw", "nhwc"), key=median.get)

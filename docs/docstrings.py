@@ -28,7 +28,7 @@ class Docstrings(griffe.Extension):
 
 
 def linked(thing: griffe.Object, role: re.Match) -> str:
-    """The name in a role as a link, where the reference has it."""
+    """Return the name in a role as a link, where the reference has it."""
     short, name = role[1], role[2]
     try:
         path = name if name.startswith("jaxsr") else thing.resolve(name)

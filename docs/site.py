@@ -21,7 +21,7 @@ HIDDEN = ("jaxsr.cli",)  # a program; cli.md tells how it is used
 
 
 def rooms() -> dict[str, list[str]]:
-    """The modules of each page of the reference; what lies in ``jaxsr`` itself is the first's."""
+    """Return page → its modules, of the reference; what lies in ``jaxsr`` itself is the first's."""
     pages: dict[str, list[str]] = {room: [] for room in ROOMS}
     pages["jaxsr"].append("jaxsr")
     for module in pkgutil.walk_packages([str(REPO / "jaxsr")], "jaxsr.", onerror=lambda name: None):
@@ -34,7 +34,7 @@ def rooms() -> dict[str, list[str]]:
 
 
 def reference(room: str, modules: list[str]) -> str:
-    """A page of the reference: every public name of every module of a room."""
+    """Return a page of the reference: every public name of every module of a room."""
     blocks = "\n\n".join(f"::: {module}" for module in modules)
     return f"# {room}\n\n{blocks}\n"
 
@@ -68,14 +68,14 @@ def relinked(page: str, text: str) -> str:
 
 
 def page_of(file: str) -> str:
-    """The place in the reference of a module of ``jaxsr``: its page, and its heading there."""
+    """Return where the reference has a module of ``jaxsr``: its page and the heading there."""
     module = ".".join(Path(file).with_suffix("").parts).removesuffix(".__init__")
     page = next(page for page, modules in rooms().items() if module in modules)
     return f"api/{page}.md#{module}"
 
 
 def on_config(config):
-    """Lists the generated pages in the navigation."""
+    """List the generated pages in the navigation."""
     for entry in config.nav:
         if "API reference" in entry:
             entry["API reference"] = [{room: f"api/{room}.md"} for room in rooms()]
@@ -86,14 +86,14 @@ def on_config(config):
 
 
 def on_files(files: Files, config) -> Files:
-    """Adds the generated pages."""
+    """Add the generated pages."""
     for page, text in generated().items():
         files.append(File.generated(config, page, content=text))
     return files
 
 
 def on_page_markdown(markdown: str, page, config, files) -> str:
-    """Relinks the pages to each other; of a link to a file outside the site, leaves its words."""
+    """Relink the pages to each other; of a link to a file outside the site, leave its words."""
     markdown = relinked(page.file.src_uri, markdown)
     outside = r"\[([^\]]+)\]\((?:\.\./(?!api|cards)[^)]*|LICENSE|examples/?|benchmarks/[^)]*)\)"
     return re.sub(outside, r"\1", markdown)

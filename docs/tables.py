@@ -40,18 +40,18 @@ DEGRADATIONS = {
 
 
 def figures(name: str) -> dict[str, Any]:
-    """Reads the figures of ``docs/figures/NAME.json``."""
+    """Read the figures of ``docs/figures/NAME.json``."""
     return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
 
 
 def scores(report: dict[str, Any], which: str) -> list[str]:
-    """Returns PSNR and SSIM on each of the sets, as ``37.480 / .9589``."""
+    """Return PSNR and SSIM on each of the sets, as ``37.480 / .9589``."""
     means = {one["name"]: one[which] for one in report["sets"]}
     return [f"{means[s]['psnr_y']:.3f} / {fraction(means[s]['ssim_y'])}" for s in SETS]
 
 
 def span_compact() -> Iterator[str]:
-    """Yields a line a set and scale: the card's own table."""
+    """Yield a line a set and scale: the card's own table."""
     yield row("set", "this network", "bicubic")
     yield "|---|---|---|"
     for scale in (2, 3, 4):
@@ -62,7 +62,7 @@ def span_compact() -> Iterator[str]:
 
 
 def segmenter() -> Iterator[str]:
-    """Yields the segmenter's line and those of what needs no weights."""
+    """Yield the segmenter's line and those of what needs no weights."""
     (measured,) = figures("attention-unet")["sets"]
     count = measured["saliency"][0]["count"]
     yield row(f"{count} images of ECSSD", "MAE", "max-Fβ", "S-measure", "IoU at 0.5")
@@ -73,7 +73,7 @@ def segmenter() -> Iterator[str]:
 
 
 def restorer() -> Iterator[str]:
-    """Yields a line a degradation: PSNR by place, and what restoring adds to it."""
+    """Yield a line a degradation: PSNR by place, and what restoring adds to it."""
     (measured,) = figures("window-restorer")["sets"]
     count = measured["quality"][0]["count"]
     places = "inside", "restored", f"worse, of {count}", "outside", "restored", "whole", "restored"
@@ -97,27 +97,27 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
 
 
 def row(*cells: str) -> str:
-    """Returns a line of a Markdown table."""
+    """Return a line of a Markdown table."""
     return f"| {' | '.join(cells)} |".replace("|  |", "| |")
 
 
 def fraction(value: float) -> str:
-    """Returns a number of 0 to 1 with four digits, without its zero."""
+    """Return a number of 0 to 1 with four digits, without its zero."""
     return f"{value:.4f}".removeprefix("0")
 
 
 def signed(value: float) -> str:
-    """Returns a number with three digits and its sign; minus as the typographic one."""
+    """Return a number with three digits and its sign; minus as the typographic one."""
     return f"{value:+z.3f}".replace("-", "−")
 
 
 def with_tables(text: str) -> str:
-    """Returns a page's text with its tables made anew."""
+    """Return a page's text with its tables made anew."""
     return TABLE.sub(lambda m: f"{m[1]}{chr(10).join(TABLES[m[2]]())}\n{m[3]}", text)
 
 
 def without_images(value: Any) -> Any:
-    """Returns a report without figures of single images; how many there were is the ``count``."""
+    """Return a report without figures of single images; how many there were is the ``count``."""
     if isinstance(value, list):
         return [without_images(one) for one in value]
     if not isinstance(value, dict):

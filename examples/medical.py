@@ -49,7 +49,7 @@ def main(out: Path) -> None:
 
 
 def slice_of(name: str) -> np.ndarray:
-    """Returns a scan, (h, w) uint16 of even sizes, its values stretched over all 16 bits."""
+    """Return a scan, (h, w) uint16 of even sizes, its values stretched over all 16 bits."""
     pixels = pydicom.dcmread(get_testdata_file(name, download=False)).pixel_array.astype(float)
     pixels = (pixels - pixels.min()) / np.ptp(pixels)
     height, width = (n // 2 * 2 for n in pixels.shape)
@@ -57,12 +57,12 @@ def slice_of(name: str) -> np.ndarray:
 
 
 def psnr(x: np.ndarray, y: np.ndarray, place: np.ndarray) -> float:
-    """Returns the PSNR of 16-bit images in dB, over the pixels where ``place`` is True."""
+    """Return the PSNR of 16-bit images in dB, over the pixels where ``place`` is True."""
     return -10 * np.log10(np.mean((to_float(x) - to_float(y))[place] ** 2))
 
 
 def shown(x: np.ndarray) -> np.ndarray:
-    """Converts to 8-bit RGB for looking at, brightened: most of the slice is dark."""
+    """Convert to 8-bit RGB for looking at, brightened: most of the slice is dark."""
     return np.repeat(from_float(np.sqrt(to_float(x)))[..., None], 3, axis=-1)
 
 

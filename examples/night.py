@@ -50,24 +50,24 @@ def main(out: Path) -> None:
 
 
 def exposed(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Takes the photograph again with a fraction of its light, as 8-bit sRGB."""
+    """Take the photograph again with a fraction of its light, as 8-bit sRGB."""
     photons = linear(to_float(photo)) / DARKER * PHOTONS
     read = rng.poisson(photons) + rng.normal(0, READING, photons.shape)
     return from_float(srgb(read / PHOTONS).astype(np.float32))
 
 
 def brightened(frame: np.ndarray) -> np.ndarray:
-    """Multiplies the light back to what it was."""
+    """Multiply the light back to what it was."""
     return from_float(srgb(linear(to_float(frame)) * DARKER).astype(np.float32))
 
 
 def linear(x: np.ndarray) -> np.ndarray:
-    """Converts sRGB to light (IEC 61966-2-1)."""
+    """Convert sRGB to light (IEC 61966-2-1)."""
     return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
 
 
 def srgb(x: np.ndarray) -> np.ndarray:
-    """Converts light to sRGB, clipped to [0, 1]."""
+    """Convert light to sRGB, clipped to [0, 1]."""
     x = np.clip(x, 0, 1)
     return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
 

@@ -51,7 +51,7 @@ def main(out: Path) -> None:
 
 
 def street() -> np.ndarray:
-    """Returns the photograph at half its size, without its JPEG's blocks: (540, 404, 3) uint8."""
+    """Return the photograph at half its size, without its JPEG's blocks: (540, 404, 3) uint8."""
     from jaxsr.image.resize import imresize_uint8
 
     package = importlib.util.find_spec("yolov5")

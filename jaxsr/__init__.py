@@ -24,7 +24,7 @@ __all__ = ["attention", "codec", "errors", "image", "load", "networks", "pipelin
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a public name when it is first asked for."""
+    """Import a public name when it is first asked for."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "load":
@@ -33,5 +33,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Names what can be imported, loaded yet or not."""
+    """List what can be imported, loaded yet or not."""
     return sorted({*globals(), *__all__})

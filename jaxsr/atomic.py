@@ -12,7 +12,7 @@ from jaxsr.errors import UserError
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:
-    """Reads a whole file.
+    """Read a whole file.
 
     Raises:
       UserError: it is missing, a folder, empty, or cannot be read.
@@ -31,7 +31,7 @@ def read_bytes(path: str | os.PathLike) -> bytes:
 
 
 def write_bytes(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file whole or not at all.
+    """Write a file whole or not at all.
 
     Raises:
       UserError: the folder or file cannot be written, or the disk is full.
@@ -44,7 +44,7 @@ def write_bytes(path: str | os.PathLike, data: bytes) -> None:
 
 
 def make_folder(path: str | os.PathLike) -> None:
-    """Makes a folder, and those above it, where they are missing.
+    """Make a folder, and those above it, where they are missing.
 
     Raises:
       UserError: it cannot be made, or a file has its name or that of a folder above it.
@@ -62,7 +62,7 @@ def make_folder(path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """Opens a file to write that becomes ``path`` when the block ends well, and vanishes otherwise.
+    """Open a file to write that becomes ``path`` when the block ends well, and vanishes otherwise.
 
     It lies in the same folder under a temporary name until then, so that a reader, or another
     writer, only ever meets whole files. A file that is replaced keeps its permissions; a new one

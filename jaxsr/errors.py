@@ -14,7 +14,7 @@ class UserError(ValueError):
 
 @contextlib.contextmanager
 def needs_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Turns a missing package into what to do: ``with needs_extra("plot", "the plot"):``.
+    """Turn a missing package into what to do: ``with needs_extra("plot", "the plot"):``.
 
     Args:
       extra: of jaxsr's installation, which brings the packages imported inside.

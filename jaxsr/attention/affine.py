@@ -66,5 +66,5 @@ def convolve(
 
 
 def biased(y: Float[Array, "*b o"], bias: Float[Array, "o"] | None) -> Float[Array, "*b o"]:
-    """Adds a bias along the last axis, if there is one."""
+    """Add a bias along the last axis, if there is one."""
     return y if bias is None else y + jnp.broadcast_to(bias, y.shape)

@@ -165,7 +165,7 @@ def window_attention(
 
 
 def _attend(q: Array, k: Array, v: Array, bias: Array, mask: Array | None) -> Array:
-    """:func:`window_attention` at once, over any leading axes."""
+    """Compute :func:`window_attention` at once, over any leading axes."""
     logits = jnp.einsum("...qhd,...khd->...hqk", q, k, preferred_element_type=jnp.float32)
     bias = jnp.broadcast_to(bias.astype(jnp.float32), logits.shape)
     logits = logits * q.shape[-1] ** -0.5 + bias
@@ -182,7 +182,7 @@ def _heads(x: Array, heads: int) -> Array:
 def shifted_window_attention(
     qkv: Float[Array, "b h w c3"], table: Float[Array, "s2 heads"], window: int, shift: int = 0
 ) -> Float[Array, "b h w c"]:
-    """Multi-head self-attention in the windows of an image, shifted by ``shift`` pixels.
+    """Attend by several heads within the windows of an image, shifted by ``shift`` pixels.
 
     Pixels attend within their window only: it costs ``O(h·w·window²)``, linear in the image.
     Source: Liu et al., "Swin Transformer" (2021), sec. 3.2.
@@ -209,7 +209,7 @@ def overlapping_cross_attention(
     window: int,
     overlap: float = 0.5,
 ) -> Float[Array, "b h w c"]:
-    """Multi-head attention of each window to the same window grown by ``overlap``.
+    """Attend by several heads from each window to the same window grown by ``overlap``.
 
     Source: Chen et al., "Activating More Pixels in Image Super-Resolution Transformer" (2023),
     sec. 3.2.

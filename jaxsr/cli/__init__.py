@@ -43,7 +43,7 @@ INTERRUPTED = 130  # as shells say it
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command and returns its exit code: 0, or 2 after saying why on stderr in one line.
+    """Run one command and return its exit code: 0, or 2 after saying why on stderr in one line.
 
     That is done for what a user can cause (``USER_ERRORS``), unless ``--debug`` asks for the
     traceback. Any other exception comes through.
@@ -67,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def with_boxes(argv: Sequence[str]) -> list[str]:
-    """Joins ``--box -5,3,9,9`` to ``--box=-5,3,9,9``: argparse takes ``-5,3,9,9`` for a flag."""
+    """Join ``--box -5,3,9,9`` to ``--box=-5,3,9,9``: argparse takes ``-5,3,9,9`` for a flag."""
     joined: list[str] = []
     for text in argv:
         if joined and joined[-1] == "--box":
@@ -86,7 +86,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """Returns the parser of all commands and their flags."""
+    """Return the parser of all commands and their flags."""
     top = Parser(prog="jaxsr", description=(jaxsr.__doc__ or "").partition("\n")[0])
     top.add_argument("--version", action="version", version=f"jaxsr {jaxsr.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def compared(inputs: Sequence[str], original: str | None):
-    """The files as a scene of a page, the original last.
+    """Return the files as a scene of a page, the original last.
 
     Raises:
       UserError: there are fewer than two images, or one cannot be read.
@@ -92,13 +92,13 @@ def compared(inputs: Sequence[str], original: str | None):
 
 
 def names_of(files: Sequence[str]) -> list[str]:
-    """What to call each file: its name, or its whole path where two have one name."""
+    """Return what to call each file: its name, or its whole path where two have one name."""
     names = [Path(file).name for file in files]
     return names if len(set(names)) == len(names) else list(files)
 
 
 def read(file: str):
-    """Returns the picture in an image or a ``.jsr`` file, and how many bytes the file has."""
+    """Return the picture in an image or a ``.jsr`` file, and how many bytes the file has."""
     from jaxsr.cli import streams
     from jaxsr.image import files
 

@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
-    """Adds the three ways to say how large files become."""
+    """Add the three ways to say how large files become."""
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--quality", type=flags.percent, metavar="N", help=f"1 to 100 ({QUALITY})")
     rate.add_argument(
@@ -78,7 +78,7 @@ def has_region(arguments: argparse.Namespace) -> bool:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what compresses files as the flags say; mask and model are read here, once."""
+    """Return what compresses files as the flags say; mask and model are read here, once."""
     from jaxsr import codec
     from jaxsr.cli import pictures
 
@@ -104,7 +104,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
 
 
 def told(data: bytes, picture, mask) -> str:
-    """Words what a picture was coded to, and what of it is not in the file."""
+    """Describe what a picture was coded to, and what of it is not in the file."""
     from jaxsr.codec import container
     from jaxsr.regions.masks import REGION
 
@@ -121,7 +121,7 @@ def told(data: bytes, picture, mask) -> str:
 
 
 def masker(arguments: argparse.Namespace):
-    """Returns what gives a picture's region, as a mask or None."""
+    """Return what gives a picture's region, as a mask or None."""
     segmenter = region.segmenter_of(arguments)
     if not has_region(arguments):
         return lambda picture: None
@@ -133,7 +133,7 @@ def masker(arguments: argparse.Namespace):
 
 
 def reduced(picture, allowed: bool):
-    """Returns a 16-bit picture in 8 bits, rounded.
+    """Return a 16-bit picture in 8 bits, rounded.
 
     Raises:
       UserError: it is not allowed.

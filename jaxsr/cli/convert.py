@@ -40,7 +40,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def convert(source: str, target: str, scale: int | None, classes: str | None = None):
-    """Writes ``target`` and returns what it was made of."""
+    """Write ``target`` and return what it was made of."""
     from jaxsr.zoo.convert import convert_file
 
     if os.path.isdir(source):
@@ -51,7 +51,7 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
 
 
 def convert_run(source: str, target: str, scale: int | None, classes: str | None):
-    """Writes the averaged parameters of a training run's newest checkpoint; returns them."""
+    """Write the averaged parameters of a training run's newest checkpoint; return them."""
     from jaxsr import networks, zoo
     from jaxsr.codec import weights
     from jaxsr.codec.export import export
@@ -75,7 +75,7 @@ def convert_run(source: str, target: str, scale: int | None, classes: str | None
 
 
 def named(loaded, classes: str) -> str:
-    """Returns the names of classes as they are kept with weights.
+    """Return the names of classes as they are kept with weights.
 
     Raises:
       UserError: the network has others than so many classes, or none to tell apart.

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what decompresses files as the flags say."""
+    """Return what decompresses files as the flags say."""
     from jaxsr import codec
     from jaxsr.cli import pictures
     from jaxsr.image import files
@@ -65,7 +65,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
 
 
 def finisher(arguments: argparse.Namespace):
-    """Returns (picture, mask of its region or None) → what is made of it, and what to say of that.
+    """Return (picture, mask of its region or None) → what is made of it, and what to say of that.
 
     Networks are loaded for the first picture that needs them.
     """

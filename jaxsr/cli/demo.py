@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def scene(name: str, columns: list, original):
-    """(title, image) columns and their original as a scene of a page.
+    """Return (title, image) columns and their original as a scene of a page.
 
     What follows a colon in a title is its note; where there is none, the figures are.
     """
@@ -89,7 +89,7 @@ def scene(name: str, columns: list, original):
 
 
 def enlarged(original, model: str | None) -> list:
-    """(title, image): a quarter of the photograph, enlarged in two ways."""
+    """Return (title, image) of a quarter of the photograph, enlarged in two ways."""
     from jaxsr import pipeline, zoo
     from jaxsr.evaluation.upscalers.protocol import degrade, score
     from jaxsr.image.resize import imresize_uint8
@@ -109,7 +109,7 @@ def enlarged(original, model: str | None) -> list:
 
 
 def packed(original) -> list:
-    """(title, image): the photograph as JPEG and as a .jsr file of no more bytes."""
+    """Return (title, image) of the photograph as JPEG and as a .jsr file of no more bytes."""
     from jaxsr import codec
     from jaxsr.evaluation.codecs import classical
     from jaxsr.evaluation.codecs import protocol as rate_distortion
@@ -129,7 +129,7 @@ def packed(original) -> list:
 
 
 def chained(original) -> list:
-    """(title, image): half of the photograph, with noise, through all stages; and as files."""
+    """Return (title, image) of half the photograph, with noise, after each stage and as files."""
     import numpy as np
 
     from jaxsr import codec, pipeline
@@ -165,14 +165,14 @@ def chained(original) -> list:
 
 
 def timed(function, argument):
-    """Its result, and the seconds it took."""
+    """Return what the function returns, and the seconds it took."""
     start = time.perf_counter()
     result = function(argument)
     return result, time.perf_counter() - start
 
 
 def photograph():
-    """(512, 512, 3) uint8: no download.
+    """Return the photograph, (512, 512, 3) uint8, without a download.
 
     Raises:
       UserError: scikit-image is not installed.

@@ -57,14 +57,14 @@ class Steps:
 
 
 def one_by_one(work: Callable[[Job, Any], Output]) -> Callable[..., Sequence[Output]]:
-    """Makes the ``work`` of :class:`Steps` of what works on one file."""
+    """Make the ``work`` of :class:`Steps` of what works on one file."""
     return lambda group, progress: [work(job, read) for job, read in group]
 
 
 def run(
     plan: Plan, prepare: Callable[[], Steps], done_word: str, arguments: argparse.Namespace
 ) -> int:
-    """Does the jobs of ``plan`` and returns the exit code: 2 if anything failed, else 0.
+    """Do the jobs of ``plan`` and return the exit code: 2 if anything failed, else 0.
 
     Args:
       prepare: called if there is any job to do.
@@ -89,7 +89,7 @@ def run(
 
 
 def summary(done: int, skipped: int, failed: int, done_word: str, output: str) -> str:
-    """Words the end: ``3 compressed to DIR, 1 failed``."""
+    """Describe the end: ``3 compressed to DIR, 1 failed``."""
     parts = [f"{done} {done_word} to {output}"]
     if skipped:
         parts.append(f"{skipped} skipped that exist (--overwrite replaces them)")
@@ -114,7 +114,7 @@ class Road:
         self._pending: collections.deque[tuple[Job, Future[str]]] = collections.deque()
 
     def go(self, jobs: Sequence[Job]) -> None:
-        """Reads, works on and writes all jobs, and tells of each in their order."""
+        """Read, work on and write all jobs, and tell of each in their order."""
         with threads() as reader, threads() as writer:
             for group in self._groups(reader, jobs):
                 ended = self._worked(writer, group)
@@ -125,7 +125,7 @@ class Road:
     def _groups(
         self, reader: Executor, jobs: Sequence[Job]
     ) -> Iterator[list[tuple[Job, Future[Any]]]]:
-        """Yields jobs to work on together, with what was read for them."""
+        """Yield jobs to work on together, with what was read for them."""
         group, size = [], 0
         for job, reading in ahead(reader, self.steps.read, jobs):
             group.append((job, reading))
@@ -140,7 +140,7 @@ class Road:
     def _worked(
         self, writer: Executor, group: Sequence[tuple[Job, Future[Any]]]
     ) -> list[tuple[Job, Future[str]]]:
-        """Works on what could be read of a group; gives each job's line, once it is written."""
+        """Work on what could be read of a group; return each job's line, once it is written."""
         readable = [(job, read.result()) for job, read in group if read.exception() is None]
         outputs = iter(self._outputs(readable))
         ended = []
@@ -152,7 +152,7 @@ class Road:
         return ended
 
     def _outputs(self, group: Sequence[tuple[Job, Any]]) -> list[Output | Future]:
-        """Works on a group together or, where that fails, one by one to know which it was."""
+        """Work on a group together or, where that fails, one by one to know which it was."""
         from jaxsr.tiling.runner import memory_errors  # imports JAX, as the work has by now
 
         if not group:
@@ -168,7 +168,7 @@ class Road:
             return [failure]
 
     def _tell(self) -> None:
-        """Says how each job ended, waiting for it to be written."""
+        """Say how each job ended, waiting for it to be written."""
         while self._pending:
             job, end = self._pending.popleft()
             try:
@@ -186,13 +186,13 @@ class Road:
             self._progress(0, 0, 1)
 
     def _progress(self, images: int, done: int, total: int) -> None:
-        """Shows how far all jobs are; parts of the ones at work count."""
+        """Show how far all jobs are; parts of the ones at work count."""
         self.bar.n = self.done + self.failed + len(self._pending) + images * done / total
         self.bar.refresh()
 
 
 def written(output: Output) -> str:
-    """Writes the files of an output and returns its line."""
+    """Write the files of an output and return its line."""
     for path, encoded in output.files.items():
         streams.write(path, encoded())
     return output.line
@@ -201,7 +201,7 @@ def written(output: Output) -> str:
 def ahead(
     reader: Executor, read: Callable[[Job], Any], jobs: Sequence[Job]
 ) -> Iterator[tuple[Job, Future[Any]]]:
-    """Yields each job when its file was read, or could not be; the next ones are read already."""
+    """Yield each job when its file was read, or could not be; the next ones are read already."""
     left, reading = iter(jobs), collections.deque()
     for job in left:
         reading.append((job, reader.submit(read, job)))
@@ -212,7 +212,7 @@ def ahead(
 
 
 def waited(read: tuple[Job, Future[Any]]) -> tuple[Job, Future[Any]]:
-    """Waits for the reading of a file; an error that no user can cause is raised at once."""
+    """Wait for the reading of a file; an error that no user can cause is raised at once."""
     error = read[1].exception()
     if error is not None and not isinstance(error, USER_ERRORS):
         raise error
@@ -221,7 +221,7 @@ def waited(read: tuple[Job, Future[Any]]) -> tuple[Job, Future[Any]]:
 
 @contextlib.contextmanager
 def threads() -> Iterator[Executor]:
-    """One thread that does what it is given in turn, and drops what is left when an error comes."""
+    """Open a thread that does its tasks in turn, and drops those left when an error comes."""
     executor = ThreadPoolExecutor(1)
     try:
         yield executor

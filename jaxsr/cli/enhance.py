@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what enhances files as the flags say."""
+    """Return what enhances files as the flags say."""
     from jaxsr import pipeline, zoo
     from jaxsr.cli import pictures
 

@@ -12,7 +12,7 @@ MIN_COMPILE_SECONDS = "0.1"  # programs that compile faster than this are not ke
 
 
 def prepare_jax(every_core: bool = True) -> None:
-    """Quiets JAX, keeps what it compiles on disk and makes every CPU core a device.
+    """Quiet JAX, keep what it compiles on disk and make every CPU core a device.
 
     Args:
       every_core: False leaves the number of CPU devices for :func:`use_cores_for` to decide.
@@ -28,7 +28,7 @@ def prepare_jax(every_core: bool = True) -> None:
 
 
 def use_cores_for(batch_size: int, accumulate: int = 1) -> None:
-    """Makes as many CPU cores devices as share a training batch evenly.
+    """Make as many CPU cores devices as share a training batch evenly.
 
     To be called when JAX has been imported, but has computed nothing yet. GPUs and TPUs are not
     concerned.
@@ -45,12 +45,12 @@ def use_cores_for(batch_size: int, accumulate: int = 1) -> None:
 
 
 def devices_are_set() -> bool:
-    """True if the environment says how many devices a CPU is."""
+    """Return True if the environment says how many devices a CPU is."""
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     return forced or "JAX_NUM_CPU_DEVICES" in os.environ
 
 
 def cores() -> int:
-    """Counts the CPU cores that this process may use."""
+    """Count the CPU cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(affinity(0)) if affinity else os.cpu_count() or 1

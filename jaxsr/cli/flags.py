@@ -15,7 +15,7 @@ def add_files(
     written: str = "a file",
     names: str = "; where its format is another, with that suffix added: a.jpg.png",
 ) -> None:
-    """Adds what is read, ``-o`` and ``--overwrite``.
+    """Add what is read, ``-o`` and ``--overwrite``.
 
     Args:
       written: what ``-o`` may name for one input.
@@ -49,7 +49,7 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
 
 
 def add_format(parser: argparse.ArgumentParser, default: str = "the input's own, or png") -> None:
-    """Adds ``--format`` and ``--quality`` of images that are written."""
+    """Add ``--format`` and ``--quality`` of images that are written."""
     parser.add_argument("--format", choices=FORMATS, help=f"of what is written: {default}")
     parser.add_argument(
         "--quality", type=percent, default=95, metavar="N", help="1 to 100, of JPEG and WebP (95)"
@@ -80,7 +80,7 @@ def add_tile(parser: argparse.ArgumentParser) -> None:
 
 
 def name(text: str) -> str:
-    """Takes the name of a file; not the empty one of a shell's unset variable, a folder's else."""
+    """Take the name of a file; not the empty one of a shell's unset variable, a folder's else."""
     if text:
         return text
     raise argparse.ArgumentTypeError("the name is empty")
@@ -105,7 +105,7 @@ def count(text: str) -> int:
 
 
 def number(accepts: Callable[[float], bool], what: str) -> Callable[[str], float]:
-    """Makes the type of finite numbers that ``accepts`` takes; errors call them ``what``."""
+    """Make the type of finite numbers that ``accepts`` takes; errors call them ``what``."""
 
     def parsed(text: str) -> float:
         try:

@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
-    """Says what a file holds, and what is wrong with it."""
+    """Say what a file holds, and what is wrong with it."""
     from jaxsr.cli import streams
     from jaxsr.codec import container
 
@@ -56,12 +56,12 @@ def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]
 
 
 def is_safetensors(data: bytes) -> bool:
-    """True if ``data`` begins with the length of a header in JSON, as weights files do."""
+    """Return True if ``data`` begins with the length of a header in JSON, as weights files do."""
     return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
 
 
 def of_image(data: bytes, path: Path) -> list[tuple[str, str]]:
-    """Says size, channels, bits and what comes with the pixels."""
+    """Say size, channels, bits and what comes with the pixels."""
     from jaxsr.image import files
 
     picture = files.decode(data, path)
@@ -79,7 +79,7 @@ def of_image(data: bytes, path: Path) -> list[tuple[str, str]]:
 
 
 def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
-    """Says what a ``.jsr`` file's header says, the sizes of its parts, and what is wrong.
+    """Say what a ``.jsr`` file's header says, the sizes of its parts, and what is wrong.
 
     As far as they can be read; nothing is decompressed.
     """
@@ -103,7 +103,7 @@ def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str |
 
 
 def of_header(header) -> list[tuple[str, str]]:
-    """Says what a ``.jsr`` file's header says."""
+    """Say what a ``.jsr`` file's header says."""
     asked = f"{header.quality}" if header.quality else "by size"
     height, width = header.coded
     half = f", coded as {width}×{height} for upscaler {header.upscaler.hex()}"
@@ -116,7 +116,7 @@ def of_header(header) -> list[tuple[str, str]]:
 
 
 def model_name(header) -> str:
-    """Names the released codec that a file was made with."""
+    """Return the name of the released codec that a file was made with."""
     from jaxsr.codec import weights
 
     for name in weights.available():
@@ -138,7 +138,7 @@ def tiles(layout) -> str:
 
 
 def of_weights(path: Path) -> list[tuple[str, str]]:
-    """Says the network, how it is built, its size, and the notes kept with it."""
+    """Say the network, how it is built, its size, and the notes kept with it."""
     import jax
 
     from jaxsr import codec, zoo

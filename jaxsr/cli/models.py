@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def network_of(name: str) -> str:
-    """Returns the network that ``name`` is, or that the released weights of this name are of.
+    """Return the network that ``name`` is, or that the released weights of this name are of.
 
     Raises:
       UserError: there is neither.
@@ -79,7 +79,7 @@ def network_of(name: str) -> str:
 
 
 def released_files() -> dict[str, Path]:
-    """Returns released weights, with their scales where they have some → one of their files."""
+    """Return released weights, with their scales where they have some → one of their files."""
     from jaxsr import zoo
     from jaxsr.zoo.kinds import CODEC, RESTORER, SEGMENTER
 
@@ -92,7 +92,7 @@ def released_files() -> dict[str, Path]:
 
 
 def released_by_network() -> dict[str, str]:
-    """Returns network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
+    """Return network → its released weights: ``{"span_compact": "span-compact ×2 ×4"}``."""
     from jaxsr import zoo
 
     found: dict[str, list[str]] = {}
@@ -102,7 +102,7 @@ def released_by_network() -> dict[str, str]:
 
 
 def costs(name: str, scale: int) -> tuple[str, str, str]:
-    """Returns a network's parameters, multiply-adds and how far it sees, as it is run."""
+    """Return a network's parameters, multiply-adds and how far it sees, as it is run."""
     from jaxsr import zoo
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER

@@ -73,7 +73,7 @@ def plan(
     reads: tuple[str, ...] = IMAGES,
     writes: tuple[str, ...] = IMAGES_WRITTEN,
 ) -> Plan:
-    """Plans the files, folders (all below, their tree kept) and patterns that a command was given.
+    """Plan the files, folders (all below, their tree kept) and patterns that a command was given.
 
     Args:
       arguments: ``inputs``, ``output``, ``overwrite``, ``mask_out`` and the flags of ``GIVEN``,
@@ -104,7 +104,7 @@ def plan(
 
 
 def settled(jobs: Sequence[Job], problems: list[str], arguments: argparse.Namespace) -> Plan:
-    """Decides which jobs may be done: none that replaces what is read or what is to be kept."""
+    """Decide which jobs may be done: none that replaces what is read or what is to be kept."""
     inputs = {real(job.source): "an input" for job in jobs if job.source != STREAM}
     for flag, what in GIVEN.items():
         if (file := getattr(arguments, flag, None)) and os.path.isfile(file):
@@ -128,7 +128,7 @@ def settled(jobs: Sequence[Job], problems: list[str], arguments: argparse.Namesp
 
 
 def refused(job: Job, inputs: dict[str, str], claims: dict[str, list[Job]]) -> str | None:
-    """Returns why a job cannot be done, whatever the flags: what it would write over."""
+    """Return why a job cannot be done, whatever the flags: what it would write over."""
     for path in job.written:
         if what := inputs.get(real(path)):
             return f"{job.source}: would overwrite {path}, {what}; choose another output"
@@ -153,7 +153,7 @@ def targets_of(
     suffix: str | None,
     writes: tuple[str, ...],
 ) -> list[tuple[Path, str | None]]:
-    """Returns where the result of each source goes, and the suffix of its format.
+    """Return where the result of each source goes, and the suffix of its format.
 
     Raises:
       UserError: ``output`` is a single file's name for several inputs, or not of ``writes``.
@@ -174,7 +174,7 @@ def targets_of(
 
 
 def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> None:
-    """Raises UserError unless ``output`` is named as the format that is to be written."""
+    """Raise UserError unless ``output`` is named as the format that is to be written."""
     suffix = Path(output).suffix.lower()
     if suffix in writes:
         if wanted and suffix not in same_format(wanted):
@@ -191,7 +191,7 @@ def check_suffix(output: str, wanted: str | None, writes: tuple[str, ...]) -> No
 def sources(
     inputs: Sequence[str], outputs: Sequence[Path], reads: tuple[str, ...] = IMAGES
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """Returns (file, name to keep below the output folder) of every image once; and the problems.
+    """Return (file, name to keep below the output folder) of every image once; and the problems.
 
     A folder's own name is kept where there are several. Where one of ``outputs`` lies within an
     input folder, what is in it are results of an earlier run and no input.
@@ -224,12 +224,12 @@ def sources(
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """True if ``path`` is ``folder`` or lies in it, links followed."""
+    """Return True if ``path`` is ``folder`` or lies in it, links followed."""
     return Path(real(path)).is_relative_to(real(folder))
 
 
 def names_a_file(output: str, inputs: Sequence[str]) -> bool:
-    """True if ``output`` means a file.
+    """Return True if ``output`` means a file.
 
     It does if it has a suffix, is no folder and is not written as one. A suffix of no image, as in
     ``out.v2``, means a file only where a single file is to be written.
@@ -243,7 +243,7 @@ def names_a_file(output: str, inputs: Sequence[str]) -> bool:
 
 
 def result_name(name: Path, suffix: str | None, writes: tuple[str, ...]) -> Path:
-    """Names a result after its input, by the rule at the top of this module.
+    """Name a result after its input, by the rule at the top of this module.
 
     Args:
       suffix: of the format asked for; the input's own if that is one of ``writes``, else ``.png``.
@@ -258,12 +258,12 @@ def result_name(name: Path, suffix: str | None, writes: tuple[str, ...]) -> Path
 
 
 def same_format(suffix: str) -> tuple[str, ...]:
-    """Returns all suffixes of the format that one names."""
+    """Return all suffixes of the format that one names."""
     return COMPRESSED if suffix in COMPRESSED else formats.format_of_suffix(suffix).suffixes
 
 
 def check_target(target: Path, inputs: Iterable[str | os.PathLike], overwrite: bool) -> bool:
-    """Applies the rule to a single file that a command writes.
+    """Apply the rule to a single file that a command writes.
 
     Returns:
       Whether it is to be written; it is kept where it exists, unless ``overwrite``.

@@ -27,7 +27,7 @@ class Read:
 
 
 def read(job: Job) -> Read:
-    """Reads a job's image, and makes sure that the format of the result can hold it.
+    """Read a job's image, and make sure that the format of the result can hold it.
 
     Raises:
       UserError: it is no image, or one that the format cannot hold.
@@ -38,7 +38,7 @@ def read(job: Job) -> Read:
 
 
 def look(job: Job) -> Read:
-    """Reads a job's image, whatever is to be made of it."""
+    """Read a job's image, whatever is to be made of it."""
     data = streams.read(job.source)
     picture = files.decode(data, job.source)
     frames = files.count_frames(data)
@@ -47,7 +47,7 @@ def look(job: Job) -> Read:
 
 
 def format_of(job: Job, data: bytes) -> Format | None:
-    """Returns the format that a job's result is written in; None if it is none of an image."""
+    """Return the format that a job's result is written in; None if it is none of an image."""
     if job.suffix is None:
         own = formats.format_of_content(data)
         return own if own and own.written else formats.format_of_suffix(".png")
@@ -56,18 +56,18 @@ def format_of(job: Job, data: bytes) -> Format | None:
 
 
 def output(job: Job, read: Read, result: Picture, quality: int, line: str) -> each.Output:
-    """Returns a picture to be written as a job's result."""
+    """Return a picture to be written as a job's result."""
     encode = functools.partial(files.encode, read.kind, result, quality, job.target)
     return each.Output({job.target: encode}, line + read.dropped)
 
 
 def pixels(read: Read) -> int:
-    """Counts an image's pixels."""
+    """Count an image's pixels."""
     height, width = read.picture.pixels.shape[:2]
     return height * width
 
 
 def size(picture: Picture) -> str:
-    """Words a picture's size: ``640×480 pixels``."""
+    """Return a picture's size in words: ``640×480 pixels``."""
     height, width = picture.pixels.shape[:2]
     return f"{width}×{height} pixels"

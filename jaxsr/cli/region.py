@@ -31,7 +31,7 @@ def add_class(parser: argparse.ArgumentParser) -> None:
 
 
 def add_region(parser: argparse.ArgumentParser) -> None:
-    """Adds ``--roi``, ``--box``, ``--class`` and ``--segmenter``, for :func:`roi_of`."""
+    """Add ``--roi``, ``--box``, ``--class`` and ``--segmenter``, for :func:`roi_of`."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--roi",
@@ -47,12 +47,12 @@ def add_region(parser: argparse.ArgumentParser) -> None:
 
 
 def is_auto(arguments: argparse.Namespace) -> bool:
-    """True if the segmenter has to find the region."""
+    """Return True if the segmenter has to find the region."""
     return arguments.roi == "auto" and not arguments.box
 
 
 def segmenter_of(arguments: argparse.Namespace) -> str | None:
-    """Returns the segmenter's name or file; None where the region is given.
+    """Return the segmenter's name or file; None where the region is given.
 
     Raises:
       UserError: flags are for a segmenter that has nothing to do.
@@ -70,7 +70,7 @@ def segmenter_of(arguments: argparse.Namespace) -> str | None:
 
 
 def roi_of(arguments: argparse.Namespace, segment):
-    """Returns the region as :mod:`jaxsr.pipeline` takes it; a mask's file is read here, once.
+    """Return the region as :mod:`jaxsr.pipeline` takes it; a mask's file is read here, once.
 
     Raises:
       UserError: there is no such mask or class.
@@ -89,7 +89,7 @@ def roi_of(arguments: argparse.Namespace, segment):
 
 
 def encoder(path: Path, mask) -> Callable[[], bytes]:
-    """Returns what encodes a mask as 8-bit gray, in the format of its file (PNG for stdout)."""
+    """Return what encodes a mask as 8-bit gray, in the format of its file (PNG for stdout)."""
     from jaxsr.image import files, formats
     from jaxsr.image.values import from_float
 
@@ -99,7 +99,7 @@ def encoder(path: Path, mask) -> Callable[[], bytes]:
 
 
 def share_of(mask, threshold: float | None = None) -> str:
-    """Words a mask: ``640×480 pixels, 12.3 % of them in the region``."""
+    """Describe a mask: ``640×480 pixels, 12.3 % of them in the region``."""
     from jaxsr.regions.masks import REGION
 
     share = (mask > (REGION if threshold is None else threshold)).mean()
@@ -108,5 +108,5 @@ def share_of(mask, threshold: float | None = None) -> str:
 
 
 def told(result) -> str:
-    """Words what was restored, for the line about a file."""
+    """Describe what was restored, for the line about a file."""
     return f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} restored"

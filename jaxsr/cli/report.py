@@ -15,12 +15,12 @@ UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def escaped(text: str) -> str:
-    r"""Escapes what may be in a file's name but not in a line: ``a\nb.png`` for a line break."""
+    r"""Escape what may be in a file's name but not in a line: ``a\nb.png`` for a line break."""
     return UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(error: BaseException, *names: object) -> str:
-    """Returns what went wrong, without line breaks: ``FILE: what — what to do``.
+    """Return what went wrong, without line breaks: ``FILE: what — what to do``.
 
     Args:
       names: files that the message may name; line breaks in them are escaped, not dropped.
@@ -35,19 +35,19 @@ def one_line(error: BaseException, *names: object) -> str:
 
 
 def naming(error: BaseException, source: Path, target: Path) -> str:
-    """Returns what went wrong in making ``target`` of ``source``, in a line that names the file."""
+    """Return what went wrong in making ``target`` of ``source``, in a line that names the file."""
     message = one_line(error, source, target)
     files = escaped(str(source)), escaped(str(target))
     return message if message.startswith(files) else f"{files[0]}: {message}"
 
 
 def counted(number: int, noun: str) -> str:
-    """Returns a number with its noun: ``1 tile``, ``2 tiles``."""
+    """Return a number with its noun: ``1 tile``, ``2 tiles``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def short(number: int | float) -> str:
-    """Three digits and a unit: 425923 → ``426K``, 24.5e9 → ``24.5G``."""
+    """Return three digits and a unit: 425923 → ``426K``, 24.5e9 → ``24.5G``."""
     for unit in ("", "K", "M", "G"):
         if number < 999.5:
             return f"{number:.3g}{unit}"
@@ -56,10 +56,10 @@ def short(number: int | float) -> str:
 
 
 def complain(message: str) -> None:
-    """Prints one line on stderr."""
+    """Print one line on stderr."""
     say(f"jaxsr: {message}", on_stderr=True)
 
 
 def say(message: str, on_stderr: bool = False) -> None:
-    """Prints one line, on stdout unless told otherwise; see :func:`escaped`."""
+    """Print one line, on stdout unless told otherwise; see :func:`escaped`."""
     print(escaped(message), file=sys.stderr if on_stderr else sys.stdout, flush=True)

@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what restores files as the flags say."""
+    """Return what restores files as the flags say."""
     from jaxsr import pipeline, zoo
     from jaxsr.cli import pictures
 

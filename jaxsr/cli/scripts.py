@@ -22,7 +22,7 @@ _DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error, not 
 
 
 def run(main: Callable[[], None], *, every_core: bool = True, config: str = "") -> None:
-    """Parses the flags, sets JAX up and calls ``main()``.
+    """Parse the flags, set JAX up and call ``main()``.
 
     What a user got wrong is printed as one line, and the program exits with 2; ``--debug`` shows
     the traceback in its place. Any other exception always comes with its traceback.
@@ -48,7 +48,7 @@ def run(main: Callable[[], None], *, every_core: bool = True, config: str = "") 
 
 
 def parse(argv: Sequence[str], config: str = "") -> list[str]:
-    """Reads the flags and the config file; ``config`` is the one to take where none is named.
+    """Read the flags and the config file; ``config`` is the one to take where none is named.
 
     What is wrong with the command is one line; a fault in the config file's own code is raised.
     """
@@ -70,7 +70,7 @@ def parse(argv: Sequence[str], config: str = "") -> list[str]:
 
 
 def help_text(program: str) -> str:
-    """Returns what ``--help`` prints: what the program's file says of it, and its flags."""
+    """Return what ``--help`` prints: what the program's file says of it, and its flags."""
     about = inspect.getdoc(sys.modules["__main__"]) or ""
     modules = flags.FLAGS.flags_by_module_dict()
     rows = [
@@ -83,7 +83,7 @@ def help_text(program: str) -> str:
 
 
 def mistake(error: BaseException) -> str:
-    """Returns what is wrong with the command, in one line."""
+    """Return what is wrong with the command, in one line."""
     if isinstance(error, AttributeError | KeyError):
         return f"the config has no option {str(error).strip(chr(34) + chr(39))}"
     if lacking := re.findall(r"Flag --(\w+) must have a value", str(error)):
@@ -97,7 +97,7 @@ def mistake(error: BaseException) -> str:
 
 
 def check_config(flag: Any) -> None:
-    """Raises where the config file could not be read: its flag keeps that to itself.
+    """Raise where the config file could not be read: its flag keeps that to itself.
 
     Raises:
       UserError: there is no such file.
@@ -113,7 +113,7 @@ def check_config(flag: Any) -> None:
 
 
 def fault_of_config(error: BaseException) -> BaseException | None:
-    """Returns the exception that a config file's own code raised, if it is what ``error`` is about.
+    """Return the exception that a config file's own code raised, if it is what ``error`` is about.
 
     What a config raises to tell its user something, a :class:`UserError`, is no fault.
     """
@@ -122,14 +122,14 @@ def fault_of_config(error: BaseException) -> BaseException | None:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yields the exception, the one it was raised while handling, and so on."""
+    """Yield the exception, the one it was raised while handling, and so on."""
     while error is not None:
         yield error
         error = error.__context__
 
 
 def ran_config(error: BaseException) -> bool:
-    """True if the exception passed through a config file: code that is ``get_config`` or below."""
+    """Return True if the exception passed through a config file's own code."""
     trace = error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_globals.get("__name__") == CONFIG_MODULE:
@@ -139,6 +139,6 @@ def ran_config(error: BaseException) -> bool:
 
 
 def fail(message: str) -> NoReturn:
-    """Prints one line and exits with 2."""
+    """Print one line and exit with 2."""
     say(f"{Path(sys.argv[0]).name}: {message}", on_stderr=True)
     sys.exit(2)

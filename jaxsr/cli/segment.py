@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what segments files as the flags say."""
+    """Return what segments files as the flags say."""
     from jaxsr import pipeline, zoo
     from jaxsr.cli import pictures
 

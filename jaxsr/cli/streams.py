@@ -11,7 +11,7 @@ from jaxsr.errors import UserError
 
 
 def read(path: Path) -> bytes:
-    """Reads a whole file, or standard input.
+    """Read a whole file, or standard input.
 
     Raises:
       UserError: it cannot be read, or is empty.
@@ -25,7 +25,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Writes a whole file, its folder too where there is none, or to standard output.
+    """Write a whole file, its folder too where there is none, or to standard output.
 
     Raises:
       UserError: it cannot be written; or standard output is a terminal.
@@ -41,7 +41,7 @@ def write(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def as_file(path: Path, suffix: str) -> Iterator[Path]:
-    """Gives the file itself, or a temporary one of ``suffix`` that holds standard input."""
+    """Give the file itself, or a temporary one of ``suffix`` that holds standard input."""
     if path != STREAM:
         yield path
         return
@@ -51,7 +51,7 @@ def as_file(path: Path, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def copied(data: bytes, path: Path, suffix: str) -> Iterator[Path]:
-    """Gives a temporary file of ``suffix`` that holds ``data``; errors name ``path`` in its place.
+    """Give a temporary file of ``suffix`` that holds ``data``; errors name ``path`` in its place.
 
     Args:
       path: where the data came from.
@@ -69,7 +69,7 @@ def copied(data: bytes, path: Path, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def to_file(path: Path) -> Iterator[Path]:
-    """Gives the file to write itself, or a temporary one that goes to stdout at the end."""
+    """Give the file to write itself, or a temporary one that goes to stdout at the end."""
     if path != STREAM:
         yield path
         return

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
-    """Returns what upscales files as the flags say."""
+    """Return what upscales files as the flags say."""
     import jax
 
     from jaxsr import pipeline, zoo

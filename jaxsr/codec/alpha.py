@@ -20,7 +20,7 @@ DIFFERENCES = {1: (), 2: (1,), 3: (0,), 4: (0, 1)}
 
 
 def encode_plane(plane: Plane) -> bytes:
-    """Codes a plane with the method that takes fewest bytes: two bytes where it is constant."""
+    """Code a plane with the method that takes fewest bytes: two bytes where it is constant."""
     if (plane == plane[0, 0]).all():
         return bytes([CONSTANT, plane[0, 0]])
     method = min(DIFFERENCES, key=lambda method: len(_deflated(plane, method, level=1)))
@@ -28,7 +28,7 @@ def encode_plane(plane: Plane) -> bytes:
 
 
 def decode_plane(data: bytes, shape: tuple[int, int]) -> Plane:
-    """Inverts :func:`encode_plane` for a plane of ``shape``; inflates no more than that holds.
+    """Invert :func:`encode_plane` for a plane of ``shape``; inflate no more than that holds.
 
     Raises:
       UserError: the data are damaged, or hold more or fewer values.
@@ -52,13 +52,13 @@ def _deflated(plane: Plane, method: int, level: int) -> bytes:
 
 
 def deflated(data, level: int = 9) -> bytes:
-    """Compresses any buffer with raw deflate (RFC 1951)."""
+    """Compress any buffer with raw deflate (RFC 1951)."""
     coder = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS, 9)
     return coder.compress(data) + coder.flush()
 
 
 def inflated(data: bytes | memoryview, size: int, what: str) -> bytes:
-    """Inverts :func:`deflated`; memory grows with the output, to at most ``size`` + 1 bytes.
+    """Invert :func:`deflated`; memory grows with the output, to at most ``size`` + 1 bytes.
 
     Raises:
       UserError: ``data`` are damaged, or hold more or less than ``size`` bytes.

@@ -176,7 +176,7 @@ class Layout:
 
 
 def pack(file: File) -> bytes:
-    """Writes the parts of a file as its bytes.
+    """Write the parts of a file as its bytes.
 
     Raises:
       UserError: the parts don't fit each other, or a profile or EXIF block is larger than 16 MiB.
@@ -226,7 +226,7 @@ def _coded(part: Any, flag: int) -> bytes | None:
 
 
 def varint(number: int) -> bytes:
-    """Codes unsigned LEB128: seven bits a byte, lowest first; top bit set on all but the last."""
+    """Code unsigned LEB128: seven bits a byte, lowest first; top bit set on all but the last."""
     out = bytearray()
     while number > 127:
         out.append(number & 127 | 128)
@@ -238,7 +238,7 @@ def varint(number: int) -> bytes:
 
 
 def parse(data: bytes) -> File:
-    """Reads all parts of a file.
+    """Read all parts of a file.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file, or one of a newer version, damaged or truncated.
@@ -263,7 +263,7 @@ def parse(data: bytes) -> File:
 
 
 def parse_header(data: bytes) -> Header:
-    """Reads the header alone; the rest of the file may be missing and is not checked.
+    """Read the header alone; the rest of the file may be missing and is not checked.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file, of a newer version, or the header is damaged.
@@ -276,7 +276,7 @@ def parse_header(data: bytes) -> Header:
 
 
 def inspect(data: bytes) -> Layout:
-    """Reads as much of a file as can be read, without decompressing anything.
+    """Read as much of a file as can be read, without decompressing anything.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file, or of a newer version.
@@ -311,7 +311,7 @@ def _is_sound(data: bytes) -> bool:
 
 
 def _opened(data: bytes) -> "_Reader":
-    """Returns a reader placed behind the magic number and the version."""
+    """Return a reader placed behind the magic number and the version."""
     if data[: len(MAGIC)] != MAGIC:
         raise UserError("not a .jsr file")
     reader = _Reader(data, len(MAGIC))
@@ -324,7 +324,7 @@ def _opened(data: bytes) -> "_Reader":
 
 
 def _read_header(reader: "_Reader") -> tuple[Header, int]:
-    """Reads the header and the flags."""
+    """Read the header and the flags."""
     what = "the header"
     flags = reader.byte(what)
     if flags & RESERVED:
@@ -387,7 +387,7 @@ class _Reader:
         return self.take(1, what)[0]
 
     def varint(self, what: str) -> int:
-        """Reads a number of at most 35 bits; refuses one that fewer bytes could hold."""
+        """Read a number of at most 35 bits; refuse one that fewer bytes could hold."""
         number = 0
         for place in range(0, 35, 7):
             byte = self.byte(what)

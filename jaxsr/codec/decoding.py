@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from jaxsr.codec import coder, container, half, region, weights
+from jaxsr.codec import container, half, region, tiles, weights
 from jaxsr.codec.container import File, Header
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import loaded
@@ -24,7 +24,7 @@ def decode(
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
 ) -> UInt8[np.ndarray, "h w *c"]:
-    """Decodes a ``.jsr`` file to ``(h, w, 3)``, or gray to ``(h, w)``; alpha is a last channel.
+    """Decode a ``.jsr`` file to ``(h, w, 3)``, or gray to ``(h, w)``; alpha is a last channel.
 
     Args:
       data, model, upscaler: as for :func:`decode_picture`.
@@ -45,7 +45,7 @@ def decode_picture(
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
 ) -> files.Picture:
-    """Decodes a ``.jsr`` file to its picture: 8-bit pixels and any alpha, ICC profile and EXIF.
+    """Decode a ``.jsr`` file to its picture: 8-bit pixels and any alpha, ICC profile and EXIF.
 
     Args:
       data: the whole file.
@@ -63,20 +63,20 @@ def decode_picture(
 
 
 def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.ndarray, "h w c"]:
-    """Decodes the colours of a parsed file; gray has one channel.
+    """Decode the colours of a parsed file; gray has one channel.
 
     Raises:
       UserError: a tile's symbols are not those that were coded.
     """
     header = file.header
-    pixels = coder.decode(model, header, file.tiles, file.region)
+    pixels = tiles.decode(model, header, file.tiles, file.region)
     if header.channels == 1:
         pixels = np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8)
     return pixels if enlarger is None else enlarger(pixels, header.height, header.width)
 
 
 def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
-    """Returns the region a ``.jsr`` file was made with, as a mask in [0, 1]; None if it has none.
+    """Return the region a ``.jsr`` file was made with, as a mask in [0, 1]; None if it has none.
 
     The file holds the mask more coarsely than it was given: of each 16×16 pixels (32×32 in a file
     at half size) whether none, half or all are covered; see :func:`jaxsr.codec.region.mask_of`.
@@ -92,7 +92,7 @@ def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
 
 
 def model_of(header: Header, given: str | os.PathLike | Model | None) -> Model:
-    """Returns the model that a file was coded with: the one given, or else a released one.
+    """Return the model that a file was coded with: the one given, or else a released one.
 
     Raises:
       UserError: the one given is another, or no released one has the file's hash.
@@ -101,7 +101,7 @@ def model_of(header: Header, given: str | os.PathLike | Model | None) -> Model:
 
 
 def enlarger_of(header: Header, given: str | os.PathLike | Enlarger | None) -> Enlarger | None:
-    """Returns the upscaler that a file was made with, as :func:`model_of`; None at scale 1.
+    """Return the upscaler that a file was made with, as :func:`model_of`; None at scale 1.
 
     Raises:
       UserError: the one given is another, or no released one has the file's hash.
@@ -118,7 +118,7 @@ def _named(
     released: Iterable[str],
     load: Callable[[str | os.PathLike], Named],
 ) -> Named:
-    """Returns what has the hash ``wanted``: the one given or, if none is, a released one."""
+    """Return what has the hash ``wanted``: the one given or, if none is, a released one."""
     kind = what.split()[-1]
     if given is None:
         for name in released:

@@ -22,7 +22,7 @@ def rate_distortion(
     key: Key[Array, "..."] | None = None,
     model: str | os.PathLike | Model = weights.DEFAULT,
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
-    """Codes images as :func:`coded` does, with the parameters of a codec's model.
+    """Code images as :func:`coded` does, with the parameters of a codec's model.
 
     Inside a jitted function the parameters become constants of its program, which makes compiling
     slower. If that matters, call ``coded(model.network, params, …)`` in it instead and pass
@@ -53,7 +53,7 @@ def coded(
     rate: Float[Array, "b"],
     key: Key[Array, "..."],
 ) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
-    """Codes images of any size: a pure function, differentiable in parameters, images and rate.
+    """Code images of any size: a pure function, differentiable in parameters, images and rate.
 
     The image's gradients pass through rounding as if it were the identity. The bits are those of
     rounded values; their gradients are those of values with noise in place of rounding, as in the
@@ -79,5 +79,5 @@ def coded(
 
 
 def rate_of(quality: float | int | Float[Array, "*n"]) -> Float[Array, "*n"]:
-    """Converts a quality of 1 to 100 to a rate of 0 to 1."""
+    """Convert a quality of 1 to 100 to a rate of 0 to 1."""
     return (jnp.asarray(quality, jnp.float32) - 1) / 99

@@ -41,7 +41,7 @@ def encode(
     upscaler: str | os.PathLike | Enlarger = half.DEFAULT,
     segmenter: Segmenter = zoo.DEFAULT_SEGMENTER,
 ) -> bytes:
-    """Codes an image as a complete ``.jsr`` file.
+    """Code an image as a complete ``.jsr`` file.
 
     Args:
       image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a
@@ -89,7 +89,7 @@ def encode(
 def _within(
     limit: int, bpp: float | None, model: Model, source: prepared.Original, enlargers: list
 ) -> bytes:
-    """Returns the best file of at most ``limit`` bytes; halves the region's gain if none is.
+    """Return the best file of at most ``limit`` bytes; halve the region's gain if none is.
 
     ``bpp`` is what was asked for in place of bytes, if it was: an error answers in the same unit.
     """
@@ -110,7 +110,7 @@ def _within(
 
 
 def level_of(quality: int) -> int:
-    """Returns the rate level, 0 to 1023, of a quality of 1 to 100.
+    """Return the rate level, 0 to 1023, of a quality of 1 to 100.
 
     Raises:
       UserError: the quality is not a whole number of 1 to 100.
@@ -121,7 +121,7 @@ def level_of(quality: int) -> int:
 
 
 def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
-    """Returns the bytes that a file of so many pixels may take, of whichever limit is given."""
+    """Return the bytes that a file of so many pixels may take, of whichever limit is given."""
     if bpp is not None and max_bytes is not None:
         raise UserError("give bpp or max_bytes, not both")
     if bpp is not None:
@@ -135,7 +135,7 @@ def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
 
 
 def _picture(image: Image) -> files.Picture:
-    """Returns the image as a Picture of 8 bits."""
+    """Return the image as a Picture of 8 bits."""
     picture = as_picture(image)
     if picture.pixels.dtype != np.uint8:
         raise UserError(
@@ -148,7 +148,7 @@ def _picture(image: Image) -> files.Picture:
 def find_region(
     image: Image, roi: Roi, segmenter: Segmenter | None = zoo.DEFAULT_SEGMENTER
 ) -> Float32[np.ndarray, "h w"] | None:
-    """Returns the mask, in [0, 1], of the region that :func:`encode` codes finer.
+    """Return the mask, in [0, 1], of the region that :func:`encode` codes finer.
 
     A mask that was given keeps its values, which may ask for less than the whole gain. One that a
     segmenter found is a guess, so it is thresholded to 0 and 1.
@@ -172,7 +172,7 @@ def find_region(
 
 
 def _finder(segmenter: Any) -> Callable:
-    """Returns the function that finds a mask; its network is loaded at the first call."""
+    """Return the function that finds a mask; its network is loaded at the first call."""
     return lambda colour: loaded(segmenter, _load_segmenter)(colour)
 
 

@@ -16,7 +16,7 @@ INTEGER_PARTS = ("scales", "rates")  # the parameters that become integers
 
 
 def export(trained: Weights) -> Model:
-    """Makes a codec of trained parameters: floats are rounded to float16, the rest to integers.
+    """Make a codec of trained parameters: floats are rounded to float16, the rest to integers.
 
     Raises:
       UserError: the network has no σ indexes and so cannot write files, or its σ network could
@@ -51,7 +51,7 @@ def _fixed(values: np.ndarray, unit: float) -> np.ndarray:
 
 
 def _hyper_tables(network: networks.Compressor, params: dict) -> tables.Tables:
-    """Returns tables of the learned density: one for each anchor rate and channel."""
+    """Return tables of the learned density: one for each anchor rate and channel."""
     values = np.arange(-HYPER_LIMIT, HYPER_LIMIT + 1)
     density = network.density
     rates = jnp.linspace(0, 1, density.anchors)
@@ -65,7 +65,7 @@ def _hyper_tables(network: networks.Compressor, params: dict) -> tables.Tables:
 
 
 def _without_tails(pmf: np.ndarray, mass: float = 2.0**-16) -> tuple[np.ndarray, int]:
-    """Cuts values rarer than ``mass`` off both ends; returns the rest and where it begins."""
+    """Cut values rarer than ``mass`` off both ends; return the rest and where it begins."""
     matters = np.flatnonzero(pmf > mass)
     if not len(matters):
         matters = np.array([pmf.argmax()])

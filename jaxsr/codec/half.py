@@ -23,7 +23,7 @@ Pixels = UInt8[np.ndarray, "h w c"]
 
 
 def reduced(pixels: Pixels) -> UInt8[np.ndarray, "hh ww c"]:
-    """Reduces by MATLAB's bicubic, which upscalers are trained on, to half the size, rounded up."""
+    """Reduce by MATLAB's bicubic, which upscalers are trained on, to half the size, rounded up."""
     return imresize_uint8(pixels, 1 / SCALE)
 
 
@@ -35,19 +35,19 @@ class Enlarger:
     """
 
     def __init__(self, weights: zoo.Weights, name: str):
-        """Builds the upscaler of ``weights``; ``name`` says in errors where they are from."""
+        """Build the upscaler of ``weights``; ``name`` says in errors where they are from."""
         arrays = zoo.weights.flatten(weights.params)
         self.hash = fingerprint(weights.network, weights.options, arrays)
         folded = zoo.folded(weights)
         self._tiled = TiledUpscaler(zoo.build(folded, name), folded.params)
 
     def __call__(self, pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "hh ww c"]:
-        """Enlarges ×2, then crops to ``(height, width)``: odd sizes were rounded up when halved."""
+        """Enlarge ×2, then crop to ``(height, width)``: odd sizes were rounded up when halved."""
         return self._tiled([pixels])[0][:height, :width]
 
 
 def load_enlarger(name_or_path: str | os.PathLike = DEFAULT) -> Enlarger:
-    """Loads an upscaler ×2 by released name or file; one file gives one object until rewritten.
+    """Load an upscaler ×2 by released name or file; one file gives one object until rewritten.
 
     Raises:
       UserError: there is no such name or file, or the file holds no upscaler ×2.
@@ -64,5 +64,5 @@ def _read(path: Path) -> Enlarger:
 
 
 def available() -> list[str]:
-    """Returns the names of the released upscalers that enlarge ×2."""
+    """Return the names of the released upscalers that enlarge ×2."""
     return [name for name, scales in zoo.released_upscalers().items() if SCALE in scales]

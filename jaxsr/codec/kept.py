@@ -10,7 +10,7 @@ Read = TypeVar("Read")
 
 
 def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path], Read]:
-    """Returns ``read`` with a memory of the last ``files`` files; a rewritten one is read again.
+    """Return ``read`` with a memory of the last ``files`` files; a rewritten one is read again.
 
     Networks keep what was compiled for them, so one file should always give one object. A rewrite
     is noticed by the file's size, time of change or inode.
@@ -30,5 +30,5 @@ def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path]
 
 
 def loaded(given: str | os.PathLike | Read, load: Callable[[str | os.PathLike], Read]) -> Read:
-    """Returns what was given; if that is a name or a path, what ``load`` makes of it."""
+    """Return what was given; if that is a name or a path, what ``load`` makes of it."""
     return load(given) if isinstance(given, str | os.PathLike) else given

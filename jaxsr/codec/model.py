@@ -96,7 +96,7 @@ class Model:
         return fingerprint(self.name, self.options, self.arrays())
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Returns the arrays that define the model, by name, as its file holds them."""
+        """Return the arrays that define the model, by name, as its file holds them."""
         tree = {
             "params": jax.tree.map(lambda x: np.asarray(x, np.float16), self.params),
             "scales": {str(i): layer._asdict() for i, layer in enumerate(self.scales)},
@@ -124,7 +124,7 @@ class Model:
         return self.gains.shape[1]
 
     def rate(self, level: int) -> Rate:
-        """Returns the integers of a level, 0 to 1023, by linear interpolation of the anchors'."""
+        """Return the integers of a level, 0 to 1023, by linear interpolation of the anchors'."""
         position = level * (len(self.gains) - 1)
         last = LEVELS - 1
         row = min(position // last, len(self.gains) - 2)
@@ -167,7 +167,7 @@ class Model:
             return jax.device_put(tree, self.device)
 
     def on(self, device: jax.Device) -> "Model":
-        """Returns this model on ``device``, always the same object; programs are shared."""
+        """Return this model on ``device``, always the same object; programs are shared."""
         if device not in self._elsewhere:
             self._elsewhere[device] = dataclasses.replace(self, device=device)
         return self._elsewhere[device]
@@ -209,7 +209,7 @@ class Model:
         return self._jitted(self._hyper_bits, self.placed.params)
 
     def _jitted(self, function: Callable, *placed: PyTree) -> Callable:
-        """Jits a method, or finds it jitted by another model that shares :attr:`programs`.
+        """Jit a method, or find it jitted by another model that shares :attr:`programs`.
 
         The result passes ``placed`` on first, then its own arguments, moved to the device.
         """
@@ -258,7 +258,7 @@ class Model:
         return self._apply(params, mean, z[None].astype(jnp.float32), log_gain[None])[0]
 
     def indexes_of(self, scales, z, rate: Rate, region, size: Size) -> Int32[Array, "h w m"]:
-        """Computes the σ indexes, 0 to 63, that hyper-latents give; 0 outside ``size``."""
+        """Compute the σ indexes, 0 to 63, that hyper-latents give; 0 outside ``size``."""
         offset = jnp.asarray(rate.offset)[None, None]
         index = integer.run(scales, z) + offset + (region << OFFSET_BITS)[..., None]
         index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
@@ -284,7 +284,7 @@ class Model:
 
 
 def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
-    """Returns the 4 bytes by which files name weights.
+    """Return the 4 bytes by which files name weights.
 
     They are the first of a SHA-256 over the network's name and options and over all arrays, in the
     order of their names.
@@ -297,12 +297,12 @@ def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndar
 
 
 def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
-    """Returns the log-gain of every latent in nepers."""
+    """Return the log-gain of every latent in nepers."""
     steps = jnp.asarray(rate.gain)[None, None] + region[..., None] * GAIN_UNIT
     return steps.astype(jnp.float32) * (STEP / GAIN_UNIT)
 
 
 def inside(shape: tuple[int, ...], size: Size) -> Bool[Array, "h w 1"]:
-    """Marks the positions of a canvas that lie within the tile's size."""
+    """Mark the positions of a canvas that lie within the tile's size."""
     rows, columns = (jnp.arange(n, dtype=jnp.int32) < size[i] for i, n in enumerate(shape[:2]))
     return (rows[:, None] & columns[None, :])[..., None]

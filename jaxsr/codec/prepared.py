@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from jaxsr.codec import coder, container, half, region
+from jaxsr.codec import container, half, region, tiles
 from jaxsr.codec.container import LEVELS, File, Header
 from jaxsr.codec.decoding import decoded
 from jaxsr.codec.half import Enlarger
@@ -43,11 +43,11 @@ class Original:
         return self.picture.pixels.shape[:2]
 
     def with_gain(self, gain: float) -> "Original":
-        """Returns the same picture with another gain of its region, in dB."""
+        """Return the same picture with another gain of its region, in dB."""
         return dataclasses.replace(self, gain=gain)
 
     def colours(self) -> UInt8[np.ndarray, "h w 3"]:
-        """Returns RGB, with the visible colours continued under transparent pixels."""
+        """Return RGB, with the visible colours continued under transparent pixels."""
         pixels = self.picture.pixels
         if self.picture.alpha is not None:
             pixels = bleed(to_float(pixels), to_float(self.picture.alpha))
@@ -55,11 +55,11 @@ class Original:
         return np.broadcast_to(pixels, (*self.size, 3))
 
     def steps(self, scale: int = 1) -> region.Map | None:
-        """Returns the region's map for the picture coded at ``1 / scale`` of its size."""
+        """Return the region's map for the picture coded at ``1 / scale`` of its size."""
         return None if self.mask is None else region.region_map(self.mask, self.gain, scale)
 
     def error(self, pixels: UInt8[np.ndarray, "h w c"]) -> float:
-        """Returns the mean squared error of decoded pixels; errors in a finer region count more."""
+        """Return the mean squared error of decoded pixels; errors in a finer region count more."""
         squares = ((pixels.astype(np.float32) - self.colours()) ** 2).mean(-1)
         steps = self.steps()
         if steps is None:
@@ -73,26 +73,26 @@ class Prepared:
     """A picture whose transform is computed, so that each of its files takes only the coding."""
 
     def __init__(self, model: Model, source: Original, enlarger: Enlarger | None = None):
-        """Transforms the picture, at half its size if an ``enlarger`` is given."""
+        """Transform the picture, at half its size if an ``enlarger`` is given."""
         self.model, self.source, self.enlarger = model, source, enlarger
         self.scale = half.SCALE if enlarger else 1
         self.steps = source.steps(self.scale)
         pixels = half.reduced(source.colours()) if enlarger else source.colours()
-        self.analysed = coder.Analysed(model, pixels, self.steps)
+        self.analysed = tiles.Analysed(model, pixels, self.steps)
 
     def at(self, level: int, quality: int = 0) -> bytes:
-        """Returns the complete file at a level of 0 to 1023; ``quality`` is only noted in it."""
+        """Return the complete file at a level of 0 to 1023; ``quality`` is only noted in it."""
         picture = self.source.picture
         height, width, channels = picture.pixels.shape
         coded = self.model.number, self.model.hash, level, quality, self.scale
         upscaler = self.enlarger.hash if self.enlarger else b""
         header = Header(width, height, channels, *coded, upscaler)
-        tiles = tuple(self.analysed.tiles(level))
+        coded = tuple(self.analysed.tiles(level))
         exif = picture.exif if self.source.keep_exif else None
-        return container.pack(File(header, tiles, picture.alpha, picture.icc, exif, self.steps))
+        return container.pack(File(header, coded, picture.alpha, picture.icc, exif, self.steps))
 
     def within(self, limit: int) -> bytes | None:
-        """Returns the largest file found of at most ``limit`` bytes; None if there is none.
+        """Return the largest file found of at most ``limit`` bytes; None if there is none.
 
         Each level tried is the one whose estimated bytes come closest below the aim. The aim starts
         at ``limit`` and moves by what the last file missed it; a file close enough ends the search.
@@ -114,16 +114,16 @@ class Prepared:
         return best
 
     def _estimate(self, level: int) -> float:
-        """Returns the bytes that the tiles are estimated to take."""
+        """Return the bytes that the tiles are estimated to take."""
         return self.analysed.estimate(level) / 8
 
     def error(self, data: bytes) -> float:
-        """Returns :meth:`Original.error` of what one of this picture's files decodes to."""
+        """Return :meth:`Original.error` of what one of this picture's files decodes to."""
         return self.source.error(decoded(container.parse(data), self.model, self.enlarger))
 
 
 def better(ways: list[Prepared], files: list[bytes | None]) -> Any:
-    """Returns the file with the smaller error, the first of equal ones; None if all are None."""
+    """Return the file with the smaller error, the first of equal ones; None if all are None."""
     there = [(way, file) for way, file in zip(ways, files, strict=True) if file is not None]
     if len(there) < 2:
         return there[0][1] if there else None

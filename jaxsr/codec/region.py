@@ -26,12 +26,12 @@ Map = Int8[np.ndarray, "rows cols"]
 
 
 def map_shape(height: int, width: int) -> tuple[int, int]:
-    """Returns the rows and columns of latent positions of an image of so many pixels."""
+    """Return the rows and columns of latent positions of an image of so many pixels."""
     return -(-height // STRIDE), -(-width // STRIDE)
 
 
 def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
-    """Converts a mask to how many steps finer each block of 16×16 coded pixels is quantised.
+    """Convert a mask to how many steps finer each block of 16×16 coded pixels is quantised.
 
     That is the block's covered share, rounded to none, half or all, times the gain, rounded to
     steps. More shares could not be told apart by eye, and made outlines cost twice the bytes.
@@ -58,7 +58,7 @@ def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
 
 
 def _block_means(mask: np.ndarray, side: int) -> np.ndarray:
-    """Returns the mean of each block; blocks at the border average the pixels they have."""
+    """Return the mean of each block; blocks at the border average the pixels they have."""
     starts = [np.arange(0, size, side) for size in mask.shape]
     sums = np.add.reduceat(mask, starts[0], axis=0, dtype=np.float32)
     sums = np.add.reduceat(sums, starts[1], axis=1)
@@ -69,7 +69,7 @@ def _block_means(mask: np.ndarray, side: int) -> np.ndarray:
 def mask_of(
     region: Map, height: int, width: int, scale: int = 1
 ) -> Float32[np.ndarray, "height width"]:
-    """Returns the mask that a map was made of, as far as the map tells; inverts :func:`region_map`.
+    """Return the mask that a map was made of, as far as the map tells: inverts :func:`region_map`.
 
     It is 1 where the map is finest, ½ where half a block was covered and 0 where the map is not
     finer. Between the centres of blocks it is bilinear, to avoid stairs in outlines.
@@ -89,7 +89,7 @@ def mask_of(
 
 
 def encode_map(region: Map) -> bytes:
-    """Codes a map as bytes; a map of zeros takes none.
+    """Code a map as bytes; a map of zeros takes none.
 
     Raises:
       UserError: a value is beyond ±63.
@@ -102,7 +102,7 @@ def encode_map(region: Map) -> bytes:
 
 
 def decode_map(data: bytes, shape: tuple[int, int]) -> Map:
-    """Inverts :func:`encode_map` for a map of ``shape``.
+    """Invert :func:`encode_map` for a map of ``shape``.
 
     Raises:
       UserError: the data are damaged, or belong to a map of another shape.
@@ -115,7 +115,7 @@ def decode_map(data: bytes, shape: tuple[int, int]) -> Map:
 
 
 def _code_map(coder, shape: tuple[int, int], values: list[list[int]] | None) -> list[list[int]]:
-    """Codes ``values`` in raster order, or decodes them if None; neighbours outside are 0."""
+    """Code ``values`` in raster order, or decode them if None; neighbours outside are 0."""
     height, width = shape
     above = [0] * (width + 2)  # one position more at each side
     rows = []
@@ -135,7 +135,7 @@ SITUATIONS = VALUE + 2 * (LARGEST + 1)
 
 
 def _code_value(coder, value: int | None, left: int, corner: int, up: int, ahead: int) -> int:
-    """Codes one position by its neighbours at the left, above left, above and above right."""
+    """Code one position by its neighbours at the left, above left, above and above right."""
     situation = AS_ABOVE + 4 * (left == up) + 2 * (corner == up) + (ahead == up)
     if coder.bit(situation, value == up):
         return up
@@ -177,7 +177,7 @@ class _Encoder:
         return int(bit)
 
     def finish(self) -> bytes:
-        """Ends with a number within the interval, of which zero bytes at the end are left out."""
+        """End with a number within the interval, of which zero bytes at the end are left out."""
         if self.low:
             self.out.append((self.low >> 24) + 1)
         return bytes(self.out).rstrip(b"\0")
@@ -203,6 +203,6 @@ class _Decoder:
         return bit
 
     def ends_well(self) -> bool:
-        """True if the number is the one an encoder ends with and every byte of it was needed."""
+        """Return True if the number is one that an encoder ends with and all bytes were needed."""
         last = (self.low >> 24) + 1 << 24 if self.low else 0
         return self.number == last and self.at >= len(self.data) and self.data[-1:] != b"\0"

@@ -37,7 +37,7 @@ def write(
     size: np.ndarray,
     bits: float,
 ) -> CodedTile:
-    """Codes the symbols of a tile.
+    """Code the symbols of a tile.
 
     Args:
       model: gives the tables.
@@ -62,7 +62,7 @@ def read(
     size: np.ndarray,
     what: str,
 ) -> Symbols:
-    """Decodes the symbols of a tile, on a canvas of ``region``'s shape.
+    """Decode the symbols of a tile, on a canvas of ``region``'s shape.
 
     Args:
       model, rate, region, size: as for :func:`write`.
@@ -87,7 +87,7 @@ def read(
 
 
 def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
-    """Returns the CRC32 of gains, region steps, hyper-latents and residuals as little-endian int32.
+    """Return the CRC32 of gains, region steps, hyper-latents and residuals as little-endian int32.
 
     Only what lies within ``size`` counts. Gains and region are included because they, too, decide
     which pixels the symbols stand for.
@@ -105,7 +105,7 @@ def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size:
 
 
 def _once_a_model(make):
-    """Makes ``make(model, lanes)`` keep its result in the model's programs."""
+    """Make ``make(model, lanes)`` keep its result in the model's programs."""
 
     @functools.wraps(make)
     def made(model: Model, lanes: int):
@@ -118,14 +118,14 @@ def _once_a_model(make):
 
 
 def _encoder(model: Model, lanes: int):
-    """Returns ``(symbols, anchor, size) → (words, length)``."""
+    """Return ``(symbols, anchor, size) → (words, length)``."""
     tables = model.placed.hyper_tables, model.placed.residual_tables
     encode = _encoding(model, lanes)
     return lambda symbols, anchor, size: encode(symbols, *tables, anchor, size)
 
 
 def _decoder(model: Model, lanes: int):
-    """Returns ``(words, length, rate, region, size) → (symbols, True if the stream was sound)``."""
+    """Return ``(words, length, rate, region, size) → (symbols, True if the stream was sound)``."""
     _, scales, residual_tables, hyper_tables = model.placed
     decode = _decoding(model, lanes)
     return lambda words, length, *where: decode(
@@ -171,13 +171,13 @@ def _decoding(model: Model, lanes: int):
 
 
 def _hyper_index(shape: tuple[int, ...], anchor) -> Int32[Array, "h w n"]:
-    """Returns the index of the table that each hyper-latent is coded with."""
+    """Return the index of the table that each hyper-latent is coded with."""
     first = jnp.asarray(anchor, jnp.int32) * shape[2]
     return jnp.broadcast_to(first + jnp.arange(shape[2], dtype=jnp.int32), shape)
 
 
 def _gather(x: Int32[Array, "h w c"], chosen: Bool[Array, "h w #c"]):
-    """Returns the chosen values in raster order, followed by zeros, and their number."""
+    """Return the chosen values in raster order, followed by zeros, and their number."""
     flat, chosen = x.reshape(-1), jnp.broadcast_to(chosen, x.shape).reshape(-1)
     rank, count = _ranks(chosen)
     at = jnp.where(chosen, rank, flat.size)
@@ -186,14 +186,14 @@ def _gather(x: Int32[Array, "h w c"], chosen: Bool[Array, "h w #c"]):
 
 
 def _scatter(row: Int32[Array, "n"], chosen: Bool[Array, "h w #c"], shape) -> Int32[Array, "h w c"]:
-    """Inverts :func:`_gather`; 0 where nothing was chosen."""
+    """Invert :func:`_gather`; 0 where nothing was chosen."""
     chosen = jnp.broadcast_to(chosen, shape).reshape(-1)
     rank, _ = _ranks(chosen)
     return jnp.where(chosen, row[rank], 0).reshape(shape)
 
 
 def _ranks(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """Counts the chosen before each place, and all of them.
+    """Count the chosen before each place, and all of them.
 
     It counts bits, 32 at a time: a running sum over all would take most of the encoder's time.
     """

@@ -22,7 +22,7 @@ DEFAULT = "patch-hyperprior"
 
 
 def save(path: str | os.PathLike, model: Model) -> None:
-    """Writes ``model`` to ``path``, whole or not at all."""
+    """Write ``model`` to ``path``, whole or not at all."""
     metadata = {
         "format": FORMAT,
         "network": model.name,
@@ -34,7 +34,7 @@ def save(path: str | os.PathLike, model: Model) -> None:
 
 
 def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
-    """Returns the file of a released codec, by its name, or the path of a file.
+    """Return the file of a released codec, by its name, or the path of a file.
 
     Raises:
       UserError: there is no such name or file.
@@ -43,12 +43,12 @@ def find(name_or_path: str | os.PathLike = DEFAULT) -> Path:
 
 
 def available() -> dict[str, Path]:
-    """Returns the released codecs: name → file."""
+    """Return the released codecs: name → file."""
     return zoo.released(zoo.CODEC)
 
 
 def holds_codec(path: str | os.PathLike) -> bool:
-    """True if there is a file of a codec's weights at ``path``."""
+    """Return True if there is a file of a codec's weights at ``path``."""
     try:
         with safetensors.safe_open(path, "numpy") as file:
             return (file.metadata() or {}).get("format") == FORMAT
@@ -57,7 +57,7 @@ def holds_codec(path: str | os.PathLike) -> bool:
 
 
 def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
-    """Loads a codec by released name or file; one file gives one object until it is rewritten.
+    """Load a codec by released name or file; one file gives one object until it is rewritten.
 
     Raises:
       UserError: there is no such name or file, or the file holds no codec.
@@ -67,7 +67,7 @@ def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
 
 @once_a_file
 def _read(path: Path) -> Model:
-    """Reads a file written by :func:`save`."""
+    """Read a file written by :func:`save`."""
     zoo.check_kind(path, zoo.CODEC)
     try:
         with safetensors.safe_open(path, "numpy") as file:

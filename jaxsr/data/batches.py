@@ -14,7 +14,7 @@ from jaxsr.data.sources import Source
 def endless(
     positions: Int[np.ndarray, "n"], make: Callable, seed: int, shard: slice, batch_size: int
 ) -> grain.MapDataset:
-    """Makes batches of what ``make`` draws of the positions, in an order that is new each time.
+    """Make batches of what ``make`` draws of the positions, in an order that is new each time.
 
     Args:
       positions: of images; an epoch has each as often as it is here.
@@ -35,7 +35,7 @@ def endless(
 
 
 def _placed(index: int, example: dict, count: int) -> dict:
-    """Adds to an example that has a seed its place in the batch of all hosts' ``count``."""
+    """Add to an example that has a seed its place in the batch of all hosts' ``count``."""
     return example | {"place": np.int32(index % count)} if "seed" in example else example
 
 
@@ -111,6 +111,6 @@ class _BatchIterator(grain.DatasetIterator):
 
 
 def _mark_flags_as_parsed() -> None:
-    """Lets grain's worker processes read its absl flags, which only ``absl.app.run`` parses."""
+    """Let grain's worker processes read its absl flags, which only ``absl.app.run`` parses."""
     if not flags.FLAGS.is_parsed():
         flags.FLAGS.mark_as_parsed()

@@ -36,7 +36,7 @@ class Cache:
         self._folder = folder / VERSION
 
     def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """Maps the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one."""
+        """Map the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one."""
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
         # Absent, or cut short by a crash of the machine: make it (again).
@@ -47,7 +47,7 @@ class Cache:
 
 
 def _map(path: str) -> Shaped[np.ndarray, "..."]:
-    """Does what ``np.load(path, mmap_mode="r")`` does, in a fifth of its 0.1 ms."""
+    """Do what ``np.load(path, mmap_mode="r")`` does, in a fifth of its 0.1 ms."""
     with open(path, "rb") as file:
         memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     shape, dtype, offset = _header(path)
@@ -61,7 +61,7 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _write(path: str, array: np.ndarray) -> None:
-    """Writes a file whole or not at all; several writers write the same, and the last wins."""
+    """Write a file whole or not at all; several writers write the same, and the last wins."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with replacing(path) as file:
         np.save(file, np.ascontiguousarray(array))

@@ -81,7 +81,7 @@ SECOND = Stage(
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """Returns the options of :class:`RealWorld`: ``stages`` (1 or 2), and those of each stage."""
+    """Return the options of :class:`RealWorld`: ``stages`` (1 or 2), and those of each stage."""
     first, second = dataclasses.asdict(Stage()), dataclasses.asdict(SECOND)
     return ml_collections.ConfigDict({"stages": 1, "first": first, "second": second})
 
@@ -105,7 +105,7 @@ class RealWorld:
     def __call__(
         self, high: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """Degrades ``high`` and resizes it to ``size`` = (H, W)."""
+        """Degrade ``high`` and resize it to ``size`` = (H, W)."""
         x = high.astype(np.float32) / 255
         for stage in self._stages[:-1]:
             x = random_jpeg(capture(x, stage, rng), stage, rng)
@@ -122,7 +122,7 @@ class RealWorld:
 def capture(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "H W 3"]:
-    """Blurs, resizes and adds noise, each if chance has it."""
+    """Blur, resize and add noise, each if chance has it."""
     if rng.random() < stage.blur:
         x = random_blur(x, stage, rng)
     if rng.random() < stage.resize:
@@ -137,7 +137,7 @@ def capture(
 def random_blur(
     x: Float[np.ndarray, "h w c"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w c"]:
-    """Blurs by a round Gaussian, or by one of two widths along axes of any direction."""
+    """Blur by a round Gaussian, or by one of two widths along axes of any direction."""
     sigma = across = rng.uniform(*stage.blur_sigma)
     angle = 0.0
     if rng.random() < stage.anisotropic:
@@ -148,7 +148,7 @@ def random_blur(
 def gaussian_blur(
     x: Float[np.ndarray, "h w c"], sigma: float, across: float, angle: float
 ) -> Float[np.ndarray, "h w c"]:
-    """Convolves with a Gaussian whose width is ``sigma`` along ``angle`` and ``across`` athwart.
+    """Convolve with a Gaussian whose width is ``sigma`` along ``angle`` and ``across`` athwart.
 
     It is done in the frequency domain, where a Gaussian of covariance Σ is exp(−2π² fᵀΣf), exact at
     any width; borders are mirrored, three widths of them.
@@ -168,7 +168,7 @@ def gaussian_blur(
 def resize(
     x: Float[np.ndarray, "h w c"], size: tuple[int, int], kernel: str
 ) -> Float[np.ndarray, "H W c"]:
-    """Resizes to ``size`` = (H, W) with one of ``KERNELS``."""
+    """Resize to ``size`` = (H, W) with one of ``KERNELS``."""
     channels = [
         PIL.Image.fromarray(np.ascontiguousarray(channel)).resize(
             (size[1], size[0]), KERNELS[kernel]
@@ -181,7 +181,7 @@ def resize(
 def random_noise(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w 3"]:
-    """Adds Gaussian or shot noise, to each channel its own or to all the same; clips to [0, 1]."""
+    """Add Gaussian or shot noise, to each channel its own or to all the same; clip to [0, 1]."""
     x = np.clip(x, 0, 1)
     signal = x.mean(axis=-1, keepdims=True) if rng.random() < stage.gray else x
     if rng.random() < stage.poisson:
@@ -196,7 +196,7 @@ def random_noise(
 def random_jpeg(
     x: Float[np.ndarray, "h w 3"], stage: Stage, rng: np.random.Generator
 ) -> Float[np.ndarray, "h w 3"]:
-    """Writes and reads a JPEG file (4:2:0), if chance has it."""
+    """Write and read a JPEG file (4:2:0), if chance has it."""
     if rng.random() >= stage.jpeg:
         return x
     low, high = stage.quality
@@ -208,5 +208,5 @@ def random_jpeg(
 
 
 def to_uint8(x: Float[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w c"]:
-    """Brings [0, 1] to 0..255, clipped and rounded."""
+    """Bring [0, 1] to 0..255, clipped and rounded."""
     return np.round(np.clip(x, 0, 1) * 255).astype(np.uint8)

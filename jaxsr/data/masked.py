@@ -21,7 +21,7 @@ def open_masked(
     cache: str | os.PathLike = "",
     data_dir: str | os.PathLike = "",
 ) -> "Masked":
-    """Opens the source of images with masks ``folder:DIR[,DIR…]`` or ``tfds:NAME[:SPLIT]``.
+    """Open the source of images with masks ``folder:DIR[,DIR…]`` or ``tfds:NAME[:SPLIT]``.
 
     Raises:
       UserError: as :func:`jaxsr.data.sources.open_source`; or an image has no mask.
@@ -42,7 +42,7 @@ class Masked(Source):
     _mask_keys: list[str]
 
     def pair(self, index: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-        """Returns an image and what ``legend`` makes of its mask, memory-mapped from the cache.
+        """Return an image and what ``legend`` makes of its mask, memory-mapped from the cache.
 
         Raises:
           Unreadable: one of them cannot be decoded.
@@ -65,7 +65,7 @@ class Masked(Source):
         return self.legend.mask(pixels, name)
 
     def _mask_bytes(self, index: int) -> bytes:
-        """Reads the mask's file."""
+        """Read the mask's file."""
         raise NotImplementedError
 
 
@@ -97,7 +97,7 @@ class MaskedFolder(Masked, FolderSource):
 
 
 def masks_of(folder: str | os.PathLike) -> Iterator[tuple[Path, Path | None]]:
-    """Yields every image in and below ``folder/images`` with its mask, or None where it has none.
+    """Yield every image in and below ``folder/images`` with its mask, or None where it has none.
 
     :class:`MaskedFolder` says where masks lie.
     """

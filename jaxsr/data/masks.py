@@ -18,7 +18,7 @@ JPEG_TINT = 16  # by which JPEG lets the channels of gray differ
 
 
 def legend_of(classes: Sequence = (), ignored: Sequence[int] = ()) -> "Brightness | Legend":
-    """Returns what masks mean by the data's options ``mask_classes`` and ``mask_ignored``.
+    """Return what masks mean by the data's options ``mask_classes`` and ``mask_ignored``.
 
     Raises:
       UserError: there are too few or too many classes, or a value stands for two things.
@@ -48,11 +48,11 @@ class Brightness:
     resampling = PIL.Image.Resampling.BILINEAR
 
     def decode(self, data: bytes, name: str) -> UInt[np.ndarray, "h w c"]:
-        """Decodes a mask's file; ``name`` is for messages."""
+        """Decode a mask's file; ``name`` is for messages."""
         return files.decode(data, name).pixels
 
     def mask(self, pixels: UInt[np.ndarray, "h w c"], name: str) -> UInt8[np.ndarray, "h w"]:
-        """Returns its :func:`brightness`."""
+        """Return its :func:`brightness`."""
         return brightness(
             pixels,
             name,
@@ -60,14 +60,14 @@ class Brightness:
         )
 
     def labels(self, mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-        """Returns the class of every pixel of what :meth:`mask` made."""
+        """Return the class of every pixel of what :meth:`mask` made."""
         return (mask > 127).astype(np.uint8)
 
 
 def brightness(
     pixels: UInt[np.ndarray, "h w c"], name: str, otherwise: str = ""
 ) -> UInt8[np.ndarray, "h w"]:
-    """Returns a gray mask's brightness, in 8 bits.
+    """Return a gray mask's brightness, in 8 bits.
 
     Args:
       pixels: of the mask; the first channel is taken.
@@ -110,7 +110,7 @@ class Legend:
         return len(self.classes)
 
     def decode(self, data: bytes, name: str) -> Shaped[np.ndarray, "h w c"]:
-        """Decodes a mask's file to its values, a palette's numbers as they are."""
+        """Decode a mask's file to its values, a palette's numbers as they are."""
         with PIL.Image.open(BytesIO(data)) as image:
             values, orientation = np.asarray(image), image.getexif().get(ORIENTATION, 1)
             channels = values.reshape(image.height, image.width, -1)
@@ -118,7 +118,7 @@ class Legend:
         return files.turn_upright(channels, orientation)
 
     def mask(self, channels: Shaped[np.ndarray, "h w c"], name: str) -> UInt8[np.ndarray, "h w"]:
-        """Returns the class of every pixel, or ``IGNORED``.
+        """Return the class of every pixel, or ``IGNORED``.
 
         Raises:
           UserError: the mask has colours and no palette, or a value that means nothing.
@@ -141,5 +141,5 @@ class Legend:
         return labels[places].reshape(channels.shape[:2])
 
     def labels(self, mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-        """Returns what :meth:`mask` made as it is."""
+        """Return what :meth:`mask` made as it is."""
         return mask

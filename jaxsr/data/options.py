@@ -6,7 +6,7 @@ from jaxsr.data import degradations
 
 
 def default_config(task: str) -> ml_collections.ConfigDict:
-    """Returns the data's options of a task, each with its default.
+    """Return the data's options of a task, each with its default.
 
     Args:
       task: "super_resolution", "compression", "segmentation" or "restoration".

@@ -26,7 +26,7 @@ def super_resolution(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
+    """Make endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
 
     Images are uint8; ``index`` (int32) is the image's number in ``names`` of the result. An epoch
     meets every image as often as crops of this size fit into it (``weight_by_area``) or once, in an
@@ -60,7 +60,7 @@ def compression(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
+    """Make endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
 
     ``seed`` (uint32) is a random number for whatever training draws for the example, such as its
     rate and its noise; ``place`` (int32) is the example's position in the batch of all hosts
@@ -86,7 +86,7 @@ def segmentation(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
+    """Make endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
 
     The side p is ``config.crop``. Both are uint8; a mask's values are classes or ``masks.IGNORED``.
     Of each image the whole, or a large part, is stretched to a square. The rest is as in
@@ -116,7 +116,7 @@ def restoration(
     shard_index: int = 0,
     shard_count: int = 1,
 ) -> Batches:
-    """Makes endless batches of several crops of an image: one for each of n ``scales``, one more.
+    """Make endless batches of several crops of an image: one for each of n ``scales``, one more.
 
     A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale
     S, "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale
@@ -147,13 +147,13 @@ def restoration(
 
 
 def _reduced_pair(source: sources.Source, scale: int, indices, side: int, augment) -> RandomPair:
-    """Draws crops of ``side`` pixels and what MATLAB makes of them at 1/``scale``."""
+    """Draw crops of ``side`` pixels and what MATLAB makes of them at 1/``scale``."""
     low = source.high if scale == 1 else functools.partial(source.low, scale=scale)
     return RandomPair(source.high, low, None, indices, scale, side // scale, augment)
 
 
 def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> Batches:
-    """Batches what ``make`` draws of each image, as often as crops of ``side`` pixels fit in."""
+    """Batch what ``make`` draws of each image, as often as crops of ``side`` pixels fit in."""
     area = np.prod(source.sizes[indices], axis=1) / side**2
     times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
     positions = np.repeat(np.arange(len(indices)), times)
@@ -161,7 +161,7 @@ def _batches(config, source, indices, side, make, batch_size, seed, shard: slice
 
 
 def _pairs(config, source: sources.Source, indices, scale: int) -> RandomPair:
-    """Draws crops and their low-resolution counterparts, made as ``config.degradation`` says."""
+    """Draw crops and their low-resolution counterparts, made as ``config.degradation`` says."""
     low_images = {
         "bicubic": lambda index: source.low(index, scale),
         "given": source.given,

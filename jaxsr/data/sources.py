@@ -27,7 +27,7 @@ def open_source(
     folder: "Callable[..., Source] | None" = None,
     tfds: "Callable[..., Source] | None" = None,
 ) -> "Source":
-    """Opens the source ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]``.
+    """Open the source ``folder:PATH[,PATH…]`` or ``tfds:NAME[:SPLIT]``.
 
     Args:
       spec: one of the two.
@@ -55,7 +55,7 @@ class Unreadable(UserError):
 
 
 def first_readable(load: Callable, indices: Int[np.ndarray, "n"], position: int) -> tuple:
-    """Returns index and ``load(index)`` of the first image from ``position`` on that can be read.
+    """Return index and ``load(index)`` of the first image from ``position`` on that can be read.
 
     Raises:
       UserError: there is none.
@@ -95,11 +95,11 @@ class Source:
         return len(self.names)
 
     def decode(self, index: int, low: bool = False) -> UInt8[np.ndarray, "h w 3"]:
-        """Decodes an image, or the low-resolution one given with it; raises any decoder's error."""
+        """Decode an image, or the low-resolution one given with it; raise any decoder's error."""
         raise NotImplementedError
 
     def high(self, index: int) -> UInt8[np.ndarray, "h w 3"]:
-        """Returns an image, memory-mapped from the cache.
+        """Return an image, memory-mapped from the cache.
 
         Raises:
           Unreadable: it cannot be decoded; that is logged and counted the first time.
@@ -107,7 +107,7 @@ class Source:
         return self._cache.get(self._keys[index], "", lambda: self._decode(index))
 
     def low(self, index: int, scale: int) -> UInt8[np.ndarray, "H W 3"]:
-        """Returns MATLAB's bicubic reduction of an image cropped to multiples of ``scale``."""
+        """Return MATLAB's bicubic reduction of an image cropped to multiples of ``scale``."""
 
         def reduce():
             return imresize_uint8(modcrop(self.high(index), scale), 1 / scale)
@@ -115,11 +115,11 @@ class Source:
         return self._cache.get(self._keys[index], f"-x{scale}", reduce)
 
     def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
-        """Returns the low-resolution image given with an image, where the source ``gives_low``."""
+        """Return the low-resolution image given with an image, where the source ``gives_low``."""
         return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
 
     def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:
-        """Returns the indices of images of at least ``side`` rows and columns; others are skipped.
+        """Return the indices of images of at least ``side`` rows and columns; others are skipped.
 
         Args:
           side: in pixels.
@@ -148,7 +148,7 @@ class Source:
 
     @contextlib.contextmanager
     def _reporting(self, index: int) -> Iterator[None]:
-        """Makes any error an :class:`Unreadable`, logged and counted the first time."""
+        """Make any error an :class:`Unreadable`, logged and counted the first time."""
         try:
             yield
         except Exception as error:  # decoders raise whatever they like
@@ -229,7 +229,7 @@ class TfdsSource(Source):
         super().__init__(names, [f"{dataset}|{i}" for i in numbers], sizes, kept)
 
     def _used(self, name: str, features) -> dict:
-        """Returns those of the dataset's features that are read."""
+        """Return those of the dataset's features that are read."""
         return {key: features[key] for key in features if key in ("hr", "image", "lr")}
 
     def _size(self, index: int) -> tuple[int, int]:
@@ -252,7 +252,7 @@ def _tfds_builder(name: str, data_dir: str | os.PathLike):
 
 
 def _encoded_records(builder, split: str, features: Iterable[str]) -> Sequence[dict]:
-    """Returns the records, each image feature as the bytes of its file."""
+    """Return the records, each image feature as the bytes of its file."""
     from tensorflow_datasets import decode
 
     try:
@@ -270,18 +270,18 @@ def _first_line(error: Exception) -> str:
 
 
 def file_key(path: Path) -> str:
-    """Returns what a file is known by in the cache; it differs once the file is changed."""
+    """Return what a file is known by in the cache; it differs once the file is changed."""
     stat = path.stat()
     return f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}"
 
 
 def _size(file) -> tuple[int, int]:
-    """Reads height and width from a file's header, before EXIF turns the image."""
+    """Read height and width from a file's header, before EXIF turns the image."""
     with PIL.Image.open(file) as image:
         return image.height, image.width
 
 
 def rgb8(pixels: UInt[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
-    """Turns 1 to 4 channels of 8 or 16 bits into 8-bit RGB: gray repeated, alpha dropped."""
+    """Turn 1 to 4 channels of 8 or 16 bits into 8-bit RGB: gray repeated, alpha dropped."""
     pixels = pixels[..., :3] if pixels.shape[-1] > 2 else pixels[..., :1].repeat(3, axis=-1)
     return pixels if pixels.dtype == np.uint8 else from_float(to_float(pixels))

@@ -117,7 +117,7 @@ class RandomCrops:
 def crop(
     x: UInt8[np.ndarray, "h w c"], top: int, left: int, side: int, scale: int = 1
 ) -> UInt8[np.ndarray, "p p c"]:
-    """Copies a square out of ``x``; its place and side are in units of ``scale`` pixels."""
+    """Copy a square out of ``x``; its place and side are in units of ``scale`` pixels."""
     top, left, side = top * scale, left * scale, side * scale
     return np.array(x[top : top + side, left : left + side])
 
@@ -163,7 +163,7 @@ class RandomView:
 def random_part(
     height: int, width: int, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
-    """Draws left, top, right and bottom of a part of 65 to 100 % of each side."""
+    """Draw left, top, right and bottom of a part of 65 to 100 % of each side."""
     sides = np.array([width, height]) * rng.uniform(0.65, 1.0, 2)
     left, top = rng.uniform(0, 1, 2) * (np.array([width, height]) - sides)
     return left, top, left + sides[0], top + sides[1]
@@ -172,7 +172,7 @@ def random_part(
 def stretched(
     x: UInt8[np.ndarray, "h w *c"], side: int, box=None, resampling=PIL.Image.Resampling.BILINEAR
 ) -> UInt8[np.ndarray, "s s *c"]:
-    """Resizes ``x``, or its part ``box`` (left, top, right, bottom), to ``side`` × ``side``."""
+    """Resize ``x``, or its part ``box`` (left, top, right, bottom), to ``side`` × ``side``."""
     image = PIL.Image.fromarray(np.asarray(x))
     return np.asarray(image.resize((side, side), resampling, box))
 
@@ -180,7 +180,7 @@ def stretched(
 def random_colours(
     x: UInt8[np.ndarray, "h w 3"], rng: np.random.Generator
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Draws another brightness, contrast, saturation and white; one image in ten becomes gray."""
+    """Draw another brightness, contrast, saturation and white; one image in ten becomes gray."""
     y: Float[np.ndarray, "h w 3"] = x.astype(np.float32) / 255
     gray = (y @ LUMA)[..., None]
     saturation = 0.0 if rng.random() < 0.1 else rng.uniform(0.5, 1.5)

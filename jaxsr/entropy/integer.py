@@ -36,7 +36,7 @@ class Layer(NamedTuple):
 def export(
     kernel: Float[np.ndarray | Array, "k k i o"], bias: Float[np.ndarray | Array, "o"]
 ) -> Layer:
-    """Converts a layer trained with :func:`rounded_kernel` and :func:`rounded_bias` to integers.
+    """Convert a layer trained with :func:`rounded_kernel` and :func:`rounded_bias` to integers.
 
     Raises:
       UserError: some input could bring the accumulator to 2²⁴, from where on sums are not exact in
@@ -52,23 +52,23 @@ def export(
 
 
 def rounded_kernel(kernel: Float[np.ndarray | Array, "..."]) -> Float[Array, "..."]:
-    """Rounds to the multiples of 2⁻⁶ within ±127/64 that an int8 kernel can hold."""
+    """Round to the multiples of 2⁻⁶ within ±127/64 that an int8 kernel can hold."""
     return jnp.clip(jnp.round(kernel * 2**WEIGHT_BITS), -127, 127) / 2**WEIGHT_BITS
 
 
 def rounded_bias(bias: Float[np.ndarray | Array, "..."]) -> Float[Array, "..."]:
-    """Rounds to the multiples of 2⁻¹⁰ that an int32 bias can hold."""
+    """Round to the multiples of 2⁻¹⁰ that an int32 bias can hold."""
     unit = 2 ** (WEIGHT_BITS + ACTIVATION_BITS)
     return jnp.round(bias * unit) / unit
 
 
 def first_activation(z: Int[Array, "..."]) -> Int8[Array, "..."]:
-    """Converts integers to the network's input, clamped to −32 … 31 and times 2²."""
+    """Convert integers to the network's input, clamped to −32 … 31 and times 2²."""
     return jnp.clip(z, -32, 31).astype(jnp.int8) * jnp.int8(2**INPUT_BITS)
 
 
 def convolve(x: Int8[Array, "*b h w i"], layer: Layer) -> Int32[Array, "*b h w o"]:
-    """Computes the accumulator ``Σ x·kernel + bias`` of a convolution: zero padding, stride 1."""
+    """Compute the accumulator ``Σ x·kernel + bias`` of a convolution: zero padding, stride 1."""
     side = layer.kernel.shape[0]
     height, width = x.shape[-3:-1]
     pad = [(0, 0)] * (x.ndim - 3) + [(side // 2, side // 2)] * 2 + [(0, 0)]
@@ -82,17 +82,17 @@ def convolve(x: Int8[Array, "*b h w i"], layer: Layer) -> Int32[Array, "*b h w o
 
 
 def activation(accumulator: Int32[Array, "..."]) -> Int8[Array, "..."]:
-    """Applies ReLU and returns to int8: ``clamp((acc + 2⁵) >> 6, 0, 127)``."""
+    """Apply ReLU and return to int8: ``clamp((acc + 2⁵) >> 6, 0, 127)``."""
     return jnp.clip(shifted(accumulator, WEIGHT_BITS), 0, 127).astype(jnp.int8)
 
 
 def shifted(x: Int32[Array, "..."], bits: int) -> Int32[Array, "..."]:
-    """Divides by ``2^bits``, rounded to the nearest integer, halves up: an arithmetic shift."""
+    """Divide by ``2^bits``, rounded to the nearest integer, halves up: an arithmetic shift."""
     return (x + (1 << (bits - 1))) >> bits
 
 
 def run(layers: Sequence[Layer], z: Int[Array, "*b h w i"]) -> Int32[Array, "*b h4 w4 o"]:
-    """Runs the network and returns its last layer's accumulator.
+    """Run the network and return its last layer's accumulator.
 
     Every layer but the last is followed by ReLU and a pixel shuffle that doubles height and width.
     """
@@ -103,7 +103,7 @@ def run(layers: Sequence[Layer], z: Int[Array, "*b h w i"]) -> Int32[Array, "*b 
 
 
 def shuffled(x: Array) -> Array:
-    """Shuffles pixels by 2, with channels in torch's order: (h, w, 4c) → (2h, 2w, c)."""
+    """Shuffle pixels by 2, with channels in torch's order: (h, w, 4c) → (2h, 2w, c)."""
     *batch, height, width, channels = x.shape
     x = x.reshape(*batch, height, width, channels // 4, 2, 2)
     x = jnp.moveaxis(x, (-2, -1), (-4, -2))

@@ -14,7 +14,7 @@ Tree = Any
 
 
 def in_turn(function: Callable) -> Callable:
-    """Wraps ``function`` so that ``vmap`` on a CPU runs one element of the batch after another.
+    """Wrap ``function`` so that ``vmap`` on a CPU runs one element of the batch after another.
 
     On a CPU many loops side by side are no faster than one compiled in one piece, and apart each
     ends with its own rows. On other devices ``vmap`` stays as it is.
@@ -53,7 +53,7 @@ def scan_rows(
     reverse: bool = False,
     scatters: bool = False,
 ) -> tuple[Tree, Tree]:
-    """Runs ``lax.scan`` over the first ``trips`` rows only; stacked outputs are zero beyond them.
+    """Run ``lax.scan`` over the first ``trips`` rows only; stacked outputs are zero beyond them.
 
     Under ``vmap`` (but see :func:`in_turn`) every element of the batch runs for the largest
     ``trips``, so ``body`` must do nothing once its own rows are over. (``vmap`` of a plain loop
@@ -112,7 +112,7 @@ def scan_rows(
 
 
 def one_kernel(function: Callable, *args: Tree) -> Tree:
-    """Calls ``function(*args)`` and asks XLA's CPU compiler to compile it in one piece.
+    """Call ``function(*args)`` and ask XLA's CPU compiler to compile it in one piece.
 
     By default each fused operation in a loop's body is a kernel of its own, scheduled again in
     every trip: about 3 µs for what takes 0.1 µs to compute. The compiler compiles loops that touch

@@ -92,14 +92,14 @@ def encode(
     lanes: int,
     count: Any = None,
 ) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
-    """Codes one group of symbols as a stream; see :class:`Group` and :func:`encode_groups`."""
+    """Code one group of symbols as a stream; see :class:`Group` and :func:`encode_groups`."""
     return encode_groups([Group(symbols, indexes, tables, count)], lanes=lanes)
 
 
 def encode_groups(
     groups: Sequence[Group], *, lanes: int
 ) -> tuple[UInt16[Array, "w"], Int32[Array, ""]]:
-    """Codes groups of symbols as one stream, from which they are read in the same order.
+    """Code groups of symbols as one stream, from which they are read in the same order.
 
     Args:
       groups: any number of groups. The run time is proportional to their counts.
@@ -166,7 +166,7 @@ def _places(group: Group) -> _Places:
 
 
 def _push_group(state: UInt32[Array, "k"], group: Group):
-    """Returns the lanes, and words with which of them are in use: of the escapes, of the symbols.
+    """Return the lanes, and words with which of them are in use: of the escapes, of the symbols.
 
     In the stream the escapes follow the symbols, so they are pushed first.
     """
@@ -181,7 +181,7 @@ def _push_group(state: UInt32[Array, "k"], group: Group):
 
 
 def _push(body, state: UInt32[Array, "k"], codes: Int32[Array, "n"], count, shared):
-    """Codes all rows, the last first; ``body`` returns words, marked by a bit above if in use."""
+    """Code all rows, the last first; ``body`` returns words, marked by a bit above if in use."""
 
     def marked(t, carry, codes, shared):
         carry, written = carry
@@ -209,7 +209,7 @@ def _in_rows(x: Array, lanes: int) -> Array:
 
 
 def _push_symbols(t, carry, places, cumulative, *, precision: int):
-    """Codes a row of symbols, one in each lane."""
+    """Code a row of symbols, one in each lane."""
     x, count = carry
     active = _active(t, x.size, count)
     x, word = _push_slots(x, cumulative[places], cumulative[places + 1], active, precision)
@@ -217,7 +217,7 @@ def _push_symbols(t, carry, places, cumulative, *, precision: int):
 
 
 def _push_escapes(t, carry, where, shared):
-    """Codes a row of escapes: upper bits, lower bits and class, the reverse of reading order."""
+    """Code a row of escapes: upper bits, lower bits and class, the reverse of reading order."""
     x, count = carry
     symbols, indexes, minimums, sizes, cumulative = shared
     active = _active(t, x.size, count)
@@ -241,7 +241,7 @@ def _active(t, lanes: int, count) -> Bool[Array, "k"]:
 
 
 def _push_slots(x, start, end, active, precision: int):
-    """Codes the slots from ``start`` to ``end``; states that would overflow first emit a word."""
+    """Code the slots from ``start`` to ``end``; states that would overflow first emit a word."""
     start = jnp.where(active, start, 0)
     frequency = jnp.where(active, end, 1 << precision) - start
     full = x >> (32 - precision) >= frequency
@@ -251,7 +251,7 @@ def _push_slots(x, start, end, active, precision: int):
 
 
 def _class_tables() -> Tables:
-    """Returns the one table of classes, whose escape is never coded."""
+    """Return the one table of classes, whose escape is never coded."""
     rest = (1 << CLASS_PRECISION) - CLASS_FREQUENCIES.sum()
     frequencies = np.append(CLASS_FREQUENCIES, rest)
     names = {"minimums": np.zeros(1, int), "sizes": np.array([len(frequencies)])}
@@ -259,27 +259,27 @@ def _class_tables() -> Tables:
 
 
 def _raw_bits(length: Int32[Array, "n"]) -> tuple[UInt32[Array, "n"], UInt32[Array, "n"]]:
-    """Counts the bits below the highest of ``length``: those of the lower 16, and those above."""
+    """Count the bits below the highest of ``length``: those of the lower 16, and those above."""
     bits = jnp.maximum(length, 1).astype(jnp.uint32) - 1
     low = jnp.minimum(bits, 16)
     return low, bits - low
 
 
 def _highest(length: Int32[Array, "n"]) -> UInt32[Array, "n"]:
-    """Returns the value of the highest of ``length`` bits; 0 if there are none."""
+    """Return the value of the highest of ``length`` bits; 0 if there are none."""
     return jnp.where(
         length > 0, jnp.uint32(1) << (jnp.maximum(length, 1) - 1).astype(jnp.uint32), 0
     )
 
 
 def _raw_slots(number: UInt32[Array, "n"], bits: UInt32[Array, "n"]):
-    """Returns start and end among 2^16 slots of a number of so many equally probable bits."""
+    """Return start and end among 2^16 slots of a number of so many equally probable bits."""
     room = 16 - bits
     return number << room, (number + 1) << room
 
 
 def _quotient(x: UInt32[Array, "k"], divisor: UInt32[Array, "k"]) -> UInt32[Array, "k"]:
-    """Computes ⌊x / divisor⌋ below 2^20 exactly, by floats, as vector units divide no integers.
+    """Compute ⌊x / divisor⌋ below 2^20 exactly, by floats, as vector units divide no integers.
 
     The float's error is below 1 (relatively some 3 · 2^-24, on GPUs twice that), and the remainder
     shows on which side the exact quotient lies.
@@ -303,13 +303,13 @@ def decode(
     lanes: int,
     count: Any = None,
 ) -> tuple[Int32[Array, "n"], Bool[Array, ""]]:
-    """Decodes a stream of one group: its symbols, and True if it was sound; see :func:`read`."""
+    """Decode a stream of one group: its symbols, and True if it was sound; see :func:`read`."""
     symbols, state = read(start(words, length, lanes=lanes), indexes, tables, count=count)
     return symbols, finished(state)
 
 
 def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) -> State:
-    """Returns a decoder at the beginning of a stream.
+    """Return a decoder at the beginning of a stream.
 
     Args:
       words: the stream, and anything behind it.
@@ -334,7 +334,7 @@ def start(words: UInt16[Array | np.ndarray, "w"], length: Any, *, lanes: int) ->
 def read(
     state: State, indexes: Integer[Array | np.ndarray, "n"], tables: Tables, *, count: Any = None
 ) -> tuple[Int32[Array, "n"], State]:
-    """Reads the next group of symbols.
+    """Read the next group of symbols.
 
     A damaged stream takes no longer than a sound one; missing words count as 0. Only
     :func:`finished` tells whether the stream was sound.
@@ -369,7 +369,7 @@ def _read(state: State, index: Int32[Array, "n"], tables: Tables, count: Int32[A
 
 
 def finished(state: State) -> Bool[Array, ""]:
-    """True if all was read as written: no word left or missing, all lanes in their first state."""
+    """Return True if all was read as written: no word over or missing, all lanes as at first."""
     return state.sound & (state.at == state.length) & jnp.all(state.lanes == LOWEST)
 
 
@@ -383,7 +383,7 @@ def _pop(body, state: State, codes: Int32[Array, "n"], count, shared):
 
 
 def _pop_symbols(t, carry, index, shared, *, precision: int):
-    """Reads a row of symbols; ``ESCAPED`` where an escape has yet to be read."""
+    """Read a row of symbols; ``ESCAPED`` where an escape has yet to be read."""
     x, at, sound, count = carry
     stream, (decoding, entries, minimums) = shared
     place = (index << precision) + (x & ((1 << precision) - 1)).astype(jnp.int32)
@@ -395,7 +395,7 @@ def _pop_symbols(t, carry, index, shared, *, precision: int):
 
 
 def _pop_escapes(t, carry, where, shared):
-    """Reads a row of escapes (class, lower and upper bits) and returns their symbols."""
+    """Read a row of escapes (class, lower and upper bits) and return their symbols."""
     x, at, sound, count = carry
     stream, (indexes, minimums, sizes, decoding, entries) = shared
     active = _active(t, x.size, count)
@@ -418,7 +418,7 @@ def _pop_escapes(t, carry, where, shared):
 
 
 def _pop_slots(x, at, stream, frequency, within, active, precision: int):
-    """Inverts ``_push_slots``; states below 2^16 take in words, in the order of lanes."""
+    """Invert ``_push_slots``; states below 2^16 take in words, in the order of lanes."""
     words, length = stream
     x = jnp.where(active, frequency * (x >> precision) + within, x)
     fallen = active & (x < LOWEST)
@@ -439,7 +439,7 @@ class _Chosen(NamedTuple):
 
 
 def _bits(chosen: Bool[Array, "n"], size: int) -> UInt32[Array, "m"]:
-    """Packs marks into bits, ``size`` in a number."""
+    """Pack marks into bits, ``size`` in a number."""
     blocks = jnp.pad(chosen, (0, -chosen.size % size)).reshape(-1, size)
     bits = jnp.where(blocks, (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32))[None], 0)
     return jnp.sum(bits, -1, dtype=jnp.uint32)
@@ -450,14 +450,14 @@ def _count(bits: UInt32[Array, "*n"]) -> Int32[Array, "*n"]:
 
 
 def _mark(chosen: Bool[Array, "n"], size: int) -> tuple[UInt32[Array, "m"], Int32[Array, "m"]]:
-    """Packs a row into blocks of ``size`` bits, and counts the chosen from each block on."""
+    """Pack a row into blocks of ``size`` bits, and count the chosen from each block on."""
     bits = _bits(chosen, size)
     counts = jnp.triu(jnp.broadcast_to(_count(bits), (bits.size,) * 2))
     return bits, jnp.sum(counts, -1, dtype=jnp.int32)
 
 
 def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""]]:
-    """Counts the chosen of a row before each place, and all of them."""
+    """Count the chosen of a row before each place, and all of them."""
     size = min(32, chosen.size)
     bits, since = _mark(chosen, size)
     below = (jnp.uint32(1) << jnp.arange(size, dtype=jnp.uint32)) - 1
@@ -466,7 +466,7 @@ def _ranks(chosen: Bool[Array, "k"]) -> tuple[Int32[Array, "k"], Int32[Array, ""
 
 
 def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""]]:
-    """Returns the places of the chosen, followed by zeros, and their number."""
+    """Return the places of the chosen, followed by zeros, and their number."""
     bits = _bits(chosen, 32)
     running = jnp.cumsum(_count(bits), dtype=jnp.int32)
     since = running[-1] - running + _count(bits)
@@ -477,7 +477,7 @@ def _where(chosen: Bool[Array, "n"]) -> tuple[Int32[Array, "n"], Int32[Array, ""
 
 
 def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
-    """Appends the chosen values to the ``length`` that ``out`` holds; it has a block to spare.
+    """Append the chosen values to the ``length`` that ``out`` holds; it has a block to spare.
 
     It looks up the value of each place, which takes time proportional to the chosen values; looking
     up the place of each value would take time proportional to all of them.
@@ -494,7 +494,7 @@ def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
 
 
 def _block(t, values, chosen: _Chosen, *, size: int):
-    """Returns the block of chosen values from the (t · BLOCK)th on, zeros behind the last."""
+    """Return the block of chosen values from the (t · BLOCK)th on, zeros behind the last."""
     bits, since, total = chosen
     place = t * BLOCK + jnp.arange(BLOCK, dtype=jnp.int32)
     to_come = total - place  # with the one at this place
@@ -509,7 +509,7 @@ def _block(t, values, chosen: _Chosen, *, size: int):
 
 
 def _nth_bit(bits: UInt32[Array, "n"], n: Int32[Array, "n"]) -> Int32[Array, "n"]:
-    """Returns the place of the nth (from 0) of the bits that are set."""
+    """Return the place of the nth (from 0) of the bits that are set."""
     at = jnp.zeros_like(n)
     for step in (16, 8, 4, 2, 1):
         here = (bits >> at.astype(jnp.uint32)) & ((1 << step) - 1)
@@ -519,7 +519,7 @@ def _nth_bit(bits: UInt32[Array, "n"], n: Int32[Array, "n"]) -> Int32[Array, "n"
 
 
 def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, "n"], count):
-    """Returns ``out`` with the first ``count`` values put in the places ``where``."""
+    """Return ``out`` with the first ``count`` values put in the places ``where``."""
 
     def body(t, carry, row, _):
         out, count = carry
@@ -535,12 +535,12 @@ def _put(out: Int32[Array, "n"], where: Int32[Array, "n"], values: Int32[Array, 
 
 
 def to_bytes(words: UInt16[Array | np.ndarray, "w"], length: Any) -> bytes:
-    """Converts the first ``length`` words to bytes, the lower byte of each word first."""
+    """Convert the first ``length`` words to bytes, the lower byte of each word first."""
     return np.asarray(words)[: int(length)].astype("<u2").tobytes()
 
 
 def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndarray, "w"], int]:
-    """Inverts :func:`to_bytes`; returns words, padded with zeros to ``capacity``, and their number.
+    """Invert :func:`to_bytes`; return words, padded with zeros to ``capacity``, and their number.
 
     With one capacity for many streams a decoder is not compiled anew for each length.
 
@@ -556,6 +556,6 @@ def from_bytes(data: bytes, capacity: int | None = None) -> tuple[UInt16[np.ndar
 
 
 def check_lanes(lanes: int) -> None:
-    """Raises UserError unless a stream may have ``lanes`` lanes."""
+    """Raise UserError unless a stream may have ``lanes`` lanes."""
     if not 1 <= lanes <= MAX_LANES or lanes & (lanes - 1):
         raise UserError(f"lanes are a power of two from 1 to {MAX_LANES}, got {lanes}")

@@ -60,7 +60,7 @@ class Tables(NamedTuple):
 def gaussian_tables(
     scales: Sequence[float] = SCALES, precision: int = 14, mixture: Mixture = GAUSSIAN
 ) -> Tables:
-    """Makes tables of zero-mean Gaussians, integrated over unit bins: one for each scale.
+    """Make tables of zero-mean Gaussians, integrated over unit bins: one for each scale.
 
     Each alphabet is −m … m with the m for which a symbol costs the fewest bits, escapes included: a
     wider one spends at least 2^−precision on every symbol that hardly occurs.
@@ -82,7 +82,7 @@ def gaussian_tables(
 
 
 def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[np.ndarray, "n"]:
-    """Returns the probabilities of −m … m for the m that costs the fewest bits."""
+    """Return the probabilities of −m … m for the m that costs the fewest bits."""
     edges = np.arange(int(9 * scale * max(factor for _, factor in mixture)) + 4) - 0.5
     parts = (
         weight * -np.diff([math.erfc(x / (scale * factor * math.sqrt(2))) for x in edges]) / 2
@@ -97,7 +97,7 @@ def _gaussian_alphabet(scale: float, precision: int, mixture: Mixture) -> Float[
 
 
 def _bits(pmf: Float[np.ndarray, "n"], whole: Float[np.ndarray, "m"], precision: int) -> float:
-    """Returns the mean bits of a symbol distributed as ``whole`` in the alphabet of ``pmf``."""
+    """Return the mean bits of a symbol distributed as ``whole`` in the alphabet of ``pmf``."""
     rest = whole[: (len(whole) - len(pmf)) // 2][::-1]  # one side, from the alphabet outwards
     frequencies = quantise(with_escape(pmf), precision)
     plain = precision - np.log2(frequencies)
@@ -108,7 +108,7 @@ def _bits(pmf: Float[np.ndarray, "n"], whole: Float[np.ndarray, "m"], precision:
 def tables_from_pmfs(
     pmfs: Sequence[Float[np.ndarray, "_"]], minimums: Sequence[int], precision: int = 14
 ) -> Tables:
-    """Makes tables of any distributions, with the frequencies that cost the fewest bits.
+    """Make tables of any distributions, with the frequencies that cost the fewest bits.
 
     Args:
       pmfs: for each table the probabilities of ``minimum``, ``minimum + 1`` …; the escape gets what
@@ -132,7 +132,7 @@ def tables_from_pmfs(
 
 
 def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
-    """Appends the escape's probability, which is what the others lack to 1.
+    """Append the escape's probability, which is what the others lack to 1.
 
     Raises:
       UserError: a probability is negative or NaN, or they sum to more than 1.
@@ -147,7 +147,7 @@ def with_escape(pmf: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n+1"]:
 
 
 def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"]:
-    """Returns the integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
+    """Return the integers ≥ 1 of sum 2^precision that minimise −Σ pmf · log₂ frequency.
 
     The sum is convex, so giving each unit to the entry that gains most by it is optimal: an entry
     of probability p and frequency f gains p · log(1 + 1/f) by one more. All units that gain more
@@ -181,7 +181,7 @@ def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"
 
 
 def to_arrays(tables: Tables) -> dict[str, Int32[np.ndarray, "_"]]:
-    """Returns the integers that define the tables, by ``NAMES``, as weights files hold them."""
+    """Return the integers that define the tables, by ``NAMES``, as weights files hold them."""
     sizes = np.asarray(tables.sizes)
     steps = np.diff(np.asarray(tables.cumulative).astype(np.int64))
     between = np.cumsum(sizes + 1)[:-1] - 1  # from the end of a table to the start of the next
@@ -193,7 +193,7 @@ def to_arrays(tables: Tables) -> dict[str, Int32[np.ndarray, "_"]]:
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
-    """Inverts :func:`to_arrays`.
+    """Invert :func:`to_arrays`.
 
     Raises:
       UserError: an array is missing, or they do not define tables.
@@ -223,7 +223,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> Tables:
 
 
 def _checked(arrays: Mapping[str, np.ndarray]) -> list[Int[np.ndarray, "_"]]:
-    """Checks minimums, sizes and frequencies and returns them as int64."""
+    """Check minimums, sizes and frequencies and return them as int64."""
     missing = [name for name in NAMES if name not in arrays]
     if missing:
         raise UserError(f"tables are the arrays {', '.join(NAMES)}; missing {', '.join(missing)}")
@@ -252,6 +252,6 @@ def _checked(arrays: Mapping[str, np.ndarray]) -> list[Int[np.ndarray, "_"]]:
 
 
 def check_precision(precision: int) -> None:
-    """Raises UserError unless tables may have ``precision`` bits."""
+    """Raise UserError unless tables may have ``precision`` bits."""
     if precision not in PRECISIONS:
         raise UserError(f"precision is {PRECISIONS[0]} to {PRECISIONS[-1]} bits, got {precision}")

@@ -24,7 +24,7 @@ def make_evaluator(
     measure: Callable[[Subject, Show], Figures],
     pictures: int,
 ) -> Evaluator:
-    """Returns a function of weights that measures what is built of them.
+    """Return a function of weights that measures what is built of them.
 
     Args:
       build: weights → what is measured. Its second argument is what it built the time before, whose
@@ -50,7 +50,7 @@ def make_evaluator(
 
 
 def float32_products():
-    """Returns a context in which products are exact to float32, as published figures are.
+    """Return a context in which products are exact to float32, as published figures are.
 
     GPUs would take TF32, TPUs bfloat16.
     """

@@ -34,7 +34,7 @@ class Gallery:
         self.left_out = 0
 
     def add(self, scene: str, name: str, pixels: Pixels, note: str = "") -> None:
-        """Adds an image to a scene, which it begins if need be."""
+        """Add an image to a scene, which it begins if need be."""
         if not self._path:
             return
         if self._bytes + pixels.nbytes > MOST:
@@ -44,7 +44,7 @@ class Gallery:
         self._scenes.setdefault(scene, []).append(View(name, Picture(pixels), note))
 
     def compare(self, scene: str, images: Mapping[str, Pixels], original: Pixels) -> None:
-        """Adds images with how close each comes to their original, and that."""
+        """Add images with how close each comes to their original, and that."""
         if not self._path:
             return
         truth = Picture(original)
@@ -53,7 +53,7 @@ class Gallery:
         self.add(scene, "original", original)
 
     def write(self) -> None:
-        """Writes the page, and says where it is and what is not on it."""
+        """Write the page, and say where it is and what is not on it."""
         scenes = [Scene(name, views) for name, views in self._scenes.items() if len(views) > 1]
         if not scenes:
             return
@@ -64,7 +64,7 @@ class Gallery:
 
 
 def all_of(*callbacks: Callable[..., None] | None) -> Callable[..., None] | None:
-    """Joins callbacks of the same arguments into one; None where there is none."""
+    """Join callbacks of the same arguments into one; None where there is none."""
     there = [callback for callback in callbacks if callback is not None]
     if not there:
         return None

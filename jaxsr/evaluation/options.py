@@ -8,7 +8,7 @@ from jaxsr.evaluation import originals
 
 
 def folders_of(data: str) -> list[str]:
-    """Returns the folders named, separated by commas; raises UserError where one has no images."""
+    """Return the folders named, separated by commas; raise UserError where one has no images."""
     folders = folders_in(data)
     for folder in folders:
         originals.check_folder(folder)
@@ -16,7 +16,7 @@ def folders_of(data: str) -> list[str]:
 
 
 def folders_in(data: str) -> list[str]:
-    """Returns the folders named, separated by commas; raises UserError where there are none."""
+    """Return the folders named, separated by commas; raise UserError where there are none."""
     folders = [folder for folder in data.split(",") if folder]
     if not folders:
         raise UserError(
@@ -27,14 +27,14 @@ def folders_in(data: str) -> list[str]:
 
 
 def limit_of(limit: int) -> int | None:
-    """Returns how many images of each folder are taken; None: all. Raises UserError below 0."""
+    """Return how many images of each folder are taken; None: all. Raises UserError below 0."""
     if limit < 0:
         raise UserError(f"config.limit is {limit}; give 0 for all images, or a number")
     return limit or None
 
 
 def check_output(path: str, option: str, suffix: str) -> None:
-    """Makes the folder of the file that ``config.OPTION`` names, if it names one.
+    """Make the folder of the file that ``config.OPTION`` names, if it names one.
 
     Raises:
       UserError: the folder cannot be made, or ``path`` is one.
@@ -47,5 +47,5 @@ def check_output(path: str, option: str, suffix: str) -> None:
 
 
 def path_for(path: str, name: str, count: int) -> Path:
-    """Returns the file for the results of the folder ``name``: FILE, or FILE-NAME of several."""
+    """Return the file for the results of the folder ``name``: FILE, or FILE-NAME of several."""
     return Path(path) if count == 1 else Path(path).with_stem(f"{Path(path).stem}-{name}")

@@ -18,7 +18,7 @@ Images = str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]]
 
 
 def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
-    """Yields (name, 8-bit pixels); a name is the path within the folder without suffix.
+    """Yield (name, 8-bit pixels); a name is the path within the folder without suffix.
 
     Raises:
       UserError: the folder is missing, or a file in it is damaged.
@@ -31,7 +31,7 @@ def read(images: Images) -> Iterator[tuple[str, UInt8[np.ndarray, "..."]]]:
 
 
 def pixels_of(path: str | os.PathLike) -> UInt8[np.ndarray, "h w c"]:
-    """The colours of an image file in 8 bits, deeper ones rounded.
+    """Return the colours of an image file in 8 bits, deeper ones rounded.
 
     Raises:
       UserError: it is no image, or damaged.
@@ -41,7 +41,7 @@ def pixels_of(path: str | os.PathLike) -> UInt8[np.ndarray, "h w c"]:
 
 
 def named(folder: str | os.PathLike) -> dict[str, Path]:
-    """Returns a folder's images by name: the path within the folder without suffix.
+    """Return a folder's images by name: the path within the folder without suffix.
 
     Raises:
       UserError: the folder is missing.
@@ -57,7 +57,7 @@ def named(folder: str | os.PathLike) -> dict[str, Path]:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Checks that there is something to evaluate on, before any work is done.
+    """Check that there is something to evaluate on, before any work is done.
 
     Raises:
       UserError: the folder is missing, or there are no images in it.

@@ -13,7 +13,7 @@ BPP_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
 
 def check_available() -> None:
-    """Raises UserError where matplotlib isn't installed; it says how to get it."""
+    """Raise UserError where matplotlib isn't installed; it says how to get it."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -26,7 +26,7 @@ def check_available() -> None:
 def rate_distortion(
     title: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve] = ()
 ) -> bytes:
-    """Draws PSNR over bits per pixel; returns the bytes of a PNG file.
+    """Draw PSNR over bits per pixel; return the bytes of a PNG file.
 
     Measured curves are bold, their points marked; published ones are thin, and shown as far as the
     measured ones reach. Rate is logarithmic: an equal saving is an equal distance.
@@ -56,7 +56,7 @@ def rate_distortion(
 
 
 def precision_recall(title: str, results: Sequence[saliency.MaskScores]) -> bytes:
-    """Draws precision over recall, a dot where Fβ is largest; returns the bytes of a PNG file."""
+    """Draw precision over recall, a dot where Fβ is largest; return the bytes of a PNG file."""
     figure = _figure(6.5, 6.0)
     axes = figure.add_subplot(title=title, xlabel="recall", ylabel="precision")
     for i, result in enumerate(results):

@@ -17,7 +17,7 @@ from jaxsr.atomic import write_bytes
 
 
 def envelope(protocol: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns what every report begins with: how, with what and on what it was measured."""
+    """Return what every report begins with: how, with what and on what it was measured."""
     return {
         "protocol": protocol,
         "config": dict(config),
@@ -32,7 +32,7 @@ def envelope(protocol: str, config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def names_of(folders: Iterable[str]) -> dict[str, str]:
-    """Returns what to call each folder's images: its name, or its path where two share a name."""
+    """Return what to call each folder's images: its name, or its path where two share a name."""
     paths = {folder: Path(folder).resolve() for folder in folders}
     taken = collections.Counter(path.name for path in paths.values())
     return {
@@ -44,7 +44,7 @@ def names_of(folders: Iterable[str]) -> dict[str, str]:
 def aligned(
     header: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], texts: Sequence[int] = (0,)
 ) -> str:
-    """Returns rows of cells as columns of text; a rule stands before every group.
+    """Return rows of cells as columns of text; a rule stands before every group.
 
     Args:
       header: the columns' names.
@@ -69,14 +69,14 @@ def aligned(
 
 
 def number(value: float | int) -> float | int | str | None:
-    """Returns a figure as JSON has it: infinity is ``"inf"`` or ``"-inf"``, ``nan`` is null."""
+    """Return a figure as JSON has it: infinity is ``"inf"`` or ``"-inf"``, ``nan`` is null."""
     if math.isnan(value):
         return None
     return str(value) if math.isinf(value) else value
 
 
 def save_json(path: str | os.PathLike, report: Mapping[str, Any]) -> None:
-    """Writes ``report`` to ``path``, whole or not at all.
+    """Write ``report`` to ``path``, whole or not at all.
 
     Raises:
       UserError: the file cannot be written.

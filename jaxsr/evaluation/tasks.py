@@ -13,7 +13,7 @@ TASKS = {"super_resolution": upscalers.run, "codec": codecs.run, "regions": regi
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """Runs the task that ``config.task`` names.
+    """Run the task that ``config.task`` names.
 
     Args:
       config: an ``ml_collections.ConfigDict`` of ``configs/eval/``.

@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 def decode(kind: Format, data: bytes) -> Decoded:
-    """Decodes a file of the format ``kind``; of several pages or frames, the first.
+    """Decode a file of the format ``kind``; of several pages or frames, the first.
 
     Raises:
       Refused: it is larger than ``MAX_PIXELS``, or holds pixels of another kind than is read.
@@ -70,7 +70,7 @@ def decode(kind: Format, data: bytes) -> Decoded:
 
 
 def count_frames(kind: Format, data: bytes) -> int:
-    """Counts the pages of a TIFF and the frames of an animation; 1 for what has none.
+    """Count the pages of a TIFF and the frames of an animation; 1 for what has none.
 
     Smaller copies in a TIFF are no pages; what a JPEG holds besides its image is no frame.
     """
@@ -119,7 +119,7 @@ def _read_pillow(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
 
 
 def _mode_for(image: Image.Image) -> str:
-    """Returns Pillow's mode of gray or RGB, with alpha where the image has any transparency."""
+    """Return Pillow's mode of gray or RGB, with alpha where the image has any transparency."""
     known = {"1": "L", "L": "L", "LA": "LA", "La": "LA"}
     known |= dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA")
     known |= dict.fromkeys(("P", "RGB", "RGBX", "YCbCr"), "RGB")
@@ -204,7 +204,7 @@ def _read_jpegxl(data: bytes) -> tuple[Decoded, Image.Exif]:
 
 
 def _read_jpeg2000(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
-    """By imagecodecs where there are more than 8 bits, which Pillow would cut off."""
+    """Read by imagecodecs where there are more than 8 bits, which Pillow would cut off."""
     image = _open_pillow(kind, data)
     size = data.index(b"\xff\x4f\xff\x51") + 4  # the segment that tells sizes, behind its marker
     bits = (data[size + 38] & 127) + 1
@@ -220,7 +220,7 @@ def _read_jpeg2000(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
 
 
 def _jpeg2000_icc(data: bytes) -> bytes | None:
-    """Returns the profile in a JP2 file's colour box: size, "colr", method 2, 2 bytes, profile."""
+    """Return the profile in a JP2 file's colour box: size, "colr", method 2, 2 bytes, profile."""
     at = data.find(b"colr\x02")
     return None if at < 4 else data[at + 7 : at - 4 + int.from_bytes(data[at - 4 : at], "big")]
 
@@ -239,7 +239,7 @@ def _split_alpha(pixels: UInt[np.ndarray, "h w _"], icc: bytes | None) -> Decode
 
 
 def _exif_of(source: Image.Image | bytes) -> Image.Exif:
-    """Returns the EXIF tags of an image or TIFF file; none if they are damaged."""
+    """Return the EXIF tags of an image or TIFF file; none if they are damaged."""
     exif = Image.Exif()
     with contextlib.suppress(Exception):
         if isinstance(source, bytes):
@@ -252,7 +252,7 @@ def _exif_of(source: Image.Image | bytes) -> Image.Exif:
 
 
 def _upright(decoded: Decoded, exif: Image.Exif) -> Decoded:
-    """Turns the pixels as EXIF says, and keeps of EXIF what is still true then."""
+    """Turn the pixels as EXIF says, and keep of EXIF what is still true then."""
     orientation = exif.get(ORIENTATION, 1)
     for tag in STORAGE_TAGS:
         exif.pop(tag, None)
@@ -268,7 +268,7 @@ def _upright(decoded: Decoded, exif: Image.Exif) -> Decoded:
 
 
 def turn_upright(x: Shaped[np.ndarray, "h w *c"], orientation: int) -> Shaped[np.ndarray, "H W *c"]:
-    """Undoes an EXIF orientation, 1 to 8; anything else counts as upright (1)."""
+    """Undo an EXIF orientation, 1 to 8; anything else counts as upright (1)."""
     if orientation in (5, 6, 7, 8):
         x = x.swapaxes(0, 1)
     if orientation in (3, 4, 7, 8):

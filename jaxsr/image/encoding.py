@@ -28,7 +28,7 @@ def encode(
     exif: bytes | None,
     quality: int,
 ) -> bytes:
-    """Encodes samples that the format can hold as a file of it.
+    """Encode samples that the format can hold as a file of it.
 
     Args:
       has_alpha: whether the last channel is transparency.
@@ -73,7 +73,10 @@ def _png_chunk(name: bytes, data: bytes) -> bytes:
 
 
 def _encode_tiff(samples: Samples, has_alpha: bool, icc: bytes | None, exif: bytes | None) -> bytes:
-    """A TIFF of one deflated strip. An EXIF block *is* a TIFF without pixels: they are added."""
+    """Encode as a TIFF of one deflated strip.
+
+    An EXIF block *is* a TIFF without pixels: where there is one, the pixels are added to it.
+    """
     height, width, count = samples.shape
     bits = samples.dtype.itemsize * 8
     steps = np.diff(samples, axis=1, prepend=samples.dtype.type(0))  # "predictor" 2, wraps around

@@ -62,7 +62,7 @@ class Picture:
 
 
 def read(path: str | os.PathLike) -> Picture:
-    """Reads an image file of a format told by its content; of several pages or frames, the first.
+    """Read an image file of a format told by its content; of several pages or frames, the first.
 
     Pixels are turned upright as EXIF says. Palette, 1-bit and YCbCr images become gray or RGB; CMYK
     becomes sRGB by its profile; a transparent colour or palette entry becomes alpha.
@@ -75,7 +75,7 @@ def read(path: str | os.PathLike) -> Picture:
 
 
 def decode(data: bytes, name: str | os.PathLike) -> Picture:
-    """Decodes a file's bytes as :func:`read` does; ``name`` is what errors call it."""
+    """Decode a file's bytes as :func:`read` does; ``name`` is what errors call it."""
     kind = format_of_content(data)
     if kind is None:
         raise UserError(f"{name}: not a {NAMES} image")
@@ -90,7 +90,7 @@ def decode(data: bytes, name: str | os.PathLike) -> Picture:
 
 
 def count_frames(data: bytes) -> int:
-    """Counts the pages or frames of an image file, of which :func:`decode` gives the first.
+    """Count the pages or frames of an image file, of which :func:`decode` gives the first.
 
     Where they cannot be told, as in damaged files, the answer is 1.
     """
@@ -102,7 +102,7 @@ def count_frames(data: bytes) -> int:
 
 
 def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
-    """Writes ``picture`` in the format of the path's suffix, whole or not at all.
+    """Write ``picture`` in the format of the path's suffix, whole or not at all.
 
     PNG and TIFF are lossless. ICC profile and EXIF are kept in every format, but a gray profile is
     left out where the pixels are RGB (WebP has no gray).
@@ -120,7 +120,7 @@ def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
 def encode(
     kind: Format, picture: Picture, quality: int = 95, name: str | os.PathLike = "the image"
 ) -> bytes:
-    """Encodes ``picture`` as a file of the format ``kind``, which errors call ``name``.
+    """Encode ``picture`` as a file of the format ``kind``, which errors call ``name``.
 
     Arguments and errors are those of :func:`write`.
     """
@@ -144,7 +144,7 @@ def encode(
 
 
 def check_holds(kind: Format, picture: Picture, name: str | os.PathLike) -> None:
-    """Checks that a format can hold a picture of this kind; errors call the file ``name``.
+    """Check that a format can hold a picture of this kind; errors call the file ``name``.
 
     Raises:
       UserError: it can't hold 16 bits or alpha that the picture has.

@@ -9,13 +9,13 @@ from jaxsr.image.formats import SUFFIXES
 
 
 def is_image_file(path: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
-    """True if ``path`` is a file, not hidden, with one of ``suffixes``."""
+    """Return True if ``path`` is a file, not hidden, with one of ``suffixes``."""
     path = Path(path)
     return path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
 
 
 def find_images(folder: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
-    """Lists the files of ``suffixes`` in and below a folder, in natural order: 2.png, 10.png.
+    """List the files of ``suffixes`` in and below a folder, in natural order: 2.png, 10.png.
 
     Hidden files and folders are left out, and links to folders are not followed.
 

@@ -27,12 +27,12 @@ class Format:
     marks: tuple[tuple[int, bytes], ...] = ()
 
     def begins(self, data: bytes) -> bool:
-        """True if ``data`` is of this format."""
+        """Return True if ``data`` is of this format."""
         return any(data[at : at + len(mark)] == mark for at, mark in self.marks)
 
 
 def _boxes(*brands: bytes) -> tuple[tuple[int, bytes], ...]:
-    """The marks of formats that are kept in ISO media files: their brands."""
+    """Return the marks of formats that are kept in ISO media files: their brands."""
     return tuple((4, b"ftyp" + brand) for brand in brands)
 
 
@@ -75,7 +75,7 @@ NAMES = "PNG, JPEG, WebP, TIFF, AVIF, JPEG XL, BMP, GIF, JPEG 2000 or HEIC"
 
 
 def format_of(path: str | os.PathLike) -> Format:
-    """Returns the format to write a file of this name in.
+    """Return the format to write a file of this name in.
 
     Raises:
       UserError: the suffix names none that is written.
@@ -90,10 +90,10 @@ def format_of(path: str | os.PathLike) -> Format:
 
 
 def format_of_suffix(suffix: str) -> Format:
-    """Returns the format that one of ``SUFFIXES`` names, in capital letters too."""
+    """Return the format that one of ``SUFFIXES`` names, in capital letters too."""
     return next(kind for kind in FORMATS if suffix.lower() in kind.suffixes)
 
 
 def format_of_content(data: bytes) -> Format | None:
-    """Returns the format that a file's bytes are of; None if it is none of these."""
+    """Return the format that a file's bytes are of; None if it is none of these."""
     return next((kind for kind in FORMATS if kind.begins(data)), None)

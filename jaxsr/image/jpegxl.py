@@ -11,7 +11,7 @@ CODESTREAM = b"\xff\x0a"
 
 
 def header(data: bytes) -> tuple[int, int, bool]:
-    """Returns width and height in pixels, and whether there may be several frames.
+    """Return width and height in pixels, and whether there may be several frames.
 
     Raises:
       ValueError: it is no JPEG XL file, or is cut off.

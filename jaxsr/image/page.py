@@ -40,7 +40,7 @@ class Scene:
 
 
 def page(title: str, scenes: Sequence[Scene]) -> str:
-    """Writes a page that compares images: a border to move, zoom and pan of both, differences.
+    """Write a page that compares images: a border to move, zoom and pan of both, differences.
 
     Smaller images of a scene are shown enlarged to the largest one's size.
 
@@ -57,7 +57,7 @@ def page(title: str, scenes: Sequence[Scene]) -> str:
 
 
 def figures(picture: Picture, original: Picture) -> str:
-    """Says how close a picture comes to its original: PSNR of RGB in dB, and SSIM; alpha aside.
+    """Say how close a picture comes to its original: PSNR of RGB in dB, and SSIM; alpha aside.
 
     Pictures of another size are not measured, which is said too.
     """
@@ -90,7 +90,7 @@ def _view(view: View) -> dict:
 
 
 def _png(picture: Picture) -> bytes:
-    """Encodes the picture as a PNG file of 8 bits a channel, with its ICC profile."""
+    """Encode the picture as a PNG file of 8 bits a channel, with its ICC profile."""
     pixels = from_float(to_float(picture.pixels))
     alpha = None if picture.alpha is None else from_float(to_float(picture.alpha))
     return files.encode(formats.format_of_suffix(".png"), Picture(pixels, alpha, picture.icc))

@@ -42,7 +42,7 @@ WORDS = ("auto", "all")  # that say a region; any other text is a file's path
 
 
 def opened(image: Image) -> Shaped[np.ndarray | Array, "..."] | files.Picture:
-    """Returns the picture in the file that ``image`` names; arrays and Pictures as they are.
+    """Return the picture in the file that ``image`` names; arrays and Pictures as they are.
 
     Raises:
       UserError: the file is not there, or holds no image.
@@ -51,7 +51,7 @@ def opened(image: Image) -> Shaped[np.ndarray | Array, "..."] | files.Picture:
 
 
 def split(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Colour, Alpha]:
-    """Splits an image into colours ``(h, w, 1 or 3)`` and alpha ``(h, w)``, if it has any.
+    """Split an image into colours ``(h, w, 1 or 3)`` and alpha ``(h, w)``, if it has any.
 
     Both are uint8, uint16 or float32, as the image is. Where alpha hides the colours completely,
     those of the visible surroundings are continued (:func:`bleed`).
@@ -66,7 +66,7 @@ def split(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Col
 
 
 def planes(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Colour, Alpha]:
-    """Returns what :func:`split` does, with the colours as they are under alpha, too."""
+    """Return what :func:`split` does, with the colours as they are under alpha, too."""
     if isinstance(image, files.Picture):
         return image.pixels, image.alpha
     array = checked(np.asarray(image))
@@ -76,7 +76,7 @@ def planes(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Co
 
 
 def as_picture(image: Image) -> files.Picture:
-    """Returns any image as a Picture; floats become 8 bits.
+    """Return any image as a Picture; floats become 8 bits.
 
     Raises:
       UserError: the file is not there, or it is no image.
@@ -91,7 +91,7 @@ def as_picture(image: Image) -> files.Picture:
 
 
 def checked(array: np.ndarray) -> np.ndarray:
-    """Returns the array if it is an image; floats become float32.
+    """Return the array if it is an image; floats become float32.
 
     Floats may overshoot [0, 1] a little, as results of filters do.
 
@@ -116,7 +116,7 @@ def checked(array: np.ndarray) -> np.ndarray:
 
 
 def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
-    """Enlarges alpha by bicubic interpolation, in its own type: networks have learnt colours."""
+    """Enlarge alpha by bicubic interpolation, in its own type: networks have learnt colours."""
     if alpha is None:
         return None
     plane = jax.device_put(decoded(alpha)[..., None])
@@ -127,7 +127,7 @@ def upscale_alpha(alpha: Alpha, scale: int) -> Shaped[np.ndarray, "_ _"] | None:
 def joined(
     colour: Colour, alpha: Alpha, like: Shaped[np.ndarray | Array, "..."] | files.Picture
 ) -> Shaped[np.ndarray, "..."] | files.Picture:
-    """Joins colours and alpha to an image of the kind of ``like``; a Picture keeps ICC and EXIF."""
+    """Join colours and alpha to an image of the kind of ``like``; a Picture keeps ICC and EXIF."""
     if isinstance(like, files.Picture):
         return dataclasses.replace(like, pixels=colour, alpha=alpha)
     if alpha is not None:
@@ -136,14 +136,14 @@ def joined(
 
 
 def rgb(colour: Colour) -> Float[np.ndarray, "h w 3"]:
-    """Returns gray or RGB of any type as float32 RGB in [0, 1]."""
+    """Return gray or RGB of any type as float32 RGB in [0, 1]."""
     return np.broadcast_to(decoded(colour), (*colour.shape[:2], 3))
 
 
 def stored(
     result: Float[np.ndarray, "h w 3"], like: Shaped[np.ndarray, "_ _ _"]
 ) -> Shaped[np.ndarray, "h w _"]:
-    """Returns RGB in [0, 1] in the channels and the type of ``like``.
+    """Return RGB in [0, 1] in the channels and the type of ``like``.
 
     Gray is the mean of the three; integers are rounded.
     """
@@ -155,7 +155,7 @@ def stored(
 def bleed(
     pixels: Float[np.ndarray, "h w c"], alpha: Float[np.ndarray, "h w"]
 ) -> Float[np.ndarray, "h w c"]:
-    """Replaces the colours of fully transparent pixels by those of the visible pixels around them.
+    """Replace the colours of fully transparent pixels by those of the visible pixels around them.
 
     What lies under full transparency is arbitrary, often black, and enlarging would draw it into
     the visible edge as a dark fringe. All other pixels are left as they are.
@@ -168,7 +168,7 @@ def bleed(
 
 
 def _fill(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Fills where the weight is 0 from ever coarser levels of the pyramid."""
+    """Fill where the weight is 0 from ever coarser levels of the pyramid."""
     if weight.all():
         return colour
     coarse = _enlarged(_fill(*_pull(colour, weight)))
@@ -177,7 +177,7 @@ def _fill(colour: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def _pull(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Halves the size: the weighted mean colour and the mean weight of each 2×2 block."""
+    """Halve the size: the weighted mean colour and the mean weight of each 2×2 block."""
     odd = [(0, size % 2) for size in weight.shape]
     weighted = np.concatenate([colour * weight[..., None], weight[..., None]], axis=-1)
     weighted = np.pad(weighted, (*odd, (0, 0)))
@@ -188,7 +188,7 @@ def _pull(colour: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _enlarged(x: np.ndarray) -> np.ndarray:
-    """Doubles the size, bilinear with the edge repeated."""
+    """Double the size, bilinear with the edge repeated."""
     for axis in (0, 1):
         padded = np.pad(x, [(1, 1) if i == axis else (0, 0) for i in range(3)], mode="edge")
         before, after = (padded.take(range(i, i + x.shape[axis]), axis) for i in (0, 2))
@@ -201,7 +201,7 @@ def _enlarged(x: np.ndarray) -> np.ndarray:
 
 
 def given_mask(roi: Given, height: int, width: int) -> Mask:
-    """Returns the region that a caller gives as a mask of an image, float32 in [0, 1].
+    """Return the region that a caller gives as a mask of an image, float32 in [0, 1].
 
     Args:
       roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``; or the
@@ -221,7 +221,7 @@ def given_mask(roi: Given, height: int, width: int) -> Mask:
 
 
 def read_mask(path: Path) -> Mask:
-    """Reads a mask: the mean of the channels of an image file; what is transparent counts as black.
+    """Read a mask: the mean of the channels of an image file; what is transparent counts as black.
 
     Raises:
       UserError: there is no such file, or it holds no image.
@@ -239,7 +239,7 @@ def read_mask(path: Path) -> Mask:
 def boxes_mask(
     boxes: Sequence[Box], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width}"]:
-    """Returns the mask that is 1 within boxes; what of them lies beyond the image is cut off.
+    """Return the mask that is 1 within boxes; what of them lies beyond the image is cut off.
 
     Args:
       boxes: of pixels ``(x, y, w, h)``: the left top one, width and height.
@@ -274,7 +274,7 @@ def boxes_mask(
 def checked_mask(
     mask: Shaped[np.ndarray | Array, "..."], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width}"]:
-    """Returns an array as the mask of an image, float32 in [0, 1].
+    """Return an array as the mask of an image, float32 in [0, 1].
 
     Args:
       mask: ``(h, w)`` or ``(h, w, 1)``; bool, uint8 or uint16 (their largest value is 1), or float.

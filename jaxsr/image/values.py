@@ -7,7 +7,7 @@ from jaxsr.errors import UserError
 
 
 def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Converts uint8 or uint16 to float32 in [0, 1].
+    """Convert uint8 or uint16 to float32 in [0, 1].
 
     Raises:
       UserError: the pixels are of another type.
@@ -18,7 +18,7 @@ def to_float(pixels: UInt[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
 def from_float(
     x: Num[Array | np.ndarray, "*n"], dtype: np.dtype | type[np.generic] = np.uint8
 ) -> UInt[np.ndarray, "*n"]:
-    """Converts floats in [0, 1] to uint8 or uint16: clips, scales, rounds (halves up).
+    """Convert floats in [0, 1] to uint8 or uint16: clip, scale, round (halves up).
 
     Raises:
       UserError: ``x`` holds NaN, or ``dtype`` is another type.
@@ -34,17 +34,17 @@ def from_float(
 
 
 def _white(dtype: np.dtype) -> np.float32:
-    """Returns the largest value of uint8 or uint16."""
+    """Return the largest value of uint8 or uint16."""
     if dtype not in (np.uint8, np.uint16):
         raise UserError(f"pixels are uint8 or uint16, got {dtype}")
     return np.float32(np.iinfo(dtype).max)
 
 
 def decoded(x: Shaped[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Returns pixels as float32 in [0, 1]; those that are float32 as they are."""
+    """Return pixels as float32 in [0, 1]; those that are float32 as they are."""
     return x if x.dtype == np.float32 else to_float(x)
 
 
 def encoded(x: Float[np.ndarray, "*n"], dtype: np.dtype) -> Shaped[np.ndarray, "*n"]:
-    """Returns float32 in [0, 1] as ``dtype``: float32 as it is, uint8 or uint16 rounded."""
+    """Return float32 in [0, 1] as ``dtype``: float32 as it is, uint8 or uint16 rounded."""
     return x if dtype == np.float32 else from_float(x, dtype)

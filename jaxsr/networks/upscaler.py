@@ -87,7 +87,7 @@ class Upscaler(nn.Module):
         return pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple)
 
     def _mean_of(self, x: Array) -> Array:
-        """The mean, of the shape and type of ``x``."""
+        """Return the mean, of the shape and type of ``x``."""
         return jnp.broadcast_to(jnp.asarray(self.mean, x.dtype), x.shape)
 
 

@@ -26,7 +26,7 @@ def load_chain(
     segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
     restorer: Name = zoo.DEFAULT_RESTORER,
 ) -> "Chain":
-    """Returns all stages with weights: released ones by name, or those of files.
+    """Return all stages with weights: released ones by name, or those of files.
 
     Args:
       scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
@@ -76,13 +76,13 @@ class Chain:
         )
 
     def with_restorer(self, params: Params) -> "Chain":
-        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        """Return the same with other parameters of the restorer; what is compiled is shared."""
         other = copy.copy(self)
         other._tiled = self._tiled.with_params(params)
         return other
 
     def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Result:
-        """Upscales an image and restores its region; the rest is what ``upscale`` gives.
+        """Upscale an image and restore its region; the rest is what ``upscale`` gives.
 
         Args:
           image, tile: as :class:`Upscale` takes them.

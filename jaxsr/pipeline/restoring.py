@@ -21,7 +21,7 @@ Name = str | os.PathLike
 def load_restorer(
     name_or_path: Name = zoo.DEFAULT_RESTORER, segmenter: Name | None = zoo.DEFAULT_SEGMENTER
 ) -> "Restore":
-    """Returns a restorer with weights: released ones by name, or those of a file.
+    """Return a restorer with weights: released ones by name, or those of a file.
 
     Args:
       segmenter: what finds the region where none is given; None: nothing does.
@@ -52,21 +52,21 @@ class Restore:
         segment: Segment | None = None,
         devices: Sequence[jax.Device] = (),
     ):
-        """Places ``params`` on ``devices``: all local ones unless told."""
+        """Place ``params`` on ``devices``: all local ones unless told."""
         self.network = network
         self.params = jax.device_put(params)
         self.segment = segment
         self._tiled = TiledRestorer(network, self.params, devices=devices)
 
     def with_params(self, params: Params) -> "Restore":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other.params = jax.device_put(params)
         other._tiled = self._tiled.with_params(other.params)
         return other
 
     def __call__(self, image: Image, roi: Roi = None) -> Result:
-        """Restores the region of an image; everything else stays as it was, bit for bit.
+        """Restore the region of an image; everything else stays as it was, bit for bit.
 
         Gray images are restored as RGB and come back gray; alpha stays.
 

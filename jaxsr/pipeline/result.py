@@ -32,7 +32,7 @@ class Result:
 
 
 def _unflatten(_: None, values: tuple) -> Result:
-    """Makes a Result of whatever JAX puts into pytrees, which need not be arrays: unchecked."""
+    """Make a Result of whatever JAX puts into pytrees, which need not be arrays: unchecked."""
     result = object.__new__(Result)
     for field, value in zip(dataclasses.fields(Result), values, strict=True):
         object.__setattr__(result, field.name, value)

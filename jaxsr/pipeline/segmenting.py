@@ -18,7 +18,7 @@ from jaxsr.regions.segmenting import SquareSegmenter
 
 
 def load_segmenter(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "Segment":
-    """Returns a segmenter with weights: released ones by name, or those of a file.
+    """Return a segmenter with weights: released ones by name, or those of a file.
 
     The classes' names are the note ``classes`` of the weights, ``background,cat,dog``.
 
@@ -45,7 +45,7 @@ class Segment:
         classes: Sequence[str] = (),
         devices: Sequence[jax.Device] = (),
     ):
-        """Places ``params`` on ``devices``: all local ones unless told.
+        """Place ``params`` on ``devices``: all local ones unless told.
 
         Raises:
           UserError: ``classes`` are not as many as the network has.
@@ -56,14 +56,14 @@ class Segment:
         self.classes = self._squares.classes
 
     def with_params(self, params: Params) -> "Segment":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other.params = jax.device_put(params)
         other._squares = self._squares.with_params(other.params)
         return other
 
     def __call__(self, image: Image, of: str | int | None = None) -> Result:
-        """Finds what stands out in an image, or one class.
+        """Find what stands out in an image, or one class.
 
         Args:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
@@ -78,7 +78,7 @@ class Segment:
         return Result(mask=self._squares(_colour(image), of))
 
     def in_boxes(self, image: Image, boxes: Sequence[Box], of: str | int | None = None) -> Result:
-        """Finds what stands out within boxes ``(x, y, w, h)``, each looked at by itself.
+        """Find what stands out within boxes ``(x, y, w, h)``, each looked at by itself.
 
         The rest is as for :meth:`__call__`.
 
@@ -95,14 +95,14 @@ class Segment:
         return Result(mask=mask)
 
     def labels(self, image: Image) -> UInt[np.ndarray, "h w"]:
-        """Returns every pixel's most probable class by its number; without classes 1 is the region.
+        """Return every pixel's most probable class by its number; without classes 1 is the region.
 
         Argument and errors are those of :meth:`__call__`.
         """
         return self._squares.labels(_colour(image))
 
     def index(self, of: str | int) -> int:
-        """Returns the number of a class; a text is looked up among the names first.
+        """Return the number of a class; a text is looked up among the names first.
 
         Raises:
           UserError: there is none of that name or number.
@@ -115,7 +115,7 @@ def _colour(image: Image) -> Colour:
 
 
 def _place(box: Box, height: int, width: int) -> tuple[slice, slice]:
-    """Returns the rows and columns of a box that lie in the image."""
+    """Return the rows and columns of a box that lie in the image."""
     mask = boxes_mask([box], height, width)
     rows, cols = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1)

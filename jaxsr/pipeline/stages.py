@@ -69,7 +69,7 @@ class Local:
     multiple: int = 32
 
     def apply(self, variables: Params, x: Array, mask: Array, features: Array | None) -> Array:
-        """Runs the function, as a linen module is applied."""
+        """Run the function, as a linen module is applied."""
         return self.run(variables["params"], x, mask, features)
 
 
@@ -82,7 +82,7 @@ def run_chain(
     core: int = 256,
     budget: int = 4,
 ) -> Result:
-    """Upscales images, finds their regions and restores them: a pure function.
+    """Upscale images, find their regions and restore them: a pure function.
 
     It jits, vmaps, grads and shards. Its cost does not depend on what the images show, and it
     compiles once for a shape: as ``jax.jit(run_chain, static_argnums=0)``, for example, or with
@@ -123,7 +123,7 @@ def run_chain(
 def upscaled(
     stages: Stages, params: Params, x: Float[Array, "b h w 3"]
 ) -> tuple[Float[Array, "b H W 3"], Float[Array, "b h w c"] | None]:
-    """Runs the first three stages: the fused image, and the features if the restorer wants them."""
+    """Run the first three stages: the fused image, and the features if the restorer wants them."""
     if stages.scale == 1:
         return x, None
     assert stages.extract and stages.enhance and stages.fuse  # None at scale 1 alone
@@ -142,7 +142,7 @@ def load_stages(
     segment: Name | Stage | None = zoo.DEFAULT_SEGMENTER,
     restore: Name | Stage | Restorer = zoo.DEFAULT_RESTORER,
 ) -> tuple[Stages, Params]:
-    """Returns the stages and their parameters; each is given by a name, a file, or as a callable.
+    """Return the stages and their parameters; each is given by a name, a file, or as a callable.
 
     The parameters are on the default device. A callable's are ``{}`` until you put in others.
 
@@ -186,7 +186,7 @@ def load_stages(
 
 
 def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
-    """Reads the first three stages of an upscaler, and their parameters."""
+    """Read the first three stages of an upscaler, and their parameters."""
     weights = zoo.read_upscaler(name, scale)
     network = zoo.build(weights, name)
 
@@ -200,13 +200,13 @@ def _upscaling(name: Name, scale: int) -> dict[str, tuple[Stage, Params]]:
 
 
 def _segmenting(name: Name) -> tuple[Stage, Params]:
-    """Reads the stage of a segmenter, and its parameters."""
+    """Read the stage of a segmenter, and its parameters."""
     weights = zoo.read_segmenter(name)
     return functools.partial(saliency, zoo.build(weights, name)), weights.params
 
 
 def conditions(restorer: Weights, upscaler: Weights) -> bool:
-    """Returns True if a restorer was trained with the features of an upscaler such as this.
+    """Return True if a restorer was trained with the features of an upscaler such as this.
 
     That network is the note ``features_of`` of its weights, else the one of the released upscalers.
     """

@@ -22,7 +22,7 @@ Params = dict[str, Any]
 def load_upscaler(
     name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
 ) -> "Upscale":
-    """Returns an upscaler with weights: released ones by name, or those of a file.
+    """Return an upscaler with weights: released ones by name, or those of a file.
 
     Args:
       name_or_path: a name of ``zoo.released_upscalers()``, or a ``.safetensors`` file.
@@ -48,7 +48,7 @@ class Upscale:
     """
 
     def __init__(self, network: Upscaler, params: Params, devices: Sequence[jax.Device] = ()):
-        """Places ``params`` on ``devices``: all local ones unless told."""
+        """Place ``params`` on ``devices``: all local ones unless told."""
         self.network = network
         self.params = jax.device_put(params)
         self.scale = network.scale
@@ -56,14 +56,14 @@ class Upscale:
         self.tiled = TiledUpscaler(network, self.params, devices)
 
     def with_params(self, params: Params) -> "Upscale":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other.params = jax.device_put(params)
         other.tiled = self.tiled.with_params(other.params)
         return other
 
     def __call__(self, image: Image, tile: int | str = "auto") -> Result:
-        """Upscales one image, or one array of images ``(b, h, w, c)``.
+        """Upscale one image, or one array of images ``(b, h, w, c)``.
 
         Gray images (no channel axis, or one or two channels) are upscaled as RGB and come back
         gray. A last channel beyond gray or RGB is alpha: it is upscaled by bicubic interpolation,
@@ -91,7 +91,7 @@ class Upscale:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> list[Result]:
-        """Upscales images of any sizes and kinds, in order; their tiles share batches and devices.
+        """Upscale images of any sizes and kinds, in order; their tiles share batches and devices.
 
         All of them are in memory at a time: give a long list in parts. Arguments and errors are
         those of :meth:`__call__`; ``progress`` is called with (tiles done, tiles in all).

@@ -9,7 +9,7 @@ from jaxsr.regions.masks import enlarge
 
 
 def find_region(roi: Roi, image: Colour, segment: Finder | None = None) -> Mask:
-    """Returns the region that ``roi`` means in an image, as a mask of the image's size.
+    """Return the region that ``roi`` means in an image, as a mask of the image's size.
 
     Args:
       roi: None or "auto": what ``segment`` finds; "all"; a mask, boxes ``[(x, y, w, h), …]`` or the
@@ -26,7 +26,7 @@ def find_region(roi: Roi, image: Colour, segment: Finder | None = None) -> Mask:
 
 
 def chosen(roi: Roi, height: int, width: int, segment: Finder | None = None) -> Mask | Finder:
-    """Returns the mask that ``roi`` means, or the function that will find it in an image.
+    """Return the mask that ``roi`` means, or the function that will find it in an image.
 
     Args:
       roi, segment: as for :func:`find_region`.
@@ -48,7 +48,7 @@ def chosen(roi: Roi, height: int, width: int, segment: Finder | None = None) -> 
 def mask_in(
     region: Mask | Finder, image: Shaped[np.ndarray, "_ _ c"], scale: int = 1
 ) -> Float[np.ndarray, "_ _"]:
-    """Returns the mask of an image from what :func:`chosen` returned.
+    """Return the mask of an image from what :func:`chosen` returned.
 
     Args:
       scale: how many times as large ``image`` is as the image that a given region belongs to.

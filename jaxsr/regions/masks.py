@@ -18,7 +18,7 @@ STRIP = 64  # rows that are feathered at once on the host
 def of_class(
     x: Float[Array | np.ndarray, "*b h w n"] | Integer[Array | np.ndarray, "*b h w"], index: int
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """Returns the mask of one class, from the classes' probabilities or from labels.
+    """Return the mask of one class, from the classes' probabilities or from labels.
 
     Of probabilities it is ``p / (p + the largest other)``: soft, and above a half just where the
     class is the most probable one.
@@ -39,7 +39,7 @@ def of_class(
 def enlarge(
     mask: Float[Array | np.ndarray, "*b h w"], scale: int
 ) -> Float[Array | np.ndarray, "*b H W"]:
-    """Enlarges a mask with its image, bilinearly: edges stay where they are, corners get round."""
+    """Enlarge a mask with its image, bilinearly: edges stay where they are, corners get round."""
     height, width = mask.shape[-2:]
     return resized(mask, scale * height, scale * width)
 
@@ -47,7 +47,7 @@ def enlarge(
 def resized(
     x: Float[Array | np.ndarray, "*b h w"], height: int, width: int
 ) -> Float[Any, "*b {height} {width}"]:
-    """Resizes planes bilinearly, the kernel widened when shrinking.
+    """Resize planes bilinearly, the kernel widened when shrinking.
 
     The weights are the same in JAX and, by Pillow, on the host.
     """
@@ -65,7 +65,7 @@ def resized(
 def feather(
     mask: Float[Array | np.ndarray, "*b h w"], width: int = WIDTH
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """Returns the weights that a region is written back with: 0 outside, rising from its border.
+    """Return the weights that a region is written back with: 0 outside, rising from its border.
 
     They are ``t² (3 − 2t)``, where ``t`` is the Euclidean distance to the nearest pixel outside
     over ``width``, at most 1. So neighbours differ by at most ``1.5 / width``, and a region thinner
@@ -90,7 +90,7 @@ def feather(
 
 
 def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
-    """Returns the region's rows and columns, and one more on every side within the image."""
+    """Return the region's rows and columns, and one more on every side within the image."""
     region = np.any(region.reshape(-1, *region.shape[-2:]), axis=0)
     spans = []
     for axis in (1, 0):
@@ -103,7 +103,7 @@ def _box_around(region: Bool[np.ndarray, "*b h w"]) -> tuple[slice, slice]:
 def _rise(
     region: Bool[Array | np.ndarray, "*b h w"], width: int
 ) -> Float[Array | np.ndarray, "*b h w"]:
-    """Returns the weights of :func:`feather`, of a region that is known."""
+    """Return the weights of :func:`feather`, of a region that is known."""
     square = region * np.float32(width**2)
     for axis in (-1, -2):
         square = _nearest(square, width, axis)
@@ -112,7 +112,7 @@ def _rise(
 
 
 def _nearest(square, width: int, axis: int):
-    """Runs one pass of the distance transform: ``min over |j| < width of j² + square[i + j]``.
+    """Run one pass of the distance transform: ``min over |j| < width of j² + square[i + j]``.
 
     Source: Felzenszwalb and Huttenlocher, "Distance Transforms of Sampled Functions" (2012),
     equations 2 and 3.

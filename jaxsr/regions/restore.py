@@ -45,7 +45,7 @@ def restore(
     core: int = 256,
     budget: int = 4,
 ) -> tuple[Float[Array, "b h w 3"], Int[Array, "b"]]:
-    """Restores the regions of images: a pure function, of one cost whatever the regions are.
+    """Restore the regions of images: a pure function, of one cost whatever the regions are.
 
     Of each image ``budget`` tiles are restored: those with the most of the region, on a grid that
     starts at the region's corner. Within the budget the result equals :func:`restore_whole`'s.
@@ -96,7 +96,7 @@ def restore_whole(
     mask: Float[Array | np.ndarray, "b h w"],
     features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """Does what :func:`restore` does without tiles, at the whole frame's cost."""
+    """Do what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
     features = None if features is None else jnp.asarray(features)
     frame, mask_frame, seen = jax.vmap(functools.partial(_framed, network))(x, mask, features)
@@ -111,7 +111,7 @@ def apply(
     mask: Float[Array, "b h w 1"],
     features: Float[Array, "b rows cols c"] | None = None,
 ) -> Float[Array, "b h w 3"]:
-    """Restores frames or tiles in [0, 1]: a pure function; the result is clipped to that range."""
+    """Restore frames or tiles in [0, 1]: a pure function; the result is clipped to that range."""
     return jnp.clip(network.apply({"params": params}, x, mask, features), 0, 1)
 
 
@@ -120,7 +120,7 @@ def write_back(
     restored: Float[Array | np.ndarray, "*b h w c"],
     mask: Float[Array | np.ndarray, "*b h w"],
 ) -> Float[Any, "*b h w c"]:
-    """Returns ``x + w (restored − x)``, where w is the feathered mask.
+    """Return ``x + w (restored − x)``, where w is the feathered mask.
 
     Outside the region w is 0, and the result ``x`` bit for bit.
     """
@@ -130,13 +130,13 @@ def write_back(
 
 
 def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:
-    """Returns rows and columns of the grid on which the restorer wants an image's features."""
+    """Return rows and columns of the grid on which the restorer wants an image's features."""
     rows, columns = frame_size(height, width, network.multiple)
     return rows // PATCH, columns // PATCH
 
 
 def _framed(network: Restorer, x: Array, mask: Array, features: Array | None):
-    """Continues image and mask ``(h, w, 1)`` by their edges to a frame, features by zeros."""
+    """Continue image and mask ``(h, w, 1)`` by their edges to a frame, features by zeros."""
     height, width = frame_size(mask.shape[0], mask.shape[1], network.multiple)
     pads = [(0, height - mask.shape[0]), (0, width - mask.shape[1]), (0, 0)]
     x, mask = (jnp.pad(a, pads, mode="edge") for a in (x, mask[..., None]))

@@ -54,7 +54,7 @@ class TiledRestorer:
         features: bool = True,
         devices: Sequence[jax.Device] = (),
     ):
-        """Places the parameters on ``devices``: all local ones unless told.
+        """Place the parameters on ``devices``: all local ones unless told.
 
         Args:
           features: whether the restorer is given those of the upscaler.
@@ -70,13 +70,13 @@ class TiledRestorer:
         self._runner = Runner(self._of_tiles, both, devices)
 
     def with_params(self, params: Params) -> "TiledRestorer":
-        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        """Return the same with other parameters of the restorer; what is compiled is shared."""
         other = copy.copy(self)
         other._runner = self._runner.with_params(self._runner.params | {"restore": params})
         return other
 
     def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
-        """Returns the image with the region of ``mask`` restored, and how many tiles that took.
+        """Return the image with the region of ``mask`` restored, and how many tiles that took.
 
         Outside the region it is the same bit for bit. Where a batch does not fit into memory, one
         tile at a time and smaller ones are tried.
@@ -110,7 +110,7 @@ class TiledRestorer:
     def _restored(
         self, image: Colour, source: Source, mask: Mask, sides: Sequence[int], at_once: int
     ) -> tuple[Colour, int]:
-        """Does what :meth:`__call__` says, with ``at_once`` pixels of tiles on a device."""
+        """Do what :meth:`__call__` says, with ``at_once`` pixels of tiles on a device."""
         options = {} if self._runner.platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
         plan = cover.plan(
             mask > masks.REGION,
@@ -128,11 +128,11 @@ class TiledRestorer:
         return out, len(plan)
 
     def _each(self, shape: tuple[int, int], at_once: int) -> int:
-        """Returns how many tiles a device takes at a time; CPUs gain nothing by more than one."""
+        """Return how many tiles a device takes at a time; CPUs gain nothing by more than one."""
         return 1 if self._runner.platform == "cpu" else max(1, at_once // math.prod(shape))
 
     def _inputs(self, source: Source, mask: Mask, tile: Tile) -> tuple[np.ndarray, ...]:
-        """Returns a part of the source, the tile's mask, and the tile's place in the part."""
+        """Return a part of the source, the tile's mask, and the tile's place in the part."""
         mask = cover.cut(mask, tile)[..., None]
         if self.upscaler is None:
             return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32)
@@ -153,7 +153,7 @@ class TiledRestorer:
         mask: Float[Array, "b th tw 1"],
         starts: Int[Array, "b 2"],
     ) -> Float[Array, "b th tw 3"]:
-        """Restores tiles: a pure function of parameters and what :meth:`_inputs` returns."""
+        """Restore tiles: a pure function of parameters and what :meth:`_inputs` returns."""
         if self.upscaler is None:
             return apply(self.network, params["restore"], seen, mask)
         variables = {"params": params["upscale"]}
@@ -172,7 +172,7 @@ class TiledRestorer:
 
 
 def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice:
-    """Returns, along one axis, what of a small image a tile of the large one depends on.
+    """Return, along one axis, what of a small image a tile of the large one depends on.
 
     All tiles of one length have parts of one length, never longer than the image. Parts start, and
     those at the image's end stop, where windows of ``unit`` pixels do when the whole image is
@@ -193,7 +193,7 @@ def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice
 def within(
     y: Float[Array, "h w c"], start: Int[Array, "2"], height: int, width: int
 ) -> Float[Array, "{height} {width} c"]:
-    """Cuts the tile that begins at ``start``; edge pixels continue an image that ends before it."""
+    """Cut the tile that begins at ``start``; edge pixels continue an image that ends before it."""
     rows, cols = (
         jnp.minimum(at + jnp.arange(n), end - 1)
         for at, n, end in zip(start, (height, width), y.shape[:2], strict=True)
@@ -204,7 +204,7 @@ def within(
 def paste(
     out: Colour, image: Colour, mask: Mask, tile: Tile, result: Float[np.ndarray, "th tw 3"]
 ) -> None:
-    """Writes what of a tile is kept and in the region into ``out``, feathered into ``image``."""
+    """Write what of a tile is kept and in the region into ``out``, feathered into ``image``."""
     keep = tile.keep_rows, tile.keep_cols
     around = tuple(  # the feather's weights depend on the mask as far as it is wide
         slice(max(0, span.start - masks.WIDTH), min(n, span.stop + masks.WIDTH))

@@ -18,7 +18,7 @@ from jaxsr.regions.masks import resized
 def saliency(
     network: AttentionUNet, params: dict, image: Float[Array | np.ndarray, "b h w 3"]
 ) -> Float[Array, "b h w"]:
-    """Returns the soft mask of what stands out: the one class, or all but the background.
+    """Return the soft mask of what stands out: the one class, or all but the background.
 
     Arguments are those of :func:`classify`.
     """
@@ -28,7 +28,7 @@ def saliency(
 def classify(
     network: AttentionUNet, params: dict, image: Float[Array | np.ndarray, "b h w 3"]
 ) -> Float[Array, "b h w classes"]:
-    """Returns every pixel's probability of each class: a pure function, to jit, vmap and grad.
+    """Return every pixel's probability of each class: a pure function, to jit, vmap and grad.
 
     Args:
       image: RGB in [0, 1] of any size; resized to squares of ``network.side``, the result back.
@@ -41,16 +41,16 @@ def classify(
 def probabilities(
     network: AttentionUNet, params: dict, squares: Float[Array | np.ndarray, "b s s 3"]
 ) -> Float[Array, "b s s classes"]:
-    """Runs the network on squares of its side: the sigmoid of one logit, the softmax of several."""
+    """Run the network on squares of its side: the sigmoid of one logit, the softmax of several."""
     logits = layers.apply(network, params, jnp.asarray(squares)).astype(jnp.float32)
     return jax.nn.sigmoid(logits) if logits.shape[-1] == 1 else jax.nn.softmax(logits)
 
 
 def salient(p: Float[Array | np.ndarray, "*b classes"]) -> Float[Any, "*b"]:
-    """Returns the probability of not being background, from :func:`probabilities`."""
+    """Return the probability of not being background, from :func:`probabilities`."""
     return p[..., 0] if p.shape[-1] == 1 else 1 - p[..., 0]
 
 
 def _planes(x: Float[Array, "b h w c"], height: int, width: int) -> Float[Array, "b _ _ c"]:
-    """Resizes every channel (:func:`~jaxsr.regions.masks.resized`)."""
+    """Resize every channel (:func:`~jaxsr.regions.masks.resized`)."""
     return jnp.moveaxis(resized(jnp.moveaxis(x, -1, -3), height, width), -3, -1)

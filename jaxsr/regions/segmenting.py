@@ -24,14 +24,14 @@ AT_ONCE = 4  # squares a device works on together
 
 
 def load(name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER) -> "SquareSegmenter":
-    """Returns a segmenter with weights, ready to run; see :func:`read`."""
+    """Return a segmenter with weights, ready to run; see :func:`read`."""
     return SquareSegmenter(*read(name_or_path))
 
 
 def read(
     name_or_path: str | os.PathLike = zoo.DEFAULT_SEGMENTER,
 ) -> tuple[AttentionUNet, dict[str, Any], Sequence[str]]:
-    """Reads a segmenter's network, parameters and names of classes: released by name, or of a file.
+    """Read a segmenter's network, parameters and names of classes: released by name, or of a file.
 
     The names are the note ``classes`` of the weights, ``background,cat,dog``.
 
@@ -59,7 +59,7 @@ class SquareSegmenter:
         classes: Sequence[str] = (),
         devices: Sequence[jax.Device] = (),
     ):
-        """Places the parameters on ``devices``: all local ones unless told.
+        """Place the parameters on ``devices``: all local ones unless told.
 
         Raises:
           UserError: ``classes`` are not as many as the network has.
@@ -72,13 +72,13 @@ class SquareSegmenter:
         self._runner = Runner(functools.partial(probabilities, network), params, devices)
 
     def with_params(self, params: dict[str, Any]) -> "SquareSegmenter":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other._runner = self._runner.with_params(params)
         return other
 
     def __call__(self, image: Colour, of: str | int | None = None) -> Mask:
-        """Returns the soft mask of what stands out in an image, or of one class.
+        """Return the soft mask of what stands out in an image, or of one class.
 
         Args:
           image: gray or RGB.
@@ -93,12 +93,12 @@ class SquareSegmenter:
     def masks(
         self, images: Sequence[Pixels], of: str | int | None = None
     ) -> list[Float[np.ndarray, "_ _"]]:
-        """Returns what :meth:`__call__` does, of several images that share devices."""
+        """Return what :meth:`__call__` does, of several images that share devices."""
         index = None if of is None else self.index(of)
         return [self._mask(p, index, *image.shape[:2]) for image, p in self._run(images)]
 
     def labels(self, image: Colour) -> UInt[np.ndarray, "h w"]:
-        """Returns every pixel's most probable class by its number; without classes 1 is the region.
+        """Return every pixel's most probable class by its number; without classes 1 is the region.
 
         Raises:
           UserError: memory does not suffice.
@@ -115,7 +115,7 @@ class SquareSegmenter:
         return labels
 
     def index(self, of: str | int) -> int:
-        """Returns the number of a class; a text is looked up among the names first.
+        """Return the number of a class; a text is looked up among the names first.
 
         Raises:
           UserError: there is none of that name or number.
@@ -134,14 +134,14 @@ class SquareSegmenter:
     def _run(
         self, images: Sequence[Pixels]
     ) -> Iterator[tuple[Pixels, Float[np.ndarray, "s s classes"]]]:
-        """Yields every image with the classes' probabilities in the network's square."""
+        """Yield every image with the classes' probabilities in the network's square."""
         try:
             yield from self._runner.run([(images, AT_ONCE)], self._square)
         except OutOfMemory:
             raise UserError("not enough memory to segment; close other programs") from None
 
     def _square(self, image: Colour) -> tuple[Float[np.ndarray, "s s 3"]]:
-        """Resizes an image to the network's square."""
+        """Resize an image to the network's square."""
         side = self.network.side
         # one plane after another: the whole image in float32 might not fit in memory
         planes = [masks.resized(decoded(plane), side, side) for plane in np.moveaxis(image, -1, 0)]
@@ -162,5 +162,5 @@ class SquareSegmenter:
 def _planes(
     p: Float[np.ndarray, "s s classes"], height: int, width: int
 ) -> Iterator[Float[np.ndarray, "{height} {width}"]]:
-    """Yields each class at the image's size, one after another."""
+    """Yield each class at the image's size, one after another."""
     return (masks.resized(plane, height, width) for plane in np.moveaxis(p, -1, 0))

@@ -23,7 +23,7 @@ class Cells(NamedTuple):
 
 
 def choose(region: Bool[Array, "h w"], multiple: int, core: int, count: int) -> Cells:
-    """Chooses squares that hold a region, on a grid that starts at the region's corner.
+    """Choose squares that hold a region, on a grid that starts at the region's corner.
 
     Args:
       region: of a frame, whose sides are multiples of ``multiple``.
@@ -52,7 +52,7 @@ def choose(region: Bool[Array, "h w"], multiple: int, core: int, count: int) -> 
 def gather(
     frame: Float[Array, "h w c"], cells: Cells, core: int, margin: int, step: int = 1
 ) -> Float[Array, "k th tw c"]:
-    """Cuts the tiles around cells out of a frame.
+    """Cut the tiles around cells out of a frame.
 
     Args:
       core, margin: in pixels; a tile is a cell and ``margin`` on every side, within the frame.
@@ -75,7 +75,7 @@ def scatter(
     core: int,
     margin: int,
 ) -> Float[Array, "h w c"]:
-    """Returns the frame with the cells in use replaced by those of their tiles' results."""
+    """Return the frame with the cells in use replaced by those of their tiles' results."""
     _, starts = _around(frame.shape[:2], cells, core, margin)
     size = (*(min(core, n) for n in frame.shape[:2]), frame.shape[2])
 
@@ -90,7 +90,7 @@ def scatter(
 
 
 def _around(shape, cells: Cells, core: int, margin: int) -> tuple[list[int], list[Array]]:
-    """Returns the sides of tiles in pixels, and where each starts: within the frame."""
+    """Return the sides of tiles in pixels, and where each starts: within the frame."""
     sides = [min(core + 2 * margin, n) for n in shape]
     starts = [
         jnp.clip(start - margin, 0, n - side)

@@ -30,7 +30,7 @@ Box = tuple[Ends, Ends]
 
 
 def frame_size(height: int, width: int, multiple: int) -> tuple[int, int]:
-    """Returns the height and width of an image's frame."""
+    """Return the height and width of an image's frame."""
     return -(-height // multiple) * multiple, -(-width // multiple) * multiple
 
 
@@ -42,7 +42,7 @@ def plan(
     known: Collection[tuple[int, int]] = (),
     compilation: int = COMPILATION,
 ) -> list[Tile]:
-    """Covers a region with tiles of one shape, at the least cost; none where there is no region.
+    """Cover a region with tiles of one shape, at the least cost; none where there is no region.
 
     Distant parts of a region are covered separately, each from its own corner on. The shape is a
     pair of ``sides``, or the frame's own where that is smaller.
@@ -90,7 +90,7 @@ def plan(
 
 
 def cut(image: Shaped[np.ndarray, "h w *c"], tile: Tile) -> Shaped[np.ndarray, "th tw *c"]:
-    """Cuts what a tile sees out of an image, which is continued by its edge pixels to its frame."""
+    """Cut what a tile sees out of an image, which is continued by its edge pixels to its frame."""
     rows, cols = (
         np.minimum(np.arange(span.start, span.stop), n - 1)
         for span, n in zip((tile.rows, tile.cols), image.shape[:2], strict=True)
@@ -99,14 +99,14 @@ def cut(image: Shaped[np.ndarray, "h w *c"], tile: Tile) -> Shaped[np.ndarray, "
 
 
 def _blocks(region: Bool[np.ndarray, "h w"], multiple: int) -> Bool[np.ndarray, "rows cols"]:
-    """Marks the squares of ``multiple`` pixels that the region touches."""
+    """Mark the squares of ``multiple`` pixels that the region touches."""
     for axis in (0, 1):
         region = np.logical_or.reduceat(region, range(0, region.shape[axis], multiple), axis)
     return region
 
 
 def _in_pixels(tile: Tile, multiple: int, shape: tuple[int, int]) -> Tile:
-    """Converts a tile of blocks to pixels; what is kept of it ends with the image."""
+    """Convert a tile of blocks to pixels; what is kept of it ends with the image."""
 
     def pixels(span: slice, end: int | None = None) -> slice:
         stop = span.stop * multiple
@@ -124,14 +124,14 @@ def _in_pixels(tile: Tile, multiple: int, shape: tuple[int, int]) -> Tile:
 def _tiles(
     blocks: Bool[np.ndarray, "rows cols"], shape: tuple[int, int], margin: int
 ) -> list[Tile]:
-    """Covers the marked blocks with tiles of one shape; everything is in blocks."""
+    """Cover the marked blocks with tiles of one shape; everything is in blocks."""
     reach = [
         functools.partial(_reach, frame=n, side=side, margin=margin)
         for n, side in zip(blocks.shape, shape, strict=True)
     ]
 
     def count(box: Box) -> Count:
-        """Counts the tiles that cover a box; of many boxes, where its ends are arrays."""
+        """Count the tiles that cover a box; of many boxes, where its ends are arrays."""
         numbers = []
         for ends, along, side in zip(box, reach, shape, strict=True):
             low, high = along(*ends)
@@ -149,14 +149,14 @@ def _tiles(
 
 
 def _reach(start, stop, frame: int, side: int, margin: int):
-    """Returns, along one axis, what tiles must see so that ``start`` to ``stop`` can be kept."""
+    """Return, along one axis, what tiles must see so that ``start`` to ``stop`` can be kept."""
     low, high = np.maximum(0, start - margin), np.minimum(frame, stop + margin)
     high = np.maximum(high, np.minimum(frame, low + side))
     return np.minimum(low, high - side), high
 
 
 def _spans(start: int, stop: int, low, high, side: int, margin: int) -> list[tuple[slice, slice]]:
-    """Returns, along one axis, the tiles from ``low`` to ``high`` and what each keeps."""
+    """Return, along one axis, the tiles from ``low`` to ``high`` and what each keeps."""
     low = int(low)
     return [
         (
@@ -170,7 +170,7 @@ def _spans(start: int, stop: int, low, high, side: int, margin: int) -> list[tup
 def _boxes(
     blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], count: Callable[[Box], Count]
 ) -> list[Box]:
-    """Returns boxes around all marked blocks, apart where that saves tiles.
+    """Return boxes around all marked blocks, apart where that saves tiles.
 
     The box around them all is cut in two where the boxes around what is on either side need the
     fewest tiles; if these are fewer than the box itself needs, both parts are treated likewise.
@@ -201,7 +201,7 @@ def _boxes(
 
 
 def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: int) -> list[Box]:
-    """Returns the boxes around what is marked on either side of every cut across ``axis``.
+    """Return the boxes around what is marked on either side of every cut across ``axis``.
 
     Their ends are arrays, one element a cut. The first and the last row and column have marked
     blocks.
@@ -218,7 +218,7 @@ def _cuts(blocks: Bool[np.ndarray, "rows cols"], corner: tuple[int, int], axis: 
 
 
 def _growing(blocks: Bool[np.ndarray, "rows cols"]) -> Int[np.ndarray, "3 rows-1"]:
-    """Returns the boxes around what is marked in the first 1, 2, … rows, up to all but one.
+    """Return the boxes around what is marked in the first 1, 2, … rows, up to all but one.
 
     For each: how many rows it has from the first on, its first column, and the end of its columns.
     """

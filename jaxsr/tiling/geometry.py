@@ -39,7 +39,7 @@ class Tile:
 
 
 def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
-    """Plans tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels for an image, row by row.
+    """Plan tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels for an image, row by row.
 
     They are as few as the overlap allows, and spread evenly.
 
@@ -63,7 +63,7 @@ def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
 
 
 def cut(image: Shaped[np.ndarray, "*b h w c"], tile: Tile) -> Shaped[np.ndarray, "*b th tw c"]:
-    """Returns what the network sees of ``image``: a view, not a copy."""
+    """Return what the network sees of ``image``: a view, not a copy."""
     return image[..., tile.rows, tile.cols, :]
 
 
@@ -73,7 +73,7 @@ def paste(
     result: Shaped[np.ndarray, "*b TH TW c"],
     scale: int = 1,
 ) -> None:
-    """Writes the kept part of a tile's ``result``, ``scale`` times its size, into ``out``."""
+    """Write the kept part of a tile's ``result``, ``scale`` times its size, into ``out``."""
     rows, cols = _scaled(tile.keep_rows, scale), _scaled(tile.keep_cols, scale)
     top, left = tile.rows.start * scale, tile.cols.start * scale
     out[..., rows, cols, :] = result[
@@ -87,7 +87,7 @@ def blend(
     width: int,
     scale: int = 1,
 ) -> Float[np.ndarray, "*b H W c"]:
-    """Assembles all of a plan's results, each fading out linearly towards its neighbours.
+    """Assemble all of a plan's results, each fading out linearly towards its neighbours.
 
     ``height`` and ``width`` are those of the image before scaling.
     """
@@ -104,7 +104,7 @@ def blend(
 
 
 def spans(size: int, tile: int, overlap: int) -> list[tuple[slice, slice]]:
-    """Returns, along one axis, each tile and its kept part, which ends midway through the overlap.
+    """Return, along one axis, each tile and its kept part, which ends midway through the overlap.
 
     Arguments and errors are those of :func:`plan`.
     """
@@ -129,7 +129,7 @@ def _scaled(span: slice, scale: int) -> slice:
 
 
 def _fade(span: slice, size: int) -> Float[np.ndarray, "n"]:
-    """Returns the weights of a tile's pixels along one axis.
+    """Return the weights of a tile's pixels along one axis.
 
     They are the distance to the nearest end that is not the image's, over the tile's length.
     """

@@ -46,7 +46,7 @@ class Runner:
         params: PyTree,
         devices: Sequence[jax.Device] = (),
     ):
-        """Places ``params`` on ``devices``: all local ones unless told.
+        """Place ``params`` on ``devices``: all local ones unless told.
 
         Args:
           function: ``(params, *inputs) → results``; the batch is the first axis of every input and
@@ -63,7 +63,7 @@ class Runner:
         self._programs: dict[tuple, jax.stages.Compiled] = {}  # by number of devices and shapes
 
     def with_params(self, params: PyTree) -> "Runner":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other.params = jax.device_put(params, self._everywhere)
         other.__dict__.pop("_alone", None)  # it holds the old ones
@@ -71,12 +71,12 @@ class Runner:
 
     @property
     def platform(self) -> str:
-        """Returns what the devices are: "cpu", "gpu" or "tpu"."""
+        """Return what the devices are: "cpu", "gpu" or "tpu"."""
         return self.devices[0].platform
 
     @functools.cached_property
     def _alone(self) -> "Runner":
-        """Keeps the same on one device, for a single job: the others would only compute padding."""
+        """Keep the same on one device, for a single job: the others would only compute padding."""
         alone = Runner(self._function, self.params, self.devices[:1])
         alone._programs = self._programs
         return alone
@@ -86,7 +86,7 @@ class Runner:
         groups: Iterable[tuple[Sequence[Job], int]],
         inputs: Callable[[Job], tuple[np.ndarray, ...]],
     ) -> Iterator[tuple[Job, Any]]:
-        """Yields every job with its result on the host, in order; one batch is computed ahead.
+        """Yield every job with its result on the host, in order; one batch is computed ahead.
 
         Args:
           groups: jobs whose inputs have equal shapes, and how many a device takes at a time.
@@ -102,7 +102,7 @@ class Runner:
                 yield job, jax.tree.map(lambda x, row=row: x[row], results)
 
     def _batches(self, groups, inputs) -> Iterator[tuple[Sequence[Job], PyTree]]:
-        """Yields jobs that run together, and their results while these are still computed."""
+        """Yield jobs that run together, and their results while these are still computed."""
         for waiting, most in groups:
             runner = self._alone if len(waiting) == 1 < len(self.devices) else self
             fits = False  # its first batch is the largest
@@ -117,7 +117,7 @@ class Runner:
                 yield jobs, running
 
     def _batch_size(self, most: int, waiting: int) -> int:
-        """Returns the size of a batch: a power of two a device, no more than wait.
+        """Return the size of a batch: a power of two a device, no more than wait.
 
         So few shapes are compiled, and little is padding.
         """
@@ -125,14 +125,14 @@ class Runner:
         return len(self.devices) * 2 ** (each.bit_length() - 1)
 
     def _program(self, batch: Batch) -> jax.stages.Compiled:
-        """Returns the function compiled for batches of such shapes."""
+        """Return the function compiled for batches of such shapes."""
         key = len(self.devices), *((x.shape, x.dtype) for x in batch)
         if key not in self._programs:
             self._programs[key] = self._compile(batch)
         return self._programs[key]
 
     def _compile(self, batch: Batch) -> jax.stages.Compiled:
-        """Compiles the function for batches of one shape; devices run their shares on their own."""
+        """Compile the function for batches of one shape; devices run their shares on their own."""
         on_each_device = jax.shard_map(
             self._function,
             mesh=self._spread.mesh,
@@ -144,20 +144,20 @@ class Runner:
         return jax.jit(on_each_device).lower(self.params, *shapes).compile()
 
     def _check_memory(self, program: jax.stages.Compiled) -> bool:
-        """Returns True, or raises :class:`OutOfMemory` where more is needed than is free now."""
+        """Return True, or raise :class:`OutOfMemory` where more is needed than is free now."""
         if memory_needed(program, self.devices) > MEMORY_SHARE * free_memory(self.devices[0]):
             raise OutOfMemory
         return True
 
 
 def batched(rows: Sequence[tuple[np.ndarray, ...]], size: int) -> Batch:
-    """Stacks the inputs of several jobs; the last one's fill up what is missing to ``size``."""
+    """Stack the inputs of several jobs; the last one's fill up what is missing to ``size``."""
     rows = [*rows, *([rows[-1]] * (size - len(rows)))]
     return tuple(np.stack(column) for column in zip(*rows, strict=True))
 
 
 def one_ahead(items: Iterable) -> Iterator:
-    """Yields the items, each only when the next was asked for: so devices never wait."""
+    """Yield the items, each only when the next was asked for: so devices never wait."""
     previous, items = None, iter(items)
     for item in items:
         if previous is not None:
@@ -169,7 +169,7 @@ def one_ahead(items: Iterable) -> Iterator:
 
 @contextlib.contextmanager
 def memory_errors() -> Iterator[None]:
-    """Turns what JAX and NumPy raise when memory is exhausted into :class:`OutOfMemory`."""
+    """Turn what JAX and NumPy raise when memory is exhausted into :class:`OutOfMemory`."""
     try:
         yield
     except MemoryError:
@@ -181,7 +181,7 @@ def memory_errors() -> Iterator[None]:
 
 
 def memory_needed(compiled: jax.stages.Compiled, devices: Sequence[jax.Device]) -> int:
-    """Bytes that one device needs while ``compiled`` runs; 0 where the backend doesn't tell."""
+    """Return the bytes that a device needs to run ``compiled``; 0 if the backend doesn't tell."""
     need = compiled.memory_analysis()
     if need is None:
         return 0
@@ -190,7 +190,7 @@ def memory_needed(compiled: jax.stages.Compiled, devices: Sequence[jax.Device]) 
 
 
 def free_memory(device: jax.Device) -> int:
-    """Bytes free on ``device``; for a CPU those of the machine, or of the container's limit."""
+    """Return the bytes free on ``device``; of a CPU the machine's, or the container's."""
     if stats := device.memory_stats():
         return stats["bytes_limit"] - stats["bytes_in_use"]
     free = psutil.virtual_memory().available

@@ -61,7 +61,7 @@ class TiledUpscaler:
     """
 
     def __init__(self, network: Upscaler, params: dict, devices: Sequence[jax.Device] = ()):
-        """Places ``params`` on ``devices``, which share the batches: all local ones unless told."""
+        """Place ``params`` on ``devices``, which share the batches: all local ones unless told."""
         self.network = network
         field = network.receptive_field
         self.exact = field is not None and network.multiple == 1
@@ -71,7 +71,7 @@ class TiledUpscaler:
         self._runner = Runner(functools.partial(apply, network), params, devices)
 
     def with_params(self, params: dict) -> "TiledUpscaler":
-        """Returns the same with other parameters; what is compiled is shared."""
+        """Return the same with other parameters; what is compiled is shared."""
         other = copy.copy(self)
         other._runner = self._runner.with_params(params)
         return other
@@ -82,7 +82,7 @@ class TiledUpscaler:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> list[Image]:
-        """Upscales images; results have their order, type and channels (1 or 3).
+        """Upscale images; results have their order, type and channels (1 or 3).
 
         Where a batch does not fit into memory, tiles of half the side are tried, and so on.
 
@@ -105,7 +105,7 @@ class TiledUpscaler:
                 at_once = side**2  # and no longer several of them
 
     def _side(self, images: Sequence[Image], tile: int | str) -> int:
-        """Returns the side to start with, in pixels; at most that of the largest image."""
+        """Return the side to start with, in pixels; at most that of the largest image."""
         largest = self._units(max(max(image.shape[:2]) for image in images)) * self.unit
         if tile == "auto":
             return min(self._quickest_side(images), largest) if self.exact else largest
@@ -117,7 +117,7 @@ class TiledUpscaler:
         return min(tile // self.unit * self.unit or largest, largest)
 
     def _quickest_side(self, images: Sequence[Image]) -> int:
-        """Returns the side that costs a device the least; a new shape counts as so many pixels."""
+        """Return the side that costs a device the least; a new shape counts as so many pixels."""
         compilation = COMPILATION.get(self._runner.platform, COMPILATION_ELSEWHERE)
         devices = len(self._runner.devices)
 
@@ -133,7 +133,7 @@ class TiledUpscaler:
         return min(range(longest, self.smallest - 1, -STEP), key=cost)
 
     def _smaller(self, side: int) -> int:
-        """Halves a side of tiles, saying so; raises UserError where it is the smallest."""
+        """Halve a side of tiles, saying so; raise UserError where it is the smallest."""
         smaller = max(side // 2 // self.unit * self.unit, self.smallest)
         if smaller >= side:
             raise UserError(
@@ -146,7 +146,7 @@ class TiledUpscaler:
     def _run(
         self, images: Sequence[Image], side: int, at_once: int, progress: Progress | None
     ) -> list[Image]:
-        """Does what :meth:`__call__` says, by tiles of one side."""
+        """Do what :meth:`__call__` says, by tiles of one side."""
         plans = [self._plan(image, side) for image in images]
         total, done = sum(map(len, plans)), itertools.count(1)
         if total > len(plans) and not self.exact:
@@ -169,14 +169,14 @@ class TiledUpscaler:
         return [outputs[index] for index in range(len(images))]
 
     def _plan(self, image: Image, side: int) -> list[Tile]:
-        """Plans an image's tiles, in units."""
+        """Plan an image's tiles, in units."""
         height, width = map(self._units, image.shape[:2])
         return geometry.plan(height, width, side // self.unit, self._overlap)
 
     def _results(
         self, images: Sequence[Image], plans: Sequence[list[Tile]], at_once: int
     ) -> Iterator[tuple[int, Tile, np.ndarray]]:
-        """Yields every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
+        """Yield every tile's result, image by image: (index of its image, tile, upscaled RGB)."""
         waiting: dict[tuple[int, int], list] = {}
         for index, plan in enumerate(plans):
             waiting.setdefault(plan[0].shape, []).extend((index, tile) for tile in plan)
@@ -192,7 +192,7 @@ class TiledUpscaler:
     def _assemble(
         self, image: Image, count: int, results: Iterable[tuple[Tile, np.ndarray]]
     ) -> Image:
-        """Assembles the upscaled image, in the type and channels of ``image``, from its tiles."""
+        """Assemble the upscaled image, in the type and channels of ``image``, from its tiles."""
         height, width = map(self._units, image.shape[:2])
         scale = self.network.scale * self.unit
         if self.exact or count == 1:
@@ -207,17 +207,17 @@ class TiledUpscaler:
         return out[:height, :width]
 
     def _units(self, pixels: int) -> int:
-        """Counts the units that cover so many pixels."""
+        """Count the units that cover so many pixels."""
         return -(-pixels // self.unit)
 
 
 def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W 3"]:
-    """Upscales RGB in [0, 1] and clips the result to it: a pure function."""
+    """Upscale RGB in [0, 1] and clip the result to it: a pure function."""
     return jnp.clip(layers.apply(network, params, x), 0, 1)
 
 
 def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
-    """Cuts a tile as the network wants it: float32 RGB, mirrored to whole units at the image's end.
+    """Cut a tile as the network wants it: float32 RGB, mirrored to whole units at the image's end.
 
     Args:
       tile: in units of ``unit`` pixels.
@@ -233,7 +233,7 @@ def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
 def without_cuts(
     tile: Tile, result: np.ndarray, height: int, width: int, trim: int, scale: int
 ) -> tuple[Tile, np.ndarray]:
-    """Trims a tile and its result along each cut, where results are the most wrong.
+    """Trim a tile and its result along each cut, where results are the most wrong.
 
     Args:
       height, width: the image's, in units.

@@ -36,11 +36,11 @@ class Checkpoints:
         self._manager = _manager(path, options)
 
     def latest_step(self) -> int | None:
-        """Returns the step of the newest complete checkpoint, or None."""
+        """Return the step of the newest complete checkpoint, or None."""
         return self._manager.latest_step()
 
     def save(self, state: TrainState, data, config: ml_collections.ConfigDict) -> None:
-        """Starts saving in the background; a step already saved is left alone.
+        """Start saving in the background; a step already saved is left alone.
 
         Args:
           data: the grain iterator, after the batch of ``state``'s last step.
@@ -56,7 +56,7 @@ class Checkpoints:
         self._manager.save(step, args=items)
 
     def restore(self, like: TrainState, data, check: Callable[[dict], None]) -> TrainState:
-        """Returns the newest checkpoint's state; moves ``data`` to its position.
+        """Return the newest checkpoint's state; move ``data`` to its position.
 
         Where it is damaged, the one before is taken and a line is logged. The damaged one is moved
         to ``WORKDIR/damaged``, out of the way of the one that will be saved after as many steps.
@@ -89,11 +89,11 @@ class Checkpoints:
         return state
 
     def reached_preemption(self, step: int) -> bool:
-        """Returns True, on all hosts alike, if the cluster announced the end of a machine."""
+        """Return True, on all hosts alike, if the cluster announced the end of a machine."""
         return self._manager.reached_preemption(step)
 
     def close(self) -> None:
-        """Waits for saves under way."""
+        """Wait for saves under way."""
         self._manager.wait_until_finished()
         self._manager.close()
 
@@ -116,7 +116,7 @@ def _config(manager: ocp.CheckpointManager, step: int) -> dict:
 def _newest(
     manager: ocp.CheckpointManager, read: Callable[[int], Result], alone: bool = True
 ) -> tuple[int, Result]:
-    """Returns the newest step that can be read, and what ``read`` makes of it; logs damaged ones.
+    """Return the newest step that can be read, and what ``read`` makes of it; log damaged ones.
 
     ``alone`` is False where other hosts read the same: then only the newest is tried, for one host
     can't go back by itself.
@@ -151,7 +151,7 @@ def _newest(
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """Keeps orbax from logging errors that it raises, too."""
+    """Keep orbax from logging errors that it raises, too."""
     before = logging.get_verbosity()
     logging.set_verbosity(logging.FATAL)
     try:
@@ -166,12 +166,12 @@ def _brief(error: Exception) -> str:
 
 
 def plain(config: ml_collections.ConfigDict) -> dict:
-    """Returns a config as JSON gives it back: tuples are lists."""
+    """Return a config as JSON gives it back: tuples are lists."""
     return json.loads(config.to_json_best_effort())
 
 
 def load_weights(workdir: str | os.PathLike) -> Weights:
-    """Reads a run's newest averaged (EMA) parameters, and how to build their network.
+    """Read a run's newest averaged (EMA) parameters, and how to build their network.
 
     They come to the host as NumPy arrays, whatever devices the run had. Where the newest checkpoint
     is damaged, the one before is read and a line is logged.
@@ -197,7 +197,7 @@ def load_weights(workdir: str | os.PathLike) -> Weights:
 
 
 def weights_of(config: Mapping[str, Any], params: dict, **notes: str) -> Weights:
-    """Returns a run's parameters, and how ``config`` says to build their network.
+    """Return a run's parameters, and how ``config`` says to build their network.
 
     Raises:
       UserError: the run is a restorer's, and its upscaler is not released.

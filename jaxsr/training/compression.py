@@ -22,7 +22,7 @@ REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
 
 
 def compression(config: ml_collections.ConfigDict) -> Task:
-    """Builds the task from a run's config (``jaxsr.training.config``).
+    """Build the task from a run's config (``jaxsr.training.config``).
 
     Raises:
       UserError: there is no such codec, rate or source of images, or an option cannot be.
@@ -74,7 +74,7 @@ def draw_coding(
     fixed: float = -1.0,
     region_chance: float = 0.25,
 ) -> tuple[Float[Array, ""], Float[Array, "h16 w16"], PRNGKeyArray]:
-    """Draws how one image is coded: at which rate, with which region, with which noise.
+    """Draw how one image is coded: at which rate, with which region, with which noise.
 
     Args:
       key: the image's own.
@@ -100,7 +100,7 @@ def rate_distortion_loss(
     rate: Float[Array, "b"],
     region: Float[Array, "b h16 w16"],
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """Weighs distortion and rate: ``(λ · 255² · mean squared error + bits per pixel) / √λ``.
+    """Weigh distortion and rate: ``(λ · 255² · mean squared error + bits per pixel) / √λ``.
 
     A step of the σ index is a quantiser finer by ``exp(−STEP)``, which is best where λ is larger by
     ``exp(2 STEP)``. The root makes all rates weigh about the same.

@@ -7,7 +7,7 @@ from jaxsr.training import optimizer
 
 
 def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
-    """Returns every option that a task has, with its default. Steps are optimiser steps.
+    """Return every option that a task has, with its default. Steps are optimiser steps.
 
     An option of another task is none of this one's, and an error on the command line.
 

@@ -12,7 +12,7 @@ from jaxsr.zoo import weights
 
 
 def start_from(params: dict, source: str, scale: int) -> dict:
-    """Replaces every array of ``params`` that ``source`` has under the same name and shape.
+    """Replace every array of ``params`` that ``source`` has under the same name and shape.
 
     The rest (a fuse head of another scale) stays as initialised; a line says how much that is.
 

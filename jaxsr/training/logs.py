@@ -37,12 +37,12 @@ class Logs:
         )
 
     def advance(self) -> None:
-        """Counts one more step."""
+        """Count one more step."""
         if self._write:
             self._bar.update()
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Writes named figures everywhere."""
+        """Write named figures everywhere."""
         if not self._write:
             return
         self._jsonl.write(json.dumps({"step": step} | values) + "\n")
@@ -56,7 +56,7 @@ class Logs:
         sys.stdout.flush()
 
     def image(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Shows a uint8 (H, W, 3) picture in TensorBoard."""
+        """Show a uint8 (H, W, 3) picture in TensorBoard."""
         if self._write:
             self._board.add_image(name, picture, step, dataformats="HWC")
 
@@ -68,7 +68,7 @@ class Logs:
 
 
 def _open_after(path: Path, first_step: int):
-    """Opens a JSON-lines log to go on after ``first_step``, without the lines of later steps."""
+    """Open a JSON-lines log to go on after ``first_step``, without the lines of later steps."""
     lines = path.read_text().splitlines() if path.exists() else []
     kept = [line for line in lines if _step_of(line) <= first_step]
     write_bytes(path, "".join(line + "\n" for line in kept).encode())

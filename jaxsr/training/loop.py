@@ -37,7 +37,7 @@ POSITIVE = ("steps", "batch_size", "accumulate", "log_every", "checkpoint_every"
 
 
 def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainState:
-    """Trains as ``config`` says, from ``workdir``'s newest checkpoint where there is one.
+    """Train as ``config`` says, from ``workdir``'s newest checkpoint where there is one.
 
     Killed at any step and called again, it ends with the same bits. SIGTERM and SIGINT save a
     checkpoint first, then end the run.
@@ -60,7 +60,7 @@ def fit(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> TrainS
 def prepare(
     config: ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> tuple["Run", TrainState]:
-    """Builds a run and the state that it starts or goes on from; raises what :func:`fit` does."""
+    """Build a run and the state that it starts or goes on from; raise what :func:`fit` does."""
     check(config)
     task = TASKS[config.task](config)
     optimizer, schedule = make_optimizer(config.optimizer, config.steps)
@@ -85,7 +85,7 @@ def prepare(
 
 
 def check(config: ml_collections.ConfigDict) -> None:
-    """Checks the options that all tasks have.
+    """Check the options that all tasks have.
 
     Raises:
       UserError: one of them cannot be.
@@ -134,7 +134,7 @@ class Run:
     first: int  # steps taken before
 
     def go(self, state: TrainState) -> TrainState:
-        """Takes all steps that are left, or those until a signal; logs, saves and evaluates."""
+        """Take all steps that are left, or those until a signal; log, save and evaluate."""
         config = self.config
         meter = Meter(config.batch_size)
         unchecked = None  # the last step's figures: read one step late, so that devices never wait

@@ -11,17 +11,17 @@ Image = Float[Array, "b h w c"]
 
 
 def l1(output: Image, target: Image) -> Float[Array, ""]:
-    """Returns the mean absolute difference."""
+    """Return the mean absolute difference."""
     return jnp.mean(jnp.abs(output - target))
 
 
 def charbonnier(output: Image, target: Image, epsilon: float = 1e-3) -> Float[Array, ""]:
-    """Returns ``mean √(d² + ε²)``: L1, smooth at zero (Lai et al., LapSRN, 2017, eq. 3)."""
+    """Return ``mean √(d² + ε²)``: L1, smooth at zero (Lai et al., LapSRN, 2017, eq. 3)."""
     return jnp.mean(jnp.sqrt((output - target) ** 2 + epsilon**2))
 
 
 def fft(output: Image, target: Image) -> Float[Array, ""]:
-    """Returns L1 between the 2-D spectra, real and imaginary parts apart.
+    """Return L1 between the 2-D spectra, real and imaginary parts apart.
 
     The transform is orthonormal, so that the value does not depend on the crop's size.
     Source: Cho et al., "MIMO-UNet" (2021), eq. 4.
@@ -40,7 +40,7 @@ LOSSES: dict[str, Callable[[Image, Image], Array]] = {
 def weighted(
     weights: Mapping[str, float],
 ) -> Callable[[Image, Image], tuple[Float[Array, ""], dict[str, Float[Array, ""]]]]:
-    """Makes a loss of named ones: ``weighted({"l1": 1, "fft": 0.05})``.
+    """Make a loss of named ones: ``weighted({"l1": 1, "fft": 0.05})``.
 
     Returns:
       (output, target) → the sum of the losses, each times its weight; and the losses by their

@@ -18,18 +18,18 @@ class Meter:
         self.start(0)
 
     def start(self, number: int) -> None:
-        """Begins to count after step ``number``."""
+        """Begin to count after step ``number``."""
         self._since, self._number = time.perf_counter(), number
 
     def read(self, number: int) -> float:
-        """Returns images a second up to step ``number``, and starts anew."""
+        """Return images a second up to step ``number``, and start anew."""
         seconds, steps = time.perf_counter() - self._since, number - self._number
         self.start(number)
         return steps * self._batch_size / seconds
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """Does not count what passes within."""
+        """Do not count what passes within."""
         start = time.perf_counter()
         yield
         self._since += time.perf_counter() - start
@@ -55,7 +55,7 @@ class Profile:
         return self
 
     def at(self, number: int) -> None:
-        """Starts or stops tracing where step ``number``, which is about to be taken, says so."""
+        """Start or stop tracing where step ``number``, which is about to be taken, says so."""
         if number == self._first:
             jax.profiler.start_trace(str(self._folder))
             self._on = True
@@ -69,7 +69,7 @@ class Profile:
 
 
 def profiled_steps(steps: str) -> tuple[int, int]:
-    """Reads the first and last step of "FIRST:LAST"; (0, 0) for an empty text.
+    """Read the first and last step of "FIRST:LAST"; (0, 0) for an empty text.
 
     Raises:
       UserError: it is neither.

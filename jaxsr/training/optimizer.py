@@ -14,7 +14,7 @@ MUON_RMS = 0.2  # of an update: that of Adam's, so that one learning rate suits 
 
 
 def default_config() -> ml_collections.ConfigDict:
-    """Returns the optimiser's options with their defaults; steps are optimiser steps."""
+    """Return the optimiser's options with their defaults; steps are optimiser steps."""
     return ml_collections.ConfigDict(
         {
             "name": "adam",  # or "adamw", "muon"
@@ -36,7 +36,7 @@ def default_config() -> ml_collections.ConfigDict:
 
 
 def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedule:
-    """Returns the learning rate over ``steps`` steps: linear warm-up, then the named decay.
+    """Return the learning rate over ``steps`` steps: linear warm-up, then the named decay.
 
     "stable" is constant up to the last ``decay_steps``, and linear in them (warm-up–stable–decay).
     A run can be prolonged from a checkpoint of its constant part by raising ``steps``, as if it
@@ -68,7 +68,7 @@ def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedu
 def make_optimizer(
     config: ml_collections.ConfigDict, steps: int
 ) -> tuple[optax.GradientTransformation, optax.Schedule]:
-    """Returns the gradient transformation and its learning-rate schedule.
+    """Return the gradient transformation and its learning-rate schedule.
 
     "muon" orthogonalises the momentum of large kernels (:func:`muon_kernels`) and updates all other
     parameters by Adam. Source: Jordan, "Muon: An optimizer for hidden layers in neural networks"
@@ -103,7 +103,7 @@ def make_optimizer(
 
 
 def kernels(params: dict) -> dict:
-    """Returns for every parameter whether it is a kernel: ``kernel``, ``skip_kernel``, ``kernel0``.
+    """Return for every parameter whether it is a kernel: ``kernel``, ``skip_kernel``, ``kernel0``.
 
     Names decide: biases, tables of positions and gains of rates may have two axes, too.
     """
@@ -113,7 +113,7 @@ def kernels(params: dict) -> dict:
 
 
 def muon_kernels(params: dict) -> dict:
-    """Returns for every parameter how Muon sees it as a matrix, or None where Adam updates it.
+    """Return for every parameter how Muon sees it as a matrix, or None where Adam updates it.
 
     A convolution's kernel is a matrix of (height · width · inputs) by outputs. Left to Adam are
     thin kernels (the first convolution, depthwise ones), per-head projections, and the numbered

@@ -12,13 +12,13 @@ from jaxsr.training.step import AXIS
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """Lays all devices of all hosts, or those given, in one line: data parallelism."""
+    """Lay all devices of all hosts, or those given, in one line: data parallelism."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), (AXIS,), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicate(tree, mesh: Mesh):
-    """Puts a tree's values on every device, as global arrays."""
+    """Put a tree's values on every device, as global arrays."""
     sharding = NamedSharding(mesh, PartitionSpec())
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree
@@ -26,13 +26,13 @@ def replicate(tree, mesh: Mesh):
 
 
 def shard_batch(batch: dict, mesh: Mesh) -> dict:
-    """Puts this host's examples on its devices: its part of global arrays, split along axis 0."""
+    """Put this host's examples on its devices: its part of global arrays, split along axis 0."""
     sharding = NamedSharding(mesh, PartitionSpec(AXIS))
     return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
 
 def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
-    """Maps a per-device step (see ``jaxsr.training.step``) over the mesh and compiles it.
+    """Map a per-device step (see ``jaxsr.training.step``) over the mesh and compile it.
 
     "shard_map" keeps the state as global arrays and donates its buffers. "pmap" runs the same step
     through ``jax.pmap``, on one host; it gives the same result.

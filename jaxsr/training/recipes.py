@@ -7,7 +7,7 @@ from jaxsr.training.config import default_config
 
 
 def published_codec(name: str, weight: str = "", **options: int) -> ml_collections.ConfigDict:
-    """Returns the usual recipe of published codecs: Adam at 1e-4, batches of 16 crops of 256².
+    """Return the usual recipe of published codecs: Adam at 1e-4, batches of 16 crops of 256².
 
     Args:
       name: the network's.

@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, PRNGKeyArray
 
 
 def draw_rectangle(key: PRNGKeyArray, height: int, width: int) -> Bool[Array, "h w"]:
-    """Draws a rectangle of any size and place, true inside; a small one may hold no pixel."""
+    """Draw a rectangle of any size and place, true inside; a small one may hold no pixel."""
     corners = jax.random.uniform(key, (2, 2)).sort(axis=0) * jnp.array((height, width))
     down, across = (
         (jnp.arange(size) >= first) & (jnp.arange(size) < last)

@@ -24,7 +24,7 @@ SCALES = (1, 2, 3, 4)  # 1: degraded at its own size; the others are upscaled by
 
 
 def restoration(config: ml_collections.ConfigDict) -> Task:
-    """Builds the task from a run's config (``jaxsr.training.config``).
+    """Build the task from a run's config (``jaxsr.training.config``).
 
     Every example is a crop for each of ``SCALES``, and one that passes the codec ``config.codec``.
     What a crop loses by being restored counts ``config.harm`` times in addition.
@@ -52,7 +52,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         return network.init(key, x, x[..., :1], jnp.zeros(f.shape))["params"]
 
     def inputs(batch, frozen, keys):
-        """Images to restore and the features they were fused from, zeros where they were not."""
+        """Return images to restore and the features they were fused from, or zeros."""
         low = {scale: batch[f"low_{scale}"].astype(jnp.float32) / 255 for scale in SCALES}
         images, features = [low[1]], []
         for scale, upscale in upscalers.items():
@@ -83,13 +83,13 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
 
 
 def weighted_of_one(weights: Mapping[str, float]) -> Callable[[Image, Image], tuple[Array, dict]]:
-    """Does as :func:`jaxsr.training.losses.weighted`, for one image, without the batch axis."""
+    """Do as :func:`jaxsr.training.losses.weighted`, for one image, without the batch axis."""
     loss = weighted(weights)
     return lambda output, target: loss(output[None], target[None])
 
 
 def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
-    """Loads released upscalers.
+    """Load released upscalers.
 
     Returns:
       For each scale a function ``(variables, images) → (upscaled images, their enhanced
@@ -108,7 +108,7 @@ def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
 def coded(
     network: Compressor, params: dict, images: Float[Array, "b h w 3"], keys: Key[Array, "b"]
 ) -> Float[Array, "b h w 3"]:
-    """Codes and decodes images, each at a quality drawn from 1 to 70 by its own key."""
+    """Code and decode images, each at a quality drawn from 1 to 70 by its own key."""
     drawing, noise = split_keys(keys)
     quality = jax.vmap(functools.partial(jax.random.uniform, minval=1.0, maxval=70.0))(drawing)
     output, _ = codec.coded(network, params, images, codec.rate_of(quality), noise)
@@ -116,7 +116,7 @@ def coded(
 
 
 def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b"]]:
-    """Makes two keys of every example's seed: for its coding and for its masks."""
+    """Make two keys of every example's seed: for its coding and for its masks."""
     coding, masking = split_keys(jax.vmap(jax.random.key)(seeds))
     return coding, masking
 
@@ -124,7 +124,7 @@ def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b
 def draw_masks(
     key: PRNGKeyArray, place: Int[Array, ""], *, count: int, size: tuple[int, ...]
 ) -> Float[Array, "n h w"]:
-    """Draws the masks of an example's ``count`` crops of ``size`` pixels, 1 inside the region.
+    """Draw the masks of an example's ``count`` crops of ``size`` pixels, 1 inside the region.
 
     The region of every second crop is all of it, of the others a rectangle; which ones come first
     alternates with the example's ``place`` in the batch.

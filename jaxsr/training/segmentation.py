@@ -19,7 +19,7 @@ from jaxsr.training.task import Task, evaluation, share_of_host
 
 
 def segmentation(config: ml_collections.ConfigDict) -> Task:
-    """Builds the task from a run's config (``jaxsr.training.config``).
+    """Build the task from a run's config (``jaxsr.training.config``).
 
     Raises:
       UserError: there is no such network or source of images with masks, the network has another
@@ -59,7 +59,7 @@ def segmentation(config: ml_collections.ConfigDict) -> Task:
 def segmentation_loss(
     logits: Float[Array, "b h w classes"], labels: Int[Array, "b h w"]
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """Sums cross-entropy, soft IoU loss and boundary loss, each a mean over images and classes.
+    """Sum cross-entropy, soft IoU loss and boundary loss, each a mean over images and classes.
 
     A single logit is that of class 1; several are those of a softmax, and the IoU and the boundary
     are of every class but the background, 0. Pixels labelled ``masks.IGNORED`` count for nothing.
@@ -93,7 +93,7 @@ def iou_loss(
     truth: Float[Array, "b h w c"],
     known: Float[Array, "b h w 1"] | float = 1.0,
 ) -> Float[Array, ""]:
-    """Returns one minus the intersection over the union of probabilities, where ``known`` is 1.
+    """Return one minus the intersection over the union of probabilities, where ``known`` is 1.
 
     Source: Máttyus et al., "DeepRoadMapper" (2017), eq. 3; as in BASNet (Qin et al., 2019).
     """
@@ -108,7 +108,7 @@ def boundary_loss(
     known: Float[Array, "b h w 1"] | float = 1.0,
     width: int = 5,
 ) -> Float[Array, ""]:
-    """Returns one minus Dice's coefficient of the outlines of two regions.
+    """Return one minus Dice's coefficient of the outlines of two regions.
 
     An outline is what a maximum filter of ``width`` pixels adds to the outside. Where ``known`` is
     0 there is neither outline nor outside. Source: Bokhovkin and Burnaev, "Boundary Loss for

@@ -20,7 +20,7 @@ def first_state(
     data,
     mesh: jax.sharding.Mesh,
 ) -> TrainState:
-    """Returns the newest checkpoint's state, with ``data`` moved to its place, or a new state.
+    """Return the newest checkpoint's state, with ``data`` moved to its place, or a new state.
 
     Args:
       data: the iterator of batches.
@@ -48,7 +48,7 @@ def first_state(
 
 
 def check_same_run(trained: dict, given: dict) -> None:
-    """Checks that a checkpoint's config has the state that this config's run would have.
+    """Check that a checkpoint's config has the state that this config's run would have.
 
     Raises:
       UserError: its task, model, scale or optimiser is another.
@@ -79,6 +79,6 @@ def _described(config: dict) -> str:
 
 
 def say(text: str) -> None:
-    """Prints a line, on one host."""
+    """Print a line, on one host."""
     if jax.process_index() == 0:
         print(text, flush=True)

@@ -19,7 +19,7 @@ class TrainState:
 
 
 def new_state(params: dict, optimizer: optax.GradientTransformation) -> TrainState:
-    """The state before the first step; the average starts at the parameters themselves."""
+    """Return the state before the first step; the average starts at the parameters themselves."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         params=params,

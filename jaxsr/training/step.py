@@ -28,7 +28,7 @@ def make_step(
     accumulate: int = 1,
     schedule: optax.Schedule | None = None,
 ) -> Step:
-    """Makes the step of one device, ``(state, its part of the batch, frozen) → (state, metrics)``.
+    """Make the step of one device, ``(state, its part of the batch, frozen) → (state, metrics)``.
 
     It must run under a mapped axis named ``AXIS``: gradients and metrics are averaged over it, so
     every device leaves with the same state. Metrics are the loss, its parts by their names, and the
@@ -62,7 +62,7 @@ def make_step(
 
 
 def _accumulated(one: Callable, pieces: int) -> Callable:
-    """Averages ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
+    """Average ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
     if pieces == 1:
         return one
 

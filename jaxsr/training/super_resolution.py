@@ -12,7 +12,7 @@ from jaxsr.training.task import Task, evaluation, share_of_host
 
 
 def super_resolution(config: ml_collections.ConfigDict) -> Task:
-    """Builds the task from a run's config (``jaxsr.training.config``).
+    """Build the task from a run's config (``jaxsr.training.config``).
 
     Raises:
       UserError: there is no such network, loss, degradation or source of images.

@@ -35,12 +35,12 @@ class Task:
     evaluate: Evaluate | None = None
 
     def names(self, indices: Sequence[int]) -> list[str]:
-        """Returns what to call examples in a message."""
+        """Return what to call examples in a message."""
         return [self.dataset.names[i] for i in indices]
 
 
 def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:
-    """Returns the arguments by which a data pipeline makes this host's part of every batch."""
+    """Return the arguments by which a data pipeline makes this host's part of every batch."""
     return {
         "batch_size": config.batch_size // jax.process_count(),
         "seed": config.seed,
@@ -52,7 +52,7 @@ def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:
 def evaluation(
     config: ml_collections.ConfigDict, evaluator: Callable[..., Evaluator], **options: Any
 ) -> Evaluate | None:
-    """Returns what measures a run's parameters as ``eval.py`` measures those of a checkpoint.
+    """Return what measures a run's parameters as ``eval.py`` measures those of a checkpoint.
 
     Args:
       evaluator: makes the subject's evaluator of ``config.eval_data``, ``options`` and

@@ -15,7 +15,7 @@ import pytest
 import skimage.data
 
 from jaxsr import codec
-from jaxsr.codec import coder, container
+from jaxsr.codec import container, tiles
 from jaxsr.image import files
 
 CAT = skimage.data.chelsea()[100:160, 100:180]
@@ -59,7 +59,7 @@ class Decoder:
 
 def shape_of(file):
     """What has to be compiled for a file."""
-    places = coder.places(*file.header.coded)
+    places = tiles.places(*file.header.coded)
     longest = max(len(tile.words) for tile in file.tiles)
     enlarged = file.header.coded if file.header.scale > 1 else None
     return places[0].canvas, len(places), file.tiles[0].lanes, longest.bit_length(), enlarged

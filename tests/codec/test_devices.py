@@ -6,7 +6,7 @@ import pytest
 import skimage.data
 
 from jaxsr import codec
-from jaxsr.codec import coder
+from jaxsr.codec import tiles
 
 CAT = skimage.data.chelsea()[40:240, 80:330]
 
@@ -33,19 +33,19 @@ def test_parameters_are_placed_once_and_nothing_is_moved_unasked(model, nothing_
 
 def test_one_device_and_all_of_them_write_and_read_the_same(model, monkeypatch):
     image = np.tile(CAT, (6, 5, 1))[:1040, :1040]
-    assert len(coder.models(model, 4)) == 4
+    assert len(tiles.models(model, 4)) == 4
     data = codec.encode(image, 50, model=model)
     pixels = codec.decode(data, model=model)
-    monkeypatch.setattr(coder, "models", lambda model, tiles: [model])
+    monkeypatch.setattr(tiles, "models", lambda model, tiles: [model])
     assert codec.encode(image, 50, model=model) == data
     np.testing.assert_array_equal(codec.decode(data, model=model), pixels)
 
 
 def test_as_many_tiles_run_at_once_as_memory_holds(model, monkeypatch):
-    monkeypatch.setattr(coder, "free_memory", lambda device: 3 * coder.TILE_MEMORY / 0.6 + 1)
-    assert len(coder.models(model, 9)) == 3
-    monkeypatch.setattr(coder, "free_memory", lambda device: 0)
-    assert len(coder.models(model, 9)) == 1
+    monkeypatch.setattr(tiles, "free_memory", lambda device: 3 * tiles.TILE_MEMORY / 0.6 + 1)
+    assert len(tiles.models(model, 9)) == 3
+    monkeypatch.setattr(tiles, "free_memory", lambda device: 0)
+    assert len(tiles.models(model, 9)) == 1
 
 
 def test_models_on_other_devices_share_what_is_compiled(model):

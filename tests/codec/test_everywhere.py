@@ -22,7 +22,7 @@ import skimage.data
 from jax.sharding import Mesh, PartitionSpec
 
 from jaxsr import codec
-from jaxsr.codec import coder, container, decoding, symbols, weights
+from jaxsr.codec import container, decoding, symbols, tiles, weights
 from jaxsr.codec import model as models
 from jaxsr.entropy import rans
 from jaxsr.image import files
@@ -100,8 +100,8 @@ def noisy_small(small):
 def symbols_of(model, data):
     """Hyper-latents, σ indexes and residuals of a file of one tile."""
     file = container.parse(data)
-    (place,) = coder.places(*file.header.coded)
-    steps = coder.cut(coder.region_of(file.region, [place]), place, 1, 0)
+    (place,) = tiles.places(*file.header.coded)
+    steps = tiles.cut(tiles.region_of(file.region, [place]), place, 1, 0)
     rate = model.rate(file.header.level)
     return symbols.read(model, file.tiles[0], rate, steps, place.size, "tile")
 
@@ -146,13 +146,13 @@ def assert_decoded_alike(model, other, noise):
 def test_what_an_encoder_with_noise_writes_is_what_others_read(small, noisy_small):
     noisy_small = with_noise(noisy_small, 1e-2)
     rate = small.rate(600)
-    analysed = coder.Analysed(noisy_small, CAT, None)
+    analysed = tiles.Analysed(noisy_small, CAT, None)
     (place,) = analysed.places
     coded, bits, steps = analysed._symbols(noisy_small, place, analysed.latents[0], rate)
     tile = symbols.write(small, coded, rate, steps, place.size, float(bits))
     assert_same_symbols(symbols.read(small, tile, rate, steps, place.size, "tile"), coded)
     # and it is another file than one without noise
-    analysed = coder.Analysed(small, CAT, None)
+    analysed = tiles.Analysed(small, CAT, None)
     clean, _, _ = analysed._symbols(small, place, analysed.latents[0], rate)
     assert (np.asarray(clean.residual) != np.asarray(coded.residual)).mean() > 1e-3
 
@@ -168,7 +168,7 @@ import numpy as np
 
 jax.config.update("jax_compilation_cache_dir", sys.argv[3])
 from jaxsr import codec
-from jaxsr.codec import coder
+from jaxsr.codec import tiles
 
 assert len(jax.devices()) == 1
 model, folder = codec.load(sys.argv[1]), Path(sys.argv[2])
@@ -180,7 +180,7 @@ for quality in 10, 50, 90:
     path = folder / f"elsewhere-{quality}.jsr"
     path.write_bytes(data)
     np.save(path.with_suffix(".npy"), codec.decode(data, model=model))
-np.save(folder / "latents.npy", coder.Analysed(model, image, None).latents[0])
+np.save(folder / "latents.npy", tiles.Analysed(model, image, None).latents[0])
 """
 
 FLAGS = "--xla_cpu_max_isa=SSE4_2 --xla_cpu_multi_thread_eigen=false"
@@ -203,7 +203,7 @@ def test_files_travel_to_other_programs_and_back(small, small_path, tmp_path):
         assert farthest(np.load(tmp_path / f"here-{quality}.decoded.npy"), here) <= 1
         back = codec.decode((tmp_path / f"elsewhere-{quality}.jsr").read_bytes(), model=small)
         assert farthest(np.load(tmp_path / f"elsewhere-{quality}.npy"), back) <= 1
-    latents = np.asarray(coder.Analysed(small, CAT, None).latents[0])
+    latents = np.asarray(tiles.Analysed(small, CAT, None).latents[0])
     same = np.array_equal(np.load(tmp_path / "latents.npy"), latents)
     assert not (same and has_avx())  # that floats differ shows that it was another instruction set
 
@@ -222,7 +222,7 @@ BATCH = 8
 def singly(small):
     """Eight images' latents, and all that is coded of each: one after another."""
     crops = [skimage.data.chelsea()[i : i + 48, 2 * i : 2 * i + 64] for i in range(0, 160, 20)]
-    every = [coder.Analysed(small, crop, None) for crop in crops]
+    every = [tiles.Analysed(small, crop, None) for crop in crops]
     (place,) = every[0].places
     rate = small.rate(500)
     steps = np.zeros(place.canvas, np.int32)
@@ -298,7 +298,7 @@ def test_the_symbols_of_golden_files_are_coded_to_the_same_bytes(path, small):
     data = path.read_bytes()
     file = container.parse(data)
     model = decoding.model_of(file.header, model_of(path, small))
-    (tile,), (place,) = file.tiles, coder.places(*file.header.coded)
+    (tile,), (place,) = file.tiles, tiles.places(*file.header.coded)
     coded, rate = symbols_of(model, data), model.rate(file.header.level)
     words, length = symbols._encoder(model, tile.lanes)(coded, rate.anchor, place.size)
     assert rans.to_bytes(words, length) == tile.words

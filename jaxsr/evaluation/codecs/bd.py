@@ -58,14 +58,14 @@ class Delta:
 
 
 def delta(curve: Curve, anchor: Curve) -> Delta:
-    """Returns how far ``curve`` lies from ``anchor``."""
+    """Return how far ``curve`` lies from ``anchor``."""
     points = curve.bpp, curve.psnr, anchor.bpp, anchor.psnr
     shared = shared_range(curve.psnr, anchor.psnr)
     return Delta(curve.name, anchor.name, bd_rate(*points), bd_psnr(*points), shared)
 
 
 def bd_rate(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Values) -> float:
-    """Returns the mean change of the rate at equal PSNR, in percent; below 0 is better.
+    """Return the mean change of the rate at equal PSNR, in percent; below 0 is better.
 
     Log-rate is interpolated over PSNR; the difference is averaged over the PSNRs that both reach.
 
@@ -89,7 +89,7 @@ def bd_rate(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Va
 
 
 def bd_psnr(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Values) -> float:
-    """Returns the mean gain of PSNR at equal rate, in dB; above 0 is better.
+    """Return the mean gain of PSNR at equal rate, in dB; above 0 is better.
 
     PSNR is interpolated over log-rate; the difference is averaged over the rates that both reach.
     Arguments, ``nan`` and errors are those of :func:`bd_rate`.
@@ -101,7 +101,7 @@ def bd_psnr(rates: Values, psnrs: Values, anchor_rates: Values, anchor_psnrs: Va
 
 
 def shared_range(a: Values, b: Values) -> tuple[float, float] | None:
-    """Returns the lowest and the highest finite value that both series reach, or None."""
+    """Return the lowest and the highest finite value that both series reach, or None."""
     a, b = (np.asarray(x, np.float64) for x in (a, b))
     a, b = a[np.isfinite(a)], b[np.isfinite(b)]
     if not (a.size and b.size):
@@ -114,7 +114,7 @@ Points = tuple[Float[np.ndarray, "_"], Float[np.ndarray, "_"]]
 
 
 def _points(rates: Values, psnrs: Values) -> Points:
-    """Returns log-rates and PSNRs of the points of finite PSNR."""
+    """Return log-rates and PSNRs of the points of finite PSNR."""
     rates, psnrs = np.asarray(rates, np.float64), np.asarray(psnrs, np.float64)
     if rates.shape != psnrs.shape:
         raise UserError(f"a curve needs a PSNR for each rate, got {psnrs.size} for {rates.size}")
@@ -127,13 +127,13 @@ def _points(rates: Values, psnrs: Values) -> Points:
 
 
 def _knots(*, over: np.ndarray, of: np.ndarray, best) -> Points:
-    """Returns the points in the order of ``over``; of those that share it, the best ``of``."""
+    """Return the points in the order of ``over``; of those that share it, the best ``of``."""
     x = np.unique(over)
     return x, np.array([best(of[over == value]) for value in x])
 
 
 def _mean_difference(curve: Points, anchor: Points) -> float:
-    """Returns the mean of curve − anchor over the x that both cover; nan where there is none."""
+    """Return the mean of curve − anchor over the x that both cover; nan where there is none."""
     shared = shared_range(curve[0], anchor[0])
     if shared is None:
         return float("nan")

@@ -17,7 +17,7 @@ from jaxsr.evaluation.codecs.protocol import Codec, Pixels
 
 
 def create(key: str) -> Codec:
-    """Returns one of :data:`CODECS` by its key.
+    """Return one of :data:`CODECS` by its key.
 
     Raises:
       UserError: there is no such codec, or the installed libraries are built without it.
@@ -34,22 +34,22 @@ def create(key: str) -> Codec:
 
 
 def jpeg() -> Codec | None:
-    """Returns Pillow's libjpeg: chroma at half size (4:2:0), optimised Huffman tables."""
+    """Return Pillow's libjpeg: chroma at half size (4:2:0), optimised Huffman tables."""
     return _pillow("JPEG", "jpg", range(1, 101), optimize=True, subsampling="4:2:0")
 
 
 def webp() -> Codec | None:
-    """Returns Pillow's libwebp: lossy, method 6, its slowest and best. Gray comes back as RGB."""
+    """Return Pillow's libwebp: lossy, method 6, its slowest and best. Gray comes back as RGB."""
     return _pillow("WebP", "webp", range(101), method=6)
 
 
 def avif() -> Codec | None:
-    """Returns Pillow's libavif (from 11.3): its default speed 6, chroma at half size (4:2:0)."""
+    """Return Pillow's libavif (from 11.3): its default speed 6, chroma at half size (4:2:0)."""
     return _pillow("AVIF", "avif", range(101), speed=6)
 
 
 def jpeg_xl() -> Codec | None:
-    """Returns imagecodecs' libjxl: effort 7; it makes a distance of the quality (of 90, 1.0)."""
+    """Return imagecodecs' libjxl: effort 7; it makes a distance of the quality (of 90, 1.0)."""
     if not imagecodecs.JPEGXL.available:
         return None
 
@@ -88,5 +88,5 @@ def _pillow(name: str, feature: str, qualities: range, **options) -> Codec | Non
 
 
 def _without_one(pixels: Pixels) -> np.ndarray:
-    """Returns gray as (h, w), as the libraries want it."""
+    """Return gray as (h, w), as the libraries want it."""
     return pixels[..., 0] if pixels.shape[2] == 1 else pixels

@@ -6,7 +6,7 @@ from jaxsr.evaluation.codecs.protocol import Codec
 
 
 def learned(name: str, model: Model, mode: str = "full") -> Codec:
-    """Returns a loaded model as a codec called ``name``, of qualities 1 to 100.
+    """Return a loaded model as a codec called ``name``, of qualities 1 to 100.
 
     Args:
       mode: "full", "half" or "auto"; see :func:`jaxsr.codec.encode`.

@@ -97,7 +97,7 @@ class MeasuredCurve:
 
 
 def mean(measurements: Sequence[Measurement]) -> Measurement:
-    """Returns the mean of each figure; a ``nan`` or ``inf`` among the images shows in it."""
+    """Return the mean of each figure; a ``nan`` or ``inf`` among the images shows in it."""
     figures = np.mean([dataclasses.astuple(each) for each in measurements], axis=0)
     return Measurement(*figures.tolist())
 
@@ -109,7 +109,7 @@ def evaluate(
     limit: int | None = None,
     picture: Callable[[str, str, int, Pixels], None] | None = None,
 ) -> list[MeasuredCurve]:
-    """Measures codecs, each at its own qualities, on the same images.
+    """Measure codecs, each at its own qualities, on the same images.
 
     Args:
       codecs: each with the qualities to measure it at.
@@ -141,7 +141,7 @@ def evaluate(
 
 
 def check_qualities(codec: Codec, qualities: Sequence[int]) -> None:
-    """Checks that there are qualities, all of them in a codec's range.
+    """Check that there are qualities, all of them in a codec's range.
 
     Raises:
       UserError: there are none, or the codec has not this one.
@@ -157,7 +157,7 @@ def check_qualities(codec: Codec, qualities: Sequence[int]) -> None:
 
 
 def measure(codec: Codec, original: Pixels, quality: int) -> tuple[Measurement, Pixels]:
-    """Measures a codec on one image; returns the figures and the reconstruction.
+    """Measure a codec on one image; return the figures and the reconstruction.
 
     Raises:
       UserError: the reconstruction isn't 8-bit pixels of the original's size.
@@ -183,7 +183,7 @@ def _with_channels(pixels: np.ndarray) -> np.ndarray:
 
 
 def compare(name: str, output: np.ndarray, original: Pixels) -> tuple[float, float]:
-    """Returns PSNR in dB and MS-SSIM of 8-bit RGB; gray counts as RGB. See :class:`Measurement`."""
+    """Return PSNR in dB and MS-SSIM of 8-bit RGB; gray counts as RGB. See :class:`Measurement`."""
     if output.dtype != np.uint8 or output.shape[:2] != original.shape[:2]:
         raise UserError(
             f"{name}: decoding gave {output.dtype} of {output.shape} for an 8-bit original of"

@@ -25,7 +25,7 @@ class PublishedCurve:
 
 
 def read(path: str | os.PathLike, names: Sequence[str] = ()) -> list[PublishedCurve]:
-    """Reads the curves of a CSV file: a point a line, a header of :data:`COLUMNS` in any order.
+    """Read the curves of a CSV file: a point a line, a header of :data:`COLUMNS` in any order.
 
     Lines of one ``codec`` and ``file`` are a curve. Left out are lines without PSNR and curves
     whose ``file`` says that they are tuned for MS-SSIM: their PSNR says nothing. Of several curves
@@ -51,7 +51,7 @@ def read(path: str | os.PathLike, names: Sequence[str] = ()) -> list[PublishedCu
 
 
 def _points(path: str | os.PathLike) -> dict[tuple[str, str], list[tuple[float, float]]]:
-    """Returns (bpp, PSNR) of every line that has a PSNR, by codec and file."""
+    """Return (bpp, PSNR) of every line that has a PSNR, by codec and file."""
     points: dict[tuple[str, str], list[tuple[float, float]]] = {}
     try:
         with open(path, newline="", encoding="utf-8") as file:

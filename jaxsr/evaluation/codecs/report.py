@@ -19,7 +19,7 @@ COLUMNS = ("codec", "quality", "image", "bytes", "bpp", "PSNR", "MS-SSIM", "enc 
 
 
 def table(title: str, curves: Sequence[MeasuredCurve], each_image: bool = False) -> str:
-    """Returns every codec's mean at every quality as aligned text; each image too, on demand."""
+    """Return every codec's mean at every quality as aligned text; each image too, on demand."""
     groups = [
         [row for point in curve.points for row in _rows(curve.name, point, each_image)]
         for curve in curves
@@ -43,7 +43,7 @@ def _cells(m: Measurement) -> list[str]:
 def delta_table(
     anchor: bd.Curve, curves: Sequence[bd.Curve], published: Sequence[bd.Curve] = ()
 ) -> str:
-    """Returns every curve against one anchor: BD-rate, BD-PSNR, and the PSNRs averaged over."""
+    """Return every curve against one anchor: BD-rate, BD-PSNR, and the PSNRs averaged over."""
     header = (f"against {anchor.name}", "BD-rate", "BD-PSNR", "over PSNR")
     groups = [
         [_delta_row(bd.delta(curve, anchor)) for curve in group if curve is not anchor]
@@ -60,7 +60,7 @@ def _delta_row(delta: bd.Delta) -> list[str]:
 
 
 def published_table(curves: Sequence[MeasuredCurve], published: Sequence[PublishedCurve]) -> str:
-    """Returns BD-rates: a column for each measured codec, a line for each published one."""
+    """Return BD-rates: a column for each measured codec, a line for each published one."""
     header = ("BD-rate against published", *(curve.name for curve in curves))
     rows = [
         [anchor.name, *(_percent(bd.delta(curve, anchor).rate) for curve in curves)]
@@ -78,7 +78,7 @@ def _decibel(value: float) -> str:
 
 
 def find(name: str, curves: Sequence[bd.Curve], published: Sequence[bd.Curve]) -> bd.Curve | None:
-    """Returns the curve of this name, the measured one if a published one has it too, or None."""
+    """Return the curve of this name, the measured one if a published one has it too, or None."""
     return next((curve for curve in (*curves, *published) if curve.name == name), None)
 
 
@@ -88,7 +88,7 @@ def as_json(
     anchor: str,
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns everything about an evaluation, as values that JSON has.
+    """Return everything about an evaluation, as values that JSON has.
 
     Args:
       sets: curves by the folder they were measured on.

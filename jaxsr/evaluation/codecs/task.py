@@ -13,9 +13,9 @@ import numpy as np
 
 from jaxsr import codec
 from jaxsr.atomic import make_folder, write_bytes
-from jaxsr.codec.coder import Analysed
 from jaxsr.codec.export import export
 from jaxsr.codec.model import Model
+from jaxsr.codec.tiles import Analysed
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals, plot
 from jaxsr.evaluation.codecs import classical, protocol, published, report
@@ -31,7 +31,7 @@ from jaxsr.zoo.weights import Weights
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """Evaluates codecs; see :func:`jaxsr.evaluation.tasks.run`."""
+    """Evaluate codecs; see :func:`jaxsr.evaluation.tasks.run`."""
     names = names_of(folders_of(config.data))
     check_output(config.out, "out", ".json")
     check_output(config.plot, "plot", ".png")
@@ -63,7 +63,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
 
 
 def evaluator(folder: str | os.PathLike, qualities: Sequence[int], pictures: int = 2) -> Evaluator:
-    """Returns what measures codecs while they train, by complete files of a folder of originals.
+    """Return what measures codecs while they train, by complete files of a folder of originals.
 
     At each quality Q: ``bpp_qQ``, ``psnr_qQ`` in dB, and ``bytes_above_estimate_qQ``: by what share
     files are larger than estimated by the densities that training counts bits with.
@@ -103,13 +103,13 @@ def evaluator(folder: str | os.PathLike, qualities: Sequence[int], pictures: int
 
 
 def built(weights: Weights, before: Model | None = None) -> Model:
-    """Returns the codec of a run's weights, with the programs of ``before``."""
+    """Return the codec of a run's weights, with the programs of ``before``."""
     model = export(weights)
     return dataclasses.replace(model, programs=before.programs) if before else model
 
 
 def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int]]]:
-    """Returns the codecs, each with its qualities: ours, where one is given; the classical ones."""
+    """Return the codecs, each with its qualities: ours, where one is given; the classical ones."""
     codecs = []
     if weights is not None or config.model:
         model = built(weights) if weights is not None else codec.load(config.model)
@@ -127,14 +127,14 @@ def codecs_of(config, weights: Weights | None) -> list[tuple[Codec, Sequence[int
 
 
 def named(mode: str) -> str:
-    """Returns the name of our curve of a mode; raises UserError where there is no such mode."""
+    """Return the name of our curve of a mode; raise UserError where there is no such mode."""
     if mode not in codec.MODES:
         raise UserError(f"config.modes are of {', '.join(codec.MODES)}, got {mode!r}")
     return "jaxsr" if mode == "full" else f"jaxsr {mode}"
 
 
 def published_curves(config) -> list[published.PublishedCurve]:
-    """Returns the curves of the CSV file, where one is given."""
+    """Return the curves of the CSV file, where one is given."""
     names = [name.strip() for name in config.curve_names.split(",") if name.strip()]
     if not config.curves and names:
         raise UserError("config.curve_names selects from a table: give it, --config.curves=FILE")
@@ -142,7 +142,7 @@ def published_curves(config) -> list[published.PublishedCurve]:
 
 
 def check_anchor(name: str, names: Sequence[str]) -> None:
-    """Raises UserError where the anchor is none of the curves."""
+    """Raise UserError where the anchor is none of the curves."""
     if name and name not in names:
         raise UserError(
             f"config.anchor is {name!r}, which is no curve of this evaluation; there are:"
@@ -153,7 +153,7 @@ def check_anchor(name: str, names: Sequence[str]) -> None:
 def show(
     config, name: str, curves: list[MeasuredCurve], others: list[published.PublishedCurve]
 ) -> None:
-    """Prints a folder's tables."""
+    """Print a folder's tables."""
     print(report.table(name, curves, config.each_image), end="\n\n")
     if anchor := report.find(config.anchor, curves, others):
         print(report.delta_table(anchor, curves, others), end="\n\n")
@@ -162,7 +162,7 @@ def show(
 
 
 def writer(folder: Path) -> Callable[[str, str, int, Pixels], None]:
-    """Returns a function that keeps reconstructions as ``folder/NAME_CODEC_QUALITY.png``."""
+    """Return a function that keeps reconstructions as ``folder/NAME_CODEC_QUALITY.png``."""
 
     def write(name: str, codec_name: str, quality: int, pixels: Pixels) -> None:
         path = folder / f"{name}_{codec_name.replace(' ', '-').lower()}_{quality}.png"
@@ -173,7 +173,7 @@ def writer(folder: Path) -> Callable[[str, str, int, Pixels], None]:
 
 
 def by_image(gallery: Gallery, folder: str | os.PathLike, name: str):
-    """A function that shows each image's reconstructions in the gallery, the original first."""
+    """Return what shows an image's reconstructions in the gallery, the original first."""
     paths = originals.named(folder)
     begun = set()
 

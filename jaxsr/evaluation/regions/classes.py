@@ -9,20 +9,20 @@ Matrix = Int[np.ndarray, "n n"]
 def confusion(
     found: Integer[np.ndarray, "*k"], truth: Integer[np.ndarray, "*k"], classes: int
 ) -> Matrix:
-    """Counts how many pixels of each class (row) were taken for each class (column)."""
+    """Count how many pixels of each class (row) were taken for each class (column)."""
     pairs = truth.astype(np.int64).ravel() * classes + found.ravel()
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def ious(matrix: Matrix) -> Float[np.ndarray, "n"]:
-    """Returns each class's intersection over union; NaN where no pixel is of it or taken for it."""
+    """Return each class's intersection over union; NaN where no pixel is of it or taken for it."""
     hits = np.diag(matrix)
     either = matrix.sum(0) + matrix.sum(1) - hits
     return np.where(either > 0, hits / np.maximum(either, 1), np.nan)
 
 
 def mean_iou(matrix: Matrix) -> float:
-    """Returns the mean IoU of the classes that occur, of all images' pixels together.
+    """Return the mean IoU of the classes that occur, of all images' pixels together.
 
     Source: Everingham et al., "The Pascal Visual Object Classes Challenge: A Retrospective"
       (2015), 3.3.

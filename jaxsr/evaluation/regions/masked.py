@@ -17,12 +17,12 @@ Truth = Bool[np.ndarray, "h w"]
 
 
 def has_masks(folder: str | os.PathLike) -> bool:
-    """Returns True for a folder of images with masks, False for one of images."""
+    """Return True for a folder of images with masks, False for one of images."""
     return Path(folder, "masks").is_dir()
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Checks that there are images, each with a mask, before any work is done.
+    """Check that there are images, each with a mask, before any work is done.
 
     Raises:
       UserError: a folder is missing or without images, or an image has no mask.
@@ -32,7 +32,7 @@ def check_folder(folder: str | os.PathLike) -> None:
 
 
 def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
-    """Yields (name, image, where its mask is above half) of every image in ``folder/images``.
+    """Yield (name, image, where its mask is above half) of every image in ``folder/images``.
 
     Raises:
       UserError: as :func:`check_folder`; or a file is damaged, or a mask is coloured or has another
@@ -50,14 +50,14 @@ def read(folder: str | os.PathLike) -> Iterator[tuple[str, Image, Truth]]:
 
 
 def colour(folder: str | os.PathLike) -> Iterator[tuple[str, Image]]:
-    """Yields (name, 8-bit RGB) of every image in and below a folder; gray counts as RGB."""
+    """Yield (name, 8-bit RGB) of every image in and below a folder; gray counts as RGB."""
     for name, image in originals.read(folder):
         image = image if image.ndim == 3 else image[..., None]
         yield name, np.ascontiguousarray(np.broadcast_to(image, (*image.shape[:2], 3)))
 
 
 def read_mask(path: str | os.PathLike) -> Truth:
-    """Reads where a mask's file is above half of white, as training does.
+    """Read where a mask's file is above half of white, as training does.
 
     Raises:
       UserError: the mask is coloured, or its values look like numbers of classes.
@@ -67,7 +67,7 @@ def read_mask(path: str | os.PathLike) -> Truth:
 
 
 def masks_of(folder: str | os.PathLike) -> dict[str, Path]:
-    """Returns the mask's file of each image, by the image's name (:func:`originals.read`).
+    """Return the mask's file of each image, by the image's name (:func:`originals.read`).
 
     Raises:
       UserError: an image has none.

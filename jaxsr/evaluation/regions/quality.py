@@ -48,7 +48,7 @@ class Degradation:
     def __call__(
         self, original: Image, rng: np.random.Generator
     ) -> UInt8[np.ndarray, "rows columns 3"]:
-        """Returns the degraded image, of the original's size over ``scale``."""
+        """Return the degraded image, of the original's size over ``scale``."""
         x = original
         if self.blur:
             blurred = degradations.gaussian_blur(to_float(x), self.blur, self.blur, 0.0)
@@ -87,7 +87,7 @@ DEGRADATIONS: dict[str, Degradation] = {
 
 
 def generator(seed: int, *names: str) -> np.random.Generator:
-    """Returns a generator that depends on nothing but the seed and the names."""
+    """Return a generator that depends on nothing but the seed and the names."""
     return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
 
 
@@ -107,7 +107,7 @@ class Quality:
 
 
 def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
-    """Returns the quality at each of :data:`PLACES`.
+    """Return the quality at each of :data:`PLACES`.
 
     Masked PSNR is of the mean squared error over the place's pixels and channels. Masked SSIM is
     the mean, over the place, of the SSIM map of the whole images: near the outline windows reach
@@ -125,24 +125,24 @@ def compare(output: Image, original: Image, mask: Mask) -> dict[str, Quality]:
 
 
 def in_decibels(output: Image, original: Image, mask: Mask) -> str:
-    """Returns the PSNR at each place, as ``inside 27.69 dB, outside 28.18 dB, whole 27.92 dB``."""
+    """Return the PSNR at each place, as ``inside 27.69 dB, outside 28.18 dB, whole 27.92 dB``."""
     places = compare(output, original, mask).items()
     return ", ".join(f"{place} {quality.psnr:.2f} dB" for place, quality in places)
 
 
 def masked_psnr(errors: Float[np.ndarray, "h w"], place: Mask) -> float:
-    """Returns ``10 log10(255² / MSE)`` of the squared errors, in levels, at ``place``."""
+    """Return ``10 log10(255² / MSE)`` of the squared errors, in levels, at ``place``."""
     mse = mean(errors[place])
     return 10 * math.log10(255**2 / mse) if mse else math.inf
 
 
 def masked_ssim(likeness: Float[np.ndarray, "rows columns"], place: Mask) -> float:
-    """Returns the mean of the SSIM map at ``place``; the map lacks half a window on every side."""
+    """Return the mean of the SSIM map at ``place``; the map lacks half a window on every side."""
     return mean(likeness[metrics.shave(place, metrics.WINDOW // 2)])
 
 
 def mean(values: Float[np.ndarray, "n"] | Sequence[float]) -> float:
-    """Returns the float64 mean of the values that are not ``nan``; ``nan`` if there are none."""
+    """Return the float64 mean of the values that are not ``nan``; ``nan`` if there are none."""
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else math.nan
@@ -161,7 +161,7 @@ class ImageGain:
     restored: Mapping[str, Quality]
 
     def gain(self, place: str) -> Quality:
-        """Returns the restored quality minus the global one; 0 where both are exact."""
+        """Return the restored quality minus the global one; 0 where both are exact."""
         return difference(self.restored[place], self.plain[place])
 
 
@@ -179,15 +179,15 @@ class RestorationGain:
         return mean([row.share for row in self.rows])
 
     def plain(self, place: str) -> Quality:
-        """Returns the mean quality of the global results: of the dBs and of the SSIMs."""
+        """Return the mean quality of the global results: of the dBs and of the SSIMs."""
         return mean_quality([row.plain[place] for row in self.rows])
 
     def restored(self, place: str) -> Quality:
-        """Returns the mean quality of the restored results."""
+        """Return the mean quality of the restored results."""
         return mean_quality([row.restored[place] for row in self.rows])
 
     def gain(self, place: str) -> Quality:
-        """Returns the mean of restored minus global."""
+        """Return the mean of restored minus global."""
         return mean_quality([row.gain(place) for row in self.rows])
 
     @property
@@ -197,12 +197,12 @@ class RestorationGain:
 
 
 def difference(a: Quality, b: Quality) -> Quality:
-    """Returns ``a − b``; 0 where both are ``inf``."""
+    """Return ``a − b``; 0 where both are ``inf``."""
     return Quality(0.0 if a.psnr == b.psnr else a.psnr - b.psnr, a.ssim - b.ssim)
 
 
 def mean_quality(qualities: Sequence[Quality]) -> Quality:
-    """Returns the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
+    """Return the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
     return Quality(mean([q.psnr for q in qualities]), mean([q.ssim for q in qualities]))
 
 
@@ -221,7 +221,7 @@ def evaluate(
     limit: int | None = None,
     picture: Callable[[str, str, Image, Image, Image], None] | None = None,
 ) -> list[RestorationGain]:
-    """Degrades, processes and compares every image under every degradation.
+    """Degrade, process and compare every image under every degradation.
 
     Args:
       images: name, original and mask of each; they are cut to a multiple of the scale.
@@ -257,7 +257,7 @@ def evaluate(
 
 
 def check_degradations(names: Sequence[str]) -> None:
-    """Raises UserError where a name is not of :data:`DEGRADATIONS`."""
+    """Raise UserError where a name is not of :data:`DEGRADATIONS`."""
     for name in names:
         if name not in DEGRADATIONS:
             raise UserError(
@@ -266,7 +266,7 @@ def check_degradations(names: Sequence[str]) -> None:
 
 
 def centred_box(image: Image) -> Mask:
-    """Returns half of each side in the middle: a region for images that come without one."""
+    """Return half of each side in the middle: a region for images that come without one."""
     height, width = image.shape[:2]
     mask = np.zeros((height, width), bool)
     mask[height // 4 : height - height // 4, width // 4 : width - width // 4] = True

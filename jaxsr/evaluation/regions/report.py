@@ -20,7 +20,7 @@ QUALITY = ("degradation", "where", "global", "SSIM", "restored", "SSIM", "gain",
 
 
 def saliency_table(title: str, results: Sequence[MaskScores], each_image: bool = False) -> str:
-    """Returns a line a method with the means over images, on demand after a line an image."""
+    """Return a line a method with the means over images, on demand after a line an image."""
     groups = [list(_saliency_rows(result, each_image)) for result in results]
     groups = groups if each_image else [[row for group in groups for row in group]]
     return (
@@ -38,7 +38,7 @@ def _saliency_rows(result: MaskScores, each_image: bool) -> Iterator[list[str]]:
 
 
 def quality_table(title: str, results: Sequence[RestorationGain], each_image: bool = False) -> str:
-    """Returns a line a degradation and place; ``worse`` counts the regions that lost."""
+    """Return a line a degradation and place; ``worse`` counts the regions that lost."""
     groups = []
     for result in results:
         groups.append([])
@@ -66,7 +66,7 @@ def as_json(
     restored: Mapping[str, Sequence[RestorationGain]],
     config: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Returns everything about an evaluation, as values that JSON has.
+    """Return everything about an evaluation, as values that JSON has.
 
     Args:
       found: each method's masks' scores, by the folder they were measured on.

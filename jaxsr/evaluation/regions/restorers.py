@@ -26,7 +26,7 @@ def evaluator(
     degradations: Sequence[str] = DEGRADATIONS,
     pictures: int = 2,
 ) -> Evaluator:
-    """Returns what measures restorers while they train, on a folder of originals.
+    """Return what measures restorers while they train, on a folder of originals.
 
     For each degradation NAME: ``gain_NAME``, by how many dB restoring raises the PSNR inside the
     region, the mean over images; ``gain`` is the mean of these.
@@ -60,13 +60,13 @@ class Restoration:
     """Restores degraded images as ``pipeline`` does; see :meth:`__call__`."""
 
     def __init__(self, weights: Weights, upscaler: str):
-        """Builds the restorer of ``weights``; the released ``upscaler`` enlarges reduced images."""
+        """Build the restorer of ``weights``; the released ``upscaler`` enlarges reduced images."""
         self._restore = pipeline.Restore(zoo.build(weights), weights.params)
         self._weights, self._upscaler = weights, upscaler
         self._chains: dict[int, pipeline.Chain] = {}
 
     def with_params(self, params: pipeline.Params) -> "Restoration":
-        """Returns the same with other parameters of the restorer; what is compiled is shared."""
+        """Return the same with other parameters of the restorer; what is compiled is shared."""
         other = copy.copy(self)
         other._restore = self._restore.with_params(params)
         other._chains = {s: chain.with_restorer(params) for s, chain in self._chains.items()}
@@ -75,7 +75,7 @@ class Restoration:
     def __call__(
         self, low: UInt8[np.ndarray, "rows columns 3"], mask: quality.Mask, scale: int
     ) -> tuple[quality.Image, quality.Image]:
-        """Returns the global and the restored image, ``scale`` times as large as ``low``.
+        """Return the global and the restored image, ``scale`` times as large as ``low``.
 
         Args:
           mask: the region, of their size.
@@ -100,14 +100,14 @@ class Restoration:
 
 
 def check_folder(folder: str | os.PathLike) -> None:
-    """Raises UserError where a folder has no images, or ``masks/`` without one of each image."""
+    """Raise UserError where a folder has no images, or ``masks/`` without one of each image."""
     (masked.check_folder if masked.has_masks(folder) else originals.check_folder)(folder)
 
 
 def regions(
     folder: str | os.PathLike, find: saliency.FindMask | None = None
 ) -> Iterator[tuple[str, quality.Image, quality.Mask]]:
-    """Yields every image with its region: its mask, else what ``find`` finds, else a box."""
+    """Yield every image with its region: its mask, else what ``find`` finds, else a box."""
     if masked.has_masks(folder):
         yield from masked.read(folder)
         return

@@ -102,7 +102,7 @@ def evaluate(
     limit: int | None = None,
     picture: Callable[[str, Image, Truth, dict[str, Mask]], None] | None = None,
 ) -> list[MaskScores]:
-    """Measures methods on the same images.
+    """Measure methods on the same images.
 
     Args:
       methods: what finds masks, by name.
@@ -126,7 +126,7 @@ def evaluate(
 
 
 def score(name: str, mask: Float[np.ndarray, "_ _"], truth: Bool[np.ndarray, "_ _"]) -> MaskScore:
-    """Returns all figures of one mask.
+    """Return all figures of one mask.
 
     Raises:
       UserError: the mask is not in [0, 1] or not of the truth's size.
@@ -143,7 +143,7 @@ def score(name: str, mask: Float[np.ndarray, "_ _"], truth: Bool[np.ndarray, "_ 
 
 
 def check(name: str, mask: np.ndarray, truth: np.ndarray) -> None:
-    """Raises UserError where a mask is not in [0, 1] or not of the truth's size."""
+    """Raise UserError where a mask is not in [0, 1] or not of the truth's size."""
     if mask.shape != truth.shape:
         raise UserError(f"{name}: a mask of {mask.shape} for an image of {truth.shape}")
     if not (mask.min() >= 0 and mask.max() <= 1):  # NaN fails too
@@ -151,7 +151,7 @@ def check(name: str, mask: np.ndarray, truth: np.ndarray) -> None:
 
 
 def normalised(mask: Mask) -> Mask:
-    """Rounds a mask to 8 bits, then stretches it to [0, 1] by its extremes, unless it is blank.
+    """Round a mask to 8 bits, then stretch it to [0, 1] by its extremes, unless it is blank.
 
     Source: PySODMetrics, ``prepare_data``, after MATLAB's ``mapminmax(im2double(·))``.
     """
@@ -161,7 +161,7 @@ def normalised(mask: Mask) -> Mask:
 
 
 def mean_absolute_error(mask: Mask, truth: Truth) -> float:
-    """Returns the mean absolute error.
+    """Return the mean absolute error.
 
     Source: Perazzi et al., "Saliency Filters" (2012), eq. 9.
     """
@@ -169,14 +169,14 @@ def mean_absolute_error(mask: Mask, truth: Truth) -> float:
 
 
 def iou(mask: Mask, truth: Truth) -> float:
-    """Returns the IoU of the truth and where ``mask`` is above 0.5; 1 where both are empty."""
+    """Return the IoU of the truth and where ``mask`` is above 0.5; 1 where both are empty."""
     region = mask > REGION
     either = np.count_nonzero(region | truth)
     return np.count_nonzero(region & truth) / either if either else 1.0
 
 
 def precision_recall(mask: Mask, truth: Truth) -> tuple[ByThreshold, ByThreshold]:
-    """Returns precision and recall of the regions where ``⌊255 × mask⌋`` is at least 255, 254, … 0.
+    """Return precision and recall of the regions where ``⌊255 × mask⌋`` is at least 255, 254, … 0.
 
     An empty region has precision 0, an empty truth recall 0. Source: PySODMetrics, ``cal_pr``.
     """
@@ -189,7 +189,7 @@ def precision_recall(mask: Mask, truth: Truth) -> tuple[ByThreshold, ByThreshold
 def f_measure(
     precision: Float[np.ndarray, "*n"], recall: Float[np.ndarray, "*n"]
 ) -> Float[np.ndarray, "*n"]:
-    """Returns ``(1 + β²) P R / (β² P + R)``, β² = 0.3; 0 where both P and R are 0.
+    """Return ``(1 + β²) P R / (β² P + R)``, β² = 0.3; 0 where both P and R are 0.
 
     Source: Achanta et al., "Frequency-tuned Salient Region Detection" (2009), eq. 6.
     """
@@ -201,7 +201,7 @@ def f_measure(
 
 
 def s_measure(mask: Mask, truth: Truth, alpha: float = 0.5) -> float:
-    """Returns ``α S_object + (1 − α) S_region`` (eq. 1), not below 0.
+    """Return ``α S_object + (1 − α) S_region`` (eq. 1), not below 0.
 
     Where the truth is all region, it is the mask's mean; where it is none, one minus that.
     """
@@ -213,19 +213,19 @@ def s_measure(mask: Mask, truth: Truth, alpha: float = 0.5) -> float:
 
 
 def object_similarity(mask: Mask, truth: Truth) -> float:
-    """Returns how even foreground and background are, weighted by area (eq. 8)."""
+    """Return how even foreground and background are, weighted by area (eq. 8)."""
     share = truth.mean()
     return share * evenness(mask[truth]) + (1 - share) * evenness(1 - mask[~truth])
 
 
 def evenness(x: Float[np.ndarray, "n"]) -> float:
-    """Returns how near all of ``x`` is to 1 (eq. 6; λ = 0.5)."""
+    """Return how near all of ``x`` is to 1 (eq. 6; λ = 0.5)."""
     mean, deviation = x.mean(), x.std(ddof=1) if x.size > 1 else 0.0
     return 2 * mean / (mean**2 + 1 + deviation + EPS)
 
 
 def region_similarity(mask: Mask, truth: Truth) -> float:
-    """Returns the SSIM of the four parts cut at the truth's centroid, weighted by area (eq. 4)."""
+    """Return the SSIM of the four parts cut at the truth's centroid, weighted by area (eq. 4)."""
     row, column = centroid(truth)
     total = 0.0
     for rows in (slice(row), slice(row, None)):
@@ -237,7 +237,7 @@ def region_similarity(mask: Mask, truth: Truth) -> float:
 
 
 def centroid(truth: Truth) -> tuple[int, int]:
-    """Returns how many rows and columns there are up to the foreground's mean place, with it.
+    """Return how many rows and columns there are up to the foreground's mean place, with it.
 
     Halves are rounded up as in MATLAB; PySODMetrics rounds them to even.
     """
@@ -245,7 +245,7 @@ def centroid(truth: Truth) -> tuple[int, int]:
 
 
 def similarity(x: Mask, y: Truth) -> float:
-    """Returns the SSIM of two whole images, without its constants (eq. 2-3)."""
+    """Return the SSIM of two whole images, without its constants (eq. 2-3)."""
     mean_x, mean_y = x.mean(), y.mean()
     count = x.size - 1 + EPS
     variances = (((x - mean_x) ** 2).sum() + ((y - mean_y) ** 2).sum()) / count
@@ -261,12 +261,12 @@ def similarity(x: Mask, y: Truth) -> float:
 
 
 def everything(image: Image) -> Mask:
-    """Takes the whole image for the region."""
+    """Take the whole image for the region."""
     return np.ones(image.shape[:2], np.float32)
 
 
 def centred_gaussian(image: Image) -> Mask:
-    """Takes the middle for the region: a Gaussian, σ a quarter of each side, 1 at the centre.
+    """Take the middle for the region: a Gaussian, σ a quarter of each side, 1 at the centre.
 
     Photographers put their subject there: a method has to be better than this.
     """

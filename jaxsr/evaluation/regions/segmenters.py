@@ -25,7 +25,7 @@ def evaluator(
     data_dir: str = "",
     pictures: int = 2,
 ) -> Evaluator:
-    """Returns what measures segmenters while they train, by masks such as training's.
+    """Return what measures segmenters while they train, by masks such as training's.
 
     Of networks with one logit ``mae``, ``max_f`` and ``iou`` (:mod:`~.saliency`), of others
     ``mean_iou`` over the classes. Pixels labelled ``masks.IGNORED`` count for nothing.
@@ -56,14 +56,14 @@ def evaluator(
 
 
 def built(weights: Weights, before: pipeline.Segment | None = None) -> pipeline.Segment:
-    """Returns the segmenter of weights, with the programs of ``before``."""
+    """Return the segmenter of weights, with the programs of ``before``."""
     if before is not None:
         return before.with_params(weights.params)
     return pipeline.Segment(zoo.build(weights), weights.params)
 
 
 def finder(weights: Weights) -> saliency.FindMask:
-    """Returns the segmenter of weights as a function from image to mask."""
+    """Return the segmenter of weights as a function from image to mask."""
     segment = built(weights)
 
     def find(image: Any) -> Any:
@@ -78,7 +78,7 @@ def measure_one(
     labels: Labels,
     classes: int,
 ) -> saliency.MaskScore | Int[np.ndarray, "classes classes"]:
-    """Returns an image's score where ``found`` is a mask, its confusion matrix where it is labels.
+    """Return an image's score where ``found`` is a mask, its confusion matrix where it is labels.
 
     Args:
       classes: how many there are; 0: a mask.
@@ -91,7 +91,7 @@ def measure_one(
 
 
 def summary(measured: list) -> Figures:
-    """Returns MAE, max-Fβ and IoU of scores; mean IoU of confusion matrices."""
+    """Return MAE, max-Fβ and IoU of scores; mean IoU of confusion matrices."""
     if isinstance(measured[0], np.ndarray):
         return {"mean_iou": mean_iou(np.sum(measured, axis=0))}
     result = saliency.MaskScores("", tuple(measured))
@@ -104,7 +104,7 @@ def side_by_side(
     found: Float[np.ndarray, "h w"] | UInt[np.ndarray, "h w"],
     classes: int,
 ) -> UInt8[np.ndarray, "h w3 3"]:
-    """Returns image, truth and what was found; classes are grays, what is ignored is half gray."""
+    """Return image, truth and what was found; classes are grays, what is ignored is half gray."""
     last = max(1, classes - 1)
     truth = np.where(labels == masks.IGNORED, 0.5, labels / last)
     guess = found / last if classes else found

@@ -27,7 +27,7 @@ GAP = 4  # white pixels between the images of a picture
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """Evaluates a segmenter, a restorer or both; see :func:`jaxsr.evaluation.tasks.run`."""
+    """Evaluate a segmenter, a restorer or both; see :func:`jaxsr.evaluation.tasks.run`."""
     folders = folders_in(config.data)
     for folder in folders:
         restorers.check_folder(folder)
@@ -57,7 +57,7 @@ def folders_to_find_in(
     finder: saliency.FindMask | None,
     process: quality.Process | None,
 ) -> list[str]:
-    """Returns the folders that a segmenter is measured on: those with masks. Names the others.
+    """Return the folders that a segmenter is measured on: those with masks. Names the others.
 
     Raises:
       UserError: none has masks, and there is no restorer to measure on the folders either.
@@ -79,7 +79,7 @@ def folders_to_find_in(
 def stages(
     config, weights: Weights | None
 ) -> tuple[saliency.FindMask | None, quality.Process | None]:
-    """Returns the segmenter and the restorer, each by name or file or of a training run, or None.
+    """Return the segmenter and the restorer, each by name or file or of a training run, or None.
 
     Raises:
       UserError: the run trained neither, one is given twice, or there are no such weights.
@@ -114,7 +114,7 @@ def find(
     pictures: Path | None,
     gallery: Gallery,
 ) -> list[saliency.MaskScores]:
-    """Measures the segmenter on a folder, beside the baselines, and prints the table."""
+    """Measure the segmenter on a folder, beside the baselines, and print the table."""
     methods = ({"segmenter": finder} if finder else {}) | saliency.BASELINES
     results = saliency.evaluate(
         methods,
@@ -142,7 +142,7 @@ def gain(
     pictures: Path | None,
     gallery: Gallery,
 ) -> list[quality.RestorationGain]:
-    """Measures the restorer on a folder and prints the table."""
+    """Measure the restorer on a folder and print the table."""
     results = quality.evaluate(
         process,
         restorers.regions(folder, finder),
@@ -159,7 +159,7 @@ def gain(
 
 
 def mask_writer(folder: Path, method: str) -> Callable:
-    """Returns a function that keeps image, truth and ``method``'s mask, as ``folder/NAME.png``."""
+    """Return a function that keeps image, truth and ``method``'s mask, as ``folder/NAME.png``."""
 
     def write(
         name: str,
@@ -174,7 +174,7 @@ def mask_writer(folder: Path, method: str) -> Callable:
 
 
 def result_writer(folder: Path) -> Callable:
-    """Returns a function that keeps three images as ``folder/NAME_DEGRADATION.png``.
+    """Return a function that keeps three images as ``folder/NAME_DEGRADATION.png``.
 
     They are the global result, the restored one and the original.
     """
@@ -193,7 +193,7 @@ def show_masks(
     truth: np.ndarray,
     masks: Mapping[str, np.ndarray],
 ) -> None:
-    """Shows an image in the gallery with its true mask and those that were found."""
+    """Show an image in the gallery with its true mask and those that were found."""
     gallery.add(f"{folder}/{name}", "image", image)
     for method, mask in {"true mask": truth, **masks}.items():
         gray = from_float(mask.astype(np.float32))[..., None]
@@ -203,14 +203,14 @@ def show_masks(
 def show_result(
     gallery: Gallery, folder: str, name: str, degradation: str, *images: Pixels
 ) -> None:
-    """Shows in the gallery what was restored, of what, and the original."""
+    """Show in the gallery what was restored, of what, and the original."""
     before, restored, original = images
     scene = f"{folder}/{name}, {degradation}"
     gallery.compare(scene, {"before": before, "restored": restored}, original)
 
 
 def save(path: Path, images: Sequence[quality.Image]) -> None:
-    """Writes images of one height side by side."""
+    """Write images of one height side by side."""
     make_folder(path.parent)
     gap = np.full((images[0].shape[0], GAP, 3), 255, np.uint8)
     parts = [part for image in images for part in (image, gap)][:-1]

@@ -75,7 +75,7 @@ class UpscalerScores:
 
 
 def mean(scores: Sequence[YScore]) -> YScore:
-    """Returns the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
+    """Return the mean of the PSNRs (of the dBs, not of the errors) and of the SSIMs."""
     return YScore(
         psnr=float(np.mean([score.psnr for score in scores])),
         ssim=float(np.mean([score.ssim for score in scores])),
@@ -92,7 +92,7 @@ def evaluate(
     group: int = 8,
     picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
 ) -> UpscalerScores:
-    """Measures an upscaler by the protocol of the super-resolution literature.
+    """Measure an upscaler by the protocol of the super-resolution literature.
 
     Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and reduced as MATLAB does;
     the output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y
@@ -136,7 +136,7 @@ def evaluate(
 
 
 def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None:
-    """Checks that a folder can be evaluated on, before any work is done.
+    """Check that a folder can be evaluated on, before any work is done.
 
     Args:
       scale: where given, every image is read and its size checked.
@@ -151,7 +151,7 @@ def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None
 
 
 def _as_pixels(name: str, output: np.ndarray, original: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    """Rounds an output to 8 bits; raises UserError where it has not its original's size."""
+    """Round an output to 8 bits; raise UserError where it has not its original's size."""
     if output.shape != original.shape:
         raise UserError(
             f"{name}: the upscaler gave {_size(output)} pixels for an original of "
@@ -167,7 +167,7 @@ def _size(image: np.ndarray) -> str:
 def degrade(
     name: str, original: UInt8[np.ndarray, "..."], scale: int
 ) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
-    """Returns an original, cut and made RGB, and its low-resolution version.
+    """Return an original, cut and made RGB, and its low-resolution version.
 
     Raises:
       UserError: the original is too small to be measured at this scale.
@@ -185,13 +185,13 @@ def degrade(
 def score(
     output: UInt8[np.ndarray, "h w 3"], original: UInt8[np.ndarray, "h w 3"], border: int
 ) -> YScore:
-    """Returns PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
+    """Return PSNR and SSIM of Y, which is not rounded, without ``border`` pixels on every side."""
     a, b = (rgb_to_y(to_float(metrics.shave(image, border))) for image in (output, original))
     return YScore(psnr=float(metrics.psnr(a, b)), ssim=float(metrics.ssim(a, b)))
 
 
 def bicubic(scale: int) -> Enlarge:
-    """Returns MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
+    """Return MATLAB's bicubic enlargement, rounded to 8 bits, as an upscaler."""
 
     def upscale(images: Images) -> Iterator[np.ndarray]:
         for image in images:
@@ -201,7 +201,7 @@ def bicubic(scale: int) -> Enlarge:
 
 
 def ensemble(upscale: Enlarge) -> Enlarge:
-    """Returns an upscaler that averages the outputs of an image's eight flips and turns.
+    """Return an upscaler that averages the outputs of an image's eight flips and turns.
 
     Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
     """

@@ -11,7 +11,7 @@ PROTOCOL = "Y of 8-bit RGB, scale pixels cut off every side; low resolution by M
 
 
 def table(title: str, result: UpscalerScores) -> str:
-    """Returns the scores of a set as aligned text: a line an image, bicubic beside, then the mean.
+    """Return the scores of a set as aligned text: a line an image, bicubic beside, then the mean.
 
     An identical image has ``inf`` dB and so has the mean: a last line then gives the number of
     such images and the mean of the others.
@@ -45,7 +45,7 @@ def _about_identical(result: UpscalerScores) -> str:
 
 
 def as_json(sets: Mapping[str, UpscalerScores], config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns everything about an evaluation, as values that JSON has.
+    """Return everything about an evaluation, as values that JSON has.
 
     JSON has no infinity: the PSNR of an identical image is the string ``"inf"``, and ``identical``
     lists those images.

@@ -21,7 +21,7 @@ from jaxsr.zoo.weights import Weights
 
 
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
-    """Evaluates an upscaler; see :func:`jaxsr.evaluation.tasks.run`."""
+    """Evaluate an upscaler; see :func:`jaxsr.evaluation.tasks.run`."""
     folders = folders_of(config.data)
     check_output(config.out, "out", ".json")
     limit = limit_of(config.limit)
@@ -47,7 +47,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
 
 
 def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evaluator:
-    """Returns what measures upscalers while they train: ``psnr_y`` in dB and ``ssim_y``.
+    """Return what measures upscalers while they train: ``psnr_y`` in dB and ``ssim_y``.
 
     Args:
       folder: of originals.
@@ -65,7 +65,7 @@ def evaluator(folder: str | os.PathLike, scale: int, pictures: int = 2) -> Evalu
 
 
 def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Enlarge:
-    """Returns the upscaler of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
+    """Return the upscaler of ``model`` (a name, a weights file, "bicubic"), or of ``weights``."""
     if not model and weights is None:
         raise UserError("say what to evaluate, by either --config.model or --workdir")
     if model == "bicubic":
@@ -80,7 +80,7 @@ def upscaler(model: str, weights: Weights | None, scale: int) -> protocol.Enlarg
 
 
 def built(weights: Weights, before: pipeline.Upscale | None = None) -> pipeline.Upscale:
-    """Returns the upscaler of weights in the form it is run in, with the programs of ``before``."""
+    """Return the upscaler of weights in the form it is run in, with the programs of ``before``."""
     weights = zoo.folded(weights)
     if before is not None:
         return before.with_params(weights.params)
@@ -88,7 +88,7 @@ def built(weights: Weights, before: pipeline.Upscale | None = None) -> pipeline.
 
 
 def writer(folder: Path, scale: int) -> Callable[[str, Picture], None]:
-    """Returns a function that keeps outputs as ``folder/NAME_xSCALE.png``."""
+    """Return a function that keeps outputs as ``folder/NAME_xSCALE.png``."""
 
     def write(name: str, pixels: Picture) -> None:
         path = folder / f"{name}_x{scale}.png"
@@ -101,7 +101,7 @@ def writer(folder: Path, scale: int) -> Callable[[str, Picture], None]:
 def beside_bicubic(
     gallery: Gallery, folder: str | os.PathLike, name: str, scale: int
 ) -> Callable[[str, Pixels], None]:
-    """Returns a function that shows an output in the gallery beside bicubic's and the original."""
+    """Return a function that shows an output in the gallery beside bicubic's and the original."""
     paths = originals.named(folder)
 
     def show(image: str, output: Pixels) -> None:

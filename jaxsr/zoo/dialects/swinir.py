@@ -11,7 +11,7 @@ CROSSING = "layers.0.residual_group.overlap_attn.qkv.weight"  # has HAT, but not
 
 
 def layer_rules(theirs: str, ours: str, attention: str) -> Rules:
-    """Rules of one Swin layer, whose parts are alike in SwinIR and HAT.
+    """Return the rules of one Swin layer, whose parts are alike in SwinIR and HAT.
 
     Args:
       attention: what follows ``theirs`` in the names of the attention.

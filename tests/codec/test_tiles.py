@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 
 from jaxsr import codec
-from jaxsr.codec import coder, container
+from jaxsr.codec import container, tiles
 
 PHOTO = skimage.data.astronaut()[20:220, 60:310]  # of 13×16 latents
 
@@ -13,43 +13,43 @@ PHOTO = skimage.data.astronaut()[20:220, 60:310]  # of 13×16 latents
 @pytest.fixture
 def tiny_tiles(monkeypatch):
     """Tiles of 8×8 latents instead of 64×64: PHOTO has 2×2."""
-    monkeypatch.setattr(coder, "SIDE", 8)
-    monkeypatch.setattr(container, "TILE", 8 * coder.DOWN)
+    monkeypatch.setattr(tiles, "SIDE", 8)
+    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
 
 
 def test_tiles_cover_the_image_once():
     for height, width in ((1, 1), (1024, 1024), (1025, 30), (2048, 3000)):
         count = np.zeros((-(-height // 16), -(-width // 16)), int)
-        for place in coder.places(height, width):
+        for place in tiles.places(height, width):
             rows = slice(place.top, place.top + place.height)
             count[rows, place.left : place.left + place.width] += 1
         assert np.all(count == 1)
         header = container.Header(width, height, 3, 0, bytes(4), 0)
-        assert header.tiles == len(coder.places(height, width))
+        assert header.tiles == len(tiles.places(height, width))
 
 
 def test_a_canvas_repeats_the_edges_of_what_it_is_cut_from():
     x = np.arange(5 * 7).reshape(5, 7)
-    place = coder.Place(0, 4, 5, 3, (6, 4), 2)
+    place = tiles.Place(0, 4, 5, 3, (6, 4), 2)
     expected = np.pad(x, ((2, 3), (0, 3)), mode="edge")[:, 2:]
-    np.testing.assert_array_equal(coder.cut(x, place, 1, 2), expected)
+    np.testing.assert_array_equal(tiles.cut(x, place, 1, 2), expected)
     pixels = np.repeat(np.repeat(x, 2, 0), 2, 1)
     wide = np.repeat(np.repeat(expected, 2, 0), 2, 1)
-    np.testing.assert_array_equal(coder.cut(pixels, place, 2, 2), wide)
+    np.testing.assert_array_equal(tiles.cut(pixels, place, 2, 2), wide)
 
 
 def whole(latents):
     """One tile of all latents, with the margin that several have."""
     sides = latents.shape[:2]
-    return coder.Place(0, 0, *sides, tuple(-(-side // 8) * 8 for side in sides), coder.MARGIN)
+    return tiles.Place(0, 0, *sides, tuple(-(-side // 8) * 8 for side in sides), tiles.MARGIN)
 
 
 def test_tiles_are_analysed_as_if_they_were_one(small, tiny_tiles):
-    analysed = coder.Analysed(small, PHOTO, None)
+    analysed = tiles.Analysed(small, PHOTO, None)
     assert len(analysed.places) == 4
     plane = np.empty((13, 16, 1))
-    expected = small.analyse(coder.cut(PHOTO, whole(plane), coder.DOWN, coder.MARGIN))
-    expected = np.asarray(expected)[coder.MARGIN :, coder.MARGIN :]
+    expected = small.analyse(tiles.cut(PHOTO, whole(plane), tiles.DOWN, tiles.MARGIN))
+    expected = np.asarray(expected)[tiles.MARGIN :, tiles.MARGIN :]
     for place, y in zip(analysed.places, analysed.latents, strict=True):
         rows, columns = slice(place.height), slice(place.width)
         part = expected[place.top :, place.left :][rows, columns]
@@ -58,7 +58,7 @@ def test_tiles_are_analysed_as_if_they_were_one(small, tiny_tiles):
 
 def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
     """So the borders between them cannot be seen: every pixel is the same."""
-    analysed = coder.Analysed(small, PHOTO, None)
+    analysed = tiles.Analysed(small, PHOTO, None)
     latents = np.empty((13, 16, small.latents), np.float32)
     for place, y in zip(analysed.places, analysed.latents, strict=True):
         rows = slice(place.top, place.top + place.height)
@@ -66,9 +66,9 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
         latents[rows, columns] = np.asarray(y)[: place.height, : place.width]
     steps = np.random.default_rng(0).integers(-9, 10, latents.shape[:2]).astype(np.int32)
     header = container.Header(PHOTO.shape[1], PHOTO.shape[0], 3, 0, small.hash, 500)
-    image = coder.assembled([small], header, latents, steps, analysed.places)
-    y, local = (coder.cut(x, whole(latents), 1, coder.MARGIN) for x in (latents, steps))
-    inner = coder.MARGIN * coder.DOWN
+    image = tiles.assembled([small], header, latents, steps, analysed.places)
+    y, local = (tiles.cut(x, whole(latents), 1, tiles.MARGIN) for x in (latents, steps))
+    inner = tiles.MARGIN * tiles.DOWN
     expected = np.asarray(small.synthesise(y, small.rate(500), local))[inner:, inner:]
     difference = image.astype(int) - expected[: image.shape[0], : image.shape[1]]
     assert np.abs(difference).max() <= 1
@@ -78,8 +78,8 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
 def test_an_image_of_several_tiles_is_as_good_and_little_larger(small, monkeypatch):
     one = codec.encode(PHOTO, 50, model=small)
     expected = codec.decode(one, model=small)
-    monkeypatch.setattr(coder, "SIDE", 8)
-    monkeypatch.setattr(container, "TILE", 8 * coder.DOWN)
+    monkeypatch.setattr(tiles, "SIDE", 8)
+    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
     several = codec.encode(PHOTO, 50, model=small)
     assert [len(container.parse(several).tiles), codec.info(several).grid] == [4, (2, 2)]
     decoded = codec.decode(several, model=small)

@@ -52,7 +52,7 @@ class Place(NamedTuple):
 
 
 def places(height: int, width: int) -> list[Place]:
-    """Returns the tiles of an image of so many pixels, in raster order."""
+    """Return the tiles of an image of so many pixels, in raster order."""
     rows, columns = -(-height // DOWN), -(-width // DOWN)
     if max(rows, columns) <= SIDE:
         canvas = -(-rows // STEP) * STEP, -(-columns // STEP) * STEP
@@ -65,7 +65,7 @@ def places(height: int, width: int) -> list[Place]:
 
 
 def cut(x: np.ndarray, place: Place, unit: int, margin: int) -> np.ndarray:
-    """Cuts a tile's canvas and a margin around it from a plane, whose edge repeats outside.
+    """Cut a tile's canvas and a margin around it from a plane, whose edge repeats outside.
 
     Args:
       x: the plane, ``(h, w, …)``, of ``unit`` values each way for a latent.
@@ -85,7 +85,7 @@ class Analysed:
     """An image's latents, ready to be coded at any level."""
 
     def __init__(self, model: Model, pixels: UInt8[np.ndarray, "h w 3"], region: Map | None):
-        """Computes the latents of all tiles; ``region`` is a map as of ``region.region_map``."""
+        """Compute the latents of all tiles; ``region`` is a map as of ``region.region_map``."""
         self.model = model
         self.places = places(*pixels.shape[:2])
         self.region = region_of(region, self.places)
@@ -93,7 +93,7 @@ class Analysed:
         self.latents = list(self._each(self._analyse, [pixels] * len(self.places)))
 
     def _each(self, function: Callable[..., Result], values: Iterable) -> Iterator[Result]:
-        """Yields ``function(model, place, value)`` of every tile, on the device of its latents."""
+        """Yield ``function(model, place, value)`` of every tile, on the device of its latents."""
         return side_by_side(function, self._models, self.places, values)
 
     def _analyse(self, model: Model, place: Place, pixels: np.ndarray) -> jax.Array:
@@ -102,7 +102,7 @@ class Analysed:
         return y[place.margin : place.margin + height, place.margin : place.margin + width]
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
-        """Yields every tile, coded at ``level``, 0 to 1023."""
+        """Yield every tile, coded at ``level``, 0 to 1023."""
         rate = self.model.rate(level)
 
         def tile(model: Model, place: Place, latents: jax.Array) -> CodedTile:
@@ -114,7 +114,7 @@ class Analysed:
         return self._each(tile, self.latents)
 
     def estimate(self, level: int) -> float:
-        """Returns the bits that all symbols take by the densities that training uses."""
+        """Return the bits that all symbols take by the densities that training uses."""
         rate, fraction = self.model.rate(level), np.float32(level / (container.LEVELS - 1))
 
         def bits(model: Model, place: Place, latents: jax.Array) -> float:
@@ -125,13 +125,13 @@ class Analysed:
         return sum(self._each(bits, self.latents))
 
     def _symbols(self, model: Model, place: Place, latents: jax.Array, rate: Rate):
-        """Returns a tile's symbols, the estimated bits of its residuals, and its region."""
+        """Return a tile's symbols, the estimated bits of its residuals, and its region."""
         region = cut(self.region, place, 1, 0)
         return *model.symbols(latents, rate, region, place.size), region
 
 
 def models(model: Model, tiles: int) -> list[Model]:
-    """Returns the model on each device that has a tile to compute, and memory for it."""
+    """Return the model on each device that has a tile to compute, and memory for it."""
     if tiles == 1:
         return [model]
     devices = jax.local_devices()
@@ -144,10 +144,13 @@ def models(model: Model, tiles: int) -> list[Model]:
 def side_by_side(
     function: Callable[..., Result], models: list[Model], *columns
 ) -> Iterator[Result]:
-    """Yields ``function(model, *row)`` of each row of the columns in order, by models in turn.
+    """Yield ``function(model, *row)`` of each row of the columns in order, by models in turn.
 
-    Each model works in a thread of its own, on one row at a time: tiles share the devices, while
-    their programs, and with them every byte, stay those of a tile alone.
+    Each model works in a thread of its own, on one row at a time. This is not
+    :class:`jaxsr.tiling.runner.Runner`, whose batches would change the shapes of the arrays, so the
+    last bits of floats, and so the bytes of a file. An image of 25 megapixels is encoded 1.68 times
+    as fast on two cores as on one, and decoded 1.75 times as fast: in 5.19 and 6.43 s, against 6.03
+    and 7.20 s on one device that spans both cores (``benchmarks/codec.py``).
     """
     rows = list(zip(*columns, strict=True))
     if len(models) == 1:
@@ -167,7 +170,7 @@ def side_by_side(
 
 
 def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "rows columns"]:
-    """Returns the map of all latent positions as int32; zeros if there is none."""
+    """Return the map of all latent positions as int32; zeros if there is none."""
     if region is not None:
         return region.astype(np.int32)
     last = places[-1]
@@ -177,7 +180,7 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
 def decode(
     model: Model, header: container.Header, tiles: tuple[CodedTile, ...], region: Map | None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Decodes all tiles to the image that was coded: at scale 2 that is half the picture's size.
+    """Decode all tiles to the image that was coded: at scale 2 that is half the picture's size.
 
     Args:
       model: the codec that coded them.
@@ -214,7 +217,7 @@ def assembled(
     steps: Int32[np.ndarray, "rows columns"],
     where: list[Place],
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Computes the pixels of all tiles from the latents and puts them in their places."""
+    """Compute the pixels of all tiles from the latents and put them in their places."""
     rate = models[0].rate(header.level)
     rows, columns = header.coded
     image = np.empty((rows, columns, 3), np.uint8)
