@@ -93,5 +93,9 @@ def parser() -> argparse.ArgumentParser:
     for module in COMMANDS:
         command = module.add(commands)
         command.set_defaults(run=module.run)
-        command.add_argument("--debug", action="store_true", help="show where an error came from")
+        command.add_argument(
+            "--debug",
+            action="store_true",
+            help="show the traceback of an error in place of one line",
+        )
     return top

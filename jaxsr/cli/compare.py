@@ -25,7 +25,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         nargs="+",
         type=flags.name,
         metavar="IN",
-        help="image or .jsr file, or - for stdin",
+        help="an image or .jsr file to compare, or - for stdin",
     )
     parser.add_argument(
         "-o",
@@ -33,16 +33,23 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         required=True,
         type=flags.name,
         metavar="PAGE.html",
-        help="the page, or - for stdout",
+        help="the page to write, or - for stdout",
     )
     parser.add_argument(
         "--original",
         type=flags.name,
         metavar="FILE",
-        help="what the others should look like: it is shown, too, and their PSNR and SSIM to it",
+        help="the image or .jsr file that the others should look like: it is shown, too, and PSNR "
+        "and SSIM of each image to it",
     )
-    parser.add_argument("--title", default="jaxsr compare", help="of the page (jaxsr compare)")
-    parser.add_argument("--overwrite", action="store_true", help="replace a page that exists")
+    parser.add_argument(
+        "--title", default="jaxsr compare", help="the title of the page (default: jaxsr compare)"
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the page if it exists; without this flag it is kept",
+    )
     return parser
 
 

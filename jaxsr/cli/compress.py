@@ -23,46 +23,64 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--roi",
         type=flags.name,
         metavar="auto|all|MASK",
-        help="what is coded finer: what the segmenter finds, the whole image, or what is white in "
-        "an image of the input's size (nothing)",
+        help="the region to code finer: what the segmenter finds (auto), the whole image (all), or "
+        "what is white in MASK, an image of the input's size (default: no region)",
     )
-    region.add_boxes(which, "what is coded finer: a rectangle")
+    region.add_boxes(which, "a rectangle to code finer")
     region.add_class(parser)
-    flags.add_model(parser, "--segmenter", "what finds the region")
+    flags.add_model(parser, "--segmenter", "the segmenter that finds the region", flags.SEGMENTER)
     parser.add_argument(
         "--roi-gain",
         type=flags.number(lambda x: True, "a number of dB"),
         metavar="dB",
-        help="how much finer; below 0: coarser (10)",
+        help="by how many dB the region is coded finer than the rest; below 0 it is coded coarser "
+        "(default: 10)",
     )
     parser.add_argument(
         "--mode",
         choices=MODES,
         default="full",
-        help="code the image at its size (full), or at half of it, which decompressing "
-        "super-resolves; auto: whichever is nearer to the original (full)",
+        help="code images at their own size (full), or at half their width and height (half), "
+        "which decompressing enlarges by super-resolution; auto: whichever comes nearer to the "
+        "original (default: full)",
     )
-    parser.add_argument("--keep-metadata", action="store_true", help="keep EXIF, too")
     parser.add_argument(
-        "--reduce-to-8-bit", action="store_true", help="round 16-bit images, else refused, to 8"
+        "--keep-metadata",
+        action="store_true",
+        help="keep the EXIF block, too; the ICC profile is always kept",
     )
-    flags.add_model(parser, "--model", "the codec")
-    flags.add_model(parser, "--upscaler", "×2, of images kept at half their size")
+    parser.add_argument(
+        "--reduce-to-8-bit",
+        action="store_true",
+        help="round images of 16 bits a channel to 8 bits; without this flag they are refused",
+    )
+    flags.add_model(parser, "--model", "the codec", flags.CODEC)
+    flags.add_model(
+        parser, "--upscaler", "the ×2 upscaler of images kept at half their size", flags.UPSCALER
+    )
     return parser
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
     """Add the three ways to say how large files become."""
     rate = parser.add_mutually_exclusive_group()
-    rate.add_argument("--quality", type=flags.percent, metavar="N", help=f"1 to 100 ({QUALITY})")
+    rate.add_argument(
+        "--quality",
+        type=flags.percent,
+        metavar="N",
+        help=f"the quality, from 1 (smallest file) to 100 (best image) (default: {QUALITY})",
+    )
     rate.add_argument(
         "--bpp",
         type=flags.number(lambda x: x > 0, "a number above 0"),
         metavar="X",
-        help="bits per pixel of the whole file, not exceeded",
+        help="the most bits per pixel that a whole file may take, in place of --quality",
     )
     rate.add_argument(
-        "--max-bytes", type=flags.count, metavar="N", help="size of the whole file, not exceeded"
+        "--max-bytes",
+        type=flags.count,
+        metavar="N",
+        help="the most bytes that a whole file may take, in place of --quality",
     )
 
 

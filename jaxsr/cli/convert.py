@@ -22,19 +22,25 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "source",
         type=flags.name,
         metavar="IN.pth|WORKDIR",
-        help="checkpoint, or - for stdin; or the --workdir of a training run",
+        help="a PyTorch checkpoint, - for one from stdin, or the --workdir of a training run",
     )
     parser.add_argument(
-        "target", type=flags.name, metavar="OUT.safetensors", help="weights, or - for stdout"
+        "target",
+        type=flags.name,
+        metavar="OUT.safetensors",
+        help="the weights file to write, or - for stdout",
     )
     flags.add_overwrite(parser)
     parser.add_argument(
-        "--scale", type=int, choices=(2, 3, 4), help="needed where the weights do not tell it"
+        "--scale",
+        type=int,
+        choices=(2, 3, 4),
+        help="the scale of an upscaler; needed only where its weights do not tell it",
     )
     parser.add_argument(
         "--classes",
         metavar="NAME,…",
-        help="what a segmenter's classes are called, background first",
+        help="the names of the classes of a segmenter's training run, the background's first",
     )
     return parser
 

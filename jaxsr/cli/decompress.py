@@ -19,17 +19,28 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "an image's name",
         " without .jsr; where its format is another, with that suffix added: a.jpg.png",
     )
-    flags.add_scale(parser, "enlarge, too, and restore the region of files that have one")
+    flags.add_scale(
+        parser,
+        "enlarge images so many times, and restore the region of files that have one (default: "
+        "neither)",
+    )
     parser.add_argument(
         "--restore",
         action=argparse.BooleanOptionalAction,
-        help="restore the region of files that have one, or leave it (restored where --scale is "
-        "given, else left)",
+        help="restore the region of files that have one, or leave it as it is (default: restore "
+        "it where --scale is given)",
     )
     flags.add_format(parser, "png")
-    flags.add_model(parser, "--model", "the codec that made the files (the released one of each)")
-    flags.add_model(parser, "--upscaler", "×2, of images that were kept at half their size")
-    flags.add_model(parser, "--restorer", "what restores the region")
+    flags.add_model(
+        parser, "--model", "the codec that made the files", "the released one that a file names"
+    )
+    flags.add_model(
+        parser,
+        "--upscaler",
+        "the ×2 upscaler of images that were kept at half their size",
+        "the released one that a file names",
+    )
+    flags.add_model(parser, "--restorer", "the restorer of the region", flags.RESTORER)
     return parser
 
 

@@ -31,9 +31,14 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "draws all into PNGs and into a page to compare them in.",
     )
     parser.add_argument(
-        "-o", "--output", type=flags.name, default="demo", metavar="DIR", help="folder (demo)"
+        "-o",
+        "--output",
+        type=flags.name,
+        default="demo",
+        metavar="DIR",
+        help="the folder for the pictures and the page (default: demo)",
     )
-    flags.add_model(parser, "--model", "a ×4 upscaler")
+    flags.add_model(parser, "--model", "the ×4 upscaler", flags.UPSCALER)
     flags.add_overwrite(parser)
     return parser
 

@@ -19,10 +19,11 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "--mask-out",
         type=flags.name,
         metavar="OUT",
-        help="where to write masks, too: folder; or, for one input, a file or - for stdout",
+        help="where to write the masks of the regions, too: a folder; for one input also an image "
+        "file, or - for stdout",
     )
-    flags.add_model(parser, "--model", "the upscaler")
-    flags.add_model(parser, "--restorer", "the restorer")
+    flags.add_model(parser, "--model", "the upscaler", flags.UPSCALER)
+    flags.add_model(parser, "--restorer", "the restorer", flags.RESTORER)
     flags.add_tile(parser)
     flags.add_format(parser)
     return parser

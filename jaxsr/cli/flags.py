@@ -8,6 +8,10 @@ from jaxsr.image.formats import FORMATS as IMAGE_FORMATS
 
 FORMATS = {kind.suffixes[0][1:]: kind.suffixes[0] for kind in IMAGE_FORMATS if kind.written}
 FORMATS["tiff"] = FORMATS.pop("tif").replace("tif", "tiff")
+# The names of the released weights that commands use by default: the DEFAULT_… of jaxsr.zoo and
+# jaxsr.codec, which take JAX to import.
+UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"
+CODEC = "patch-hyperprior"
 
 
 def add_files(
@@ -26,7 +30,7 @@ def add_files(
         nargs="+",
         type=name,
         metavar="IN",
-        help="file, folder, quoted pattern, or - for stdin",
+        help="a file, a folder (with all below it), a quoted pattern, or - for stdin",
     )
     parser.add_argument(
         "-o",
@@ -34,8 +38,8 @@ def add_files(
         required=True,
         type=name,
         metavar="OUT",
-        help=f"folder; for one input also {written}, or - for stdout. In a folder each result is "
-        f"named after its input{names}",
+        help=f"the folder for the results; for one input also {written}, or - for stdout. In a "
+        f"folder each result is named after its input{names}",
     )
     add_overwrite(parser)
 
@@ -44,28 +48,41 @@ def add_overwrite(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite",
         action="store_true",
-        help="replace files that exist, which are skipped otherwise",
+        help="replace files that exist; without this flag they are skipped",
     )
 
 
 def add_format(parser: argparse.ArgumentParser, default: str = "the input's own, or png") -> None:
     """Add ``--format`` and ``--quality`` of images that are written."""
-    parser.add_argument("--format", choices=FORMATS, help=f"of what is written: {default}")
     parser.add_argument(
-        "--quality", type=percent, default=95, metavar="N", help="1 to 100, of JPEG and WebP (95)"
+        "--format",
+        choices=FORMATS,
+        help=f"the format of the images that are written (default: {default})",
+    )
+    parser.add_argument(
+        "--quality",
+        type=percent,
+        default=95,
+        metavar="N",
+        help="the quality of JPEG and WebP files, 1 to 100 (default: 95)",
     )
 
 
-def add_scale(parser: argparse.ArgumentParser, help: str = "4, or that of --model FILE") -> None:
+def add_scale(
+    parser: argparse.ArgumentParser,
+    help: str = "how many times as wide and as high images become (default: 4, or what the weights "
+    "file given by --model is for)",
+) -> None:
     parser.add_argument("--scale", type=int, choices=(2, 3, 4), help=help)
 
 
-def add_model(parser: argparse.ArgumentParser, flag: str, what: str) -> None:
+def add_model(parser: argparse.ArgumentParser, flag: str, what: str, default: str) -> None:
     parser.add_argument(
         flag,
         type=name,
         metavar="NAME|FILE",
-        help=f"{what}: released weights (see jaxsr models) or a .safetensors file",
+        help=f"{what}: a name of released weights (see jaxsr models) or a .safetensors file "
+        f"(default: {default})",
     )
 
 
@@ -75,7 +92,8 @@ def add_tile(parser: argparse.ArgumentParser) -> None:
         type=tile_side,
         default="auto",
         metavar="auto|N|0",
-        help="longest side of an upscaler's tile, in pixels of the input; 0: never cut (auto)",
+        help="the longest side of the tiles that images are cut into, in pixels of the input; 0: "
+        "images are not cut; auto: tiles as large as the free memory allows (default: auto)",
     )
 
 

@@ -20,7 +20,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "file",
         type=flags.name,
         metavar="FILE",
-        help="image, .jsr file or .safetensors file, or - for stdin",
+        help="an image, a .jsr file or a .safetensors file, or - for stdin",
     )
     return parser
 

@@ -24,14 +24,17 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "pixel sees, in pixels of the input.",
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="only these networks, or those of released weights"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="list only the networks of these names, or of released weights of these names",
     )
     parser.add_argument(
         "--scale",
         type=int,
         choices=(2, 3, 4),
         default=4,
-        help="at which the costs of upscalers are counted (4)",
+        help="the scale for which the costs of upscalers are counted (default: 4)",
     )
     return parser
 

@@ -17,7 +17,8 @@ def add_boxes(parser: argparse._ActionsContainer, what: str) -> None:
         type=flags.box,
         action="append",
         metavar="X,Y,W,H",
-        help=f"{what}, in pixels of the input from its left top corner; may be repeated",
+        help=f"{what}: its left edge, top edge, width and height, in pixels of the input; may be "
+        "given several times",
     )
 
 
@@ -26,7 +27,8 @@ def add_class(parser: argparse.ArgumentParser) -> None:
         "--class",
         dest="of",
         metavar="NAME|N",
-        help="what to look for, of a segmenter of several classes (all but its background)",
+        help="the class to look for, by its name or number, where the segmenter tells several "
+        "apart (default: all but the background)",
     )
 
 
@@ -38,12 +40,12 @@ def add_region(parser: argparse.ArgumentParser) -> None:
         type=flags.name,
         default="auto",
         metavar="auto|all|MASK",
-        help="the region: what the segmenter finds, the whole image, or what is white in an image "
-        "of the input's size (auto)",
+        help="the region to restore: what the segmenter finds (auto), the whole image (all), or "
+        "what is white in MASK, an image of the input's size (default: auto)",
     )
-    add_boxes(which, "the region: a rectangle")
+    add_boxes(which, "a rectangle to restore")
     add_class(parser)
-    flags.add_model(parser, "--segmenter", "what finds the region")
+    flags.add_model(parser, "--segmenter", "the segmenter that finds the region", flags.SEGMENTER)
 
 
 def is_auto(arguments: argparse.Namespace) -> bool:

@@ -13,15 +13,16 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "stands out, black elsewhere. An image that fails is reported, the others go on.",
     )
     flags.add_files(parser, "a mask's file", " and is a PNG: a.png, or a.jpg.png")
-    region.add_boxes(parser, "look only into a rectangle")
+    region.add_boxes(parser, "a rectangle to look into; masks are black outside")
     region.add_class(parser)
     parser.add_argument(
         "--threshold",
         type=flags.number(lambda x: 0 <= x < 1, "a number from 0 to below 1"),
         metavar="T",
-        help="0 to 1: only black and white, which is where the mask is above it",
+        help="write masks of black and white alone, white where the mask is above T, a number from "
+        "0 to below 1 (default: masks with all grays)",
     )
-    flags.add_model(parser, "--model", "the segmenter")
+    flags.add_model(parser, "--model", "the segmenter", flags.SEGMENTER)
     return parser
 
 

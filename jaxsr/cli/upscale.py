@@ -19,7 +19,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     flags.add_files(parser)
     flags.add_scale(parser)
-    flags.add_model(parser, "--model", "the upscaler")
+    flags.add_model(parser, "--model", "the upscaler", flags.UPSCALER)
     flags.add_tile(parser)
     flags.add_format(parser)
     return parser

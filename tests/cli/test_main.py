@@ -10,7 +10,8 @@ import skimage.data
 from PIL import Image
 
 import jaxsr
-from jaxsr.cli import main
+from jaxsr import zoo
+from jaxsr.cli import flags, main
 from jaxsr.codec import weights
 from jaxsr.errors import UserError
 from jaxsr.image import files
@@ -290,6 +291,14 @@ def test_an_empty_name_is_not_taken_for_the_current_folder(folder, capsys, comma
     code, out, err = run(capsys, *command)
     assert (code, out) == (2, "") and "the name is empty" in err and err.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["a.png"]
+
+
+def test_help_names_the_weights_that_are_used_by_default(capsys):
+    named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC
+    defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
+    assert named == defaults
+    code, out, _ = run(capsys, "compress", "--help")
+    assert code == 0 and "(default: patch-hyperprior)" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(
