@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.roi_gain is not None and not has_region(arguments):
         raise UserError("--roi-gain says how much finer a region is coded; name it with --roi")
     plan = paths.plan(arguments, ".jsr", writes=paths.COMPRESSED)
-    return each.run(plan, lambda: steps(arguments), "compressed", arguments)
+    return each.run(plan, steps, "compressed", arguments)
 
 
 def has_region(arguments: argparse.Namespace) -> bool:

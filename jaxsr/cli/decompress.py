@@ -45,11 +45,9 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    suffix = flags.FORMATS.get(arguments.format)
-    if arguments.output == "-":
-        suffix = suffix or ".png"
-    plan = paths.plan(arguments, suffix, reads=paths.COMPRESSED)
-    return each.run(plan, lambda: steps(arguments), "decompressed", arguments)
+    streamed = arguments.output == "-"
+    plan = paths.plan(arguments, ".png" if streamed else None, reads=paths.COMPRESSED)
+    return each.run(plan, steps, "decompressed", arguments)
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:

@@ -62,14 +62,18 @@ def one_by_one(work: Callable[[Job, Any], Output]) -> Callable[..., Sequence[Out
 
 
 def run(
-    plan: Plan, prepare: Callable[[], Steps], done_word: str, arguments: argparse.Namespace
+    plan: Plan,
+    prepare: Callable[[argparse.Namespace], Steps],
+    done_word: str,
+    arguments: argparse.Namespace,
 ) -> int:
     """Do the jobs of ``plan`` and return the exit code: 2 if anything failed, else 0.
 
     Args:
-      prepare: called if there is any job to do.
+      prepare: gives the steps that ``arguments`` ask for; called if there is any job to do.
       done_word: as in "3 compressed to DIR".
-      arguments: ``output`` and ``debug``, with which the first error is raised.
+      arguments: what ``prepare`` takes; also ``output``, and ``debug``, with which the first error
+        is raised.
     """
     from tqdm import tqdm
 
@@ -79,7 +83,7 @@ def run(
     streamed = any(STREAM in (job.target, job.mask) for job in plan.jobs)
     tell = functools.partial(say, on_stderr=streamed)
     if plan.jobs:
-        steps = prepare()
+        steps = prepare(arguments)
         with tqdm(total=len(plan.jobs), bar_format=BAR, disable=None, leave=False) as bar:
             road = Road(steps, bar, tell, arguments.debug)
             road.go(plan.jobs)

@@ -30,8 +30,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    plan = paths.plan(arguments, flags.FORMATS.get(arguments.format))
-    return each.run(plan, lambda: steps(arguments), "enhanced", arguments)
+    return each.run(paths.plan(arguments), steps, "enhanced", arguments)
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:

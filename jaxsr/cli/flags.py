@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from jaxsr.image.formats import FORMATS as IMAGE_FORMATS
 
-FORMATS = {kind.suffixes[0][1:]: kind.suffixes[0] for kind in IMAGE_FORMATS if kind.written}
-FORMATS["tiff"] = FORMATS.pop("tif").replace("tif", "tiff")
+FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS if kind.written}
 # The names of the released weights that commands use by default: the DEFAULT_… of jaxsr.zoo and
 # jaxsr.codec, which take JAX to import.
 UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"

@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from jaxsr.cli import flags
 from jaxsr.errors import UserError
 from jaxsr.image import formats
 from jaxsr.image.folders import find_images, is_image_file
@@ -76,16 +77,18 @@ def plan(
     """Plan the files, folders (all below, their tree kept) and patterns that a command was given.
 
     Args:
-      arguments: ``inputs``, ``output``, ``overwrite``, ``mask_out`` and the flags of ``GIVEN``,
-        where the command has them. The output is a file if it is named as one and there is one
-        input; else a folder.
-      suffix: of what is written (``".png"``); the input's own if that is written, unless given.
+      arguments: ``inputs``, ``output``, ``overwrite``, and ``format``, ``mask_out`` and the flags
+        of ``GIVEN`` where the command has them. The output is a file if it is named as one and
+        there is one input; else a folder.
+      suffix: of what is written (``".png"``) where ``format`` does not say; None: the input's own,
+        or ``".png"`` if that is not written.
       reads, writes: suffixes of the files that are read and written.
 
     Raises:
       UserError: ``output`` is a single file's name for several inputs, or not of ``writes``; or
         image and mask would both go to stdout.
     """
+    suffix = flags.FORMATS.get(getattr(arguments, "format", None), suffix)
     mask_out = getattr(arguments, "mask_out", None)
     outputs = [Path(text) for text in (arguments.output, mask_out) if text and text != "-"]
     if arguments.output == mask_out == "-":

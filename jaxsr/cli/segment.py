@@ -29,7 +29,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> int:
     named = paths.names_a_file(arguments.output, arguments.inputs)
     plan = paths.plan(arguments, None if named else ".png")
-    return each.run(plan, lambda: steps(arguments), "segmented", arguments)
+    return each.run(plan, steps, "segmented", arguments)
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:

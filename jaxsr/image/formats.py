@@ -13,7 +13,7 @@ class Format:
 
     Attributes:
       name: what Pillow calls it.
-      suffixes: of file names, in small letters; the first is the one to write.
+      suffixes: of file names, in small letters; the first is the one to give.
       alpha, deep: whether it is written with transparency and with 16 bits a channel.
       written: False where such files are only read.
       marks: (position, bytes) that its files have, one of them.
@@ -25,6 +25,11 @@ class Format:
     deep: bool = False
     written: bool = True
     marks: tuple[tuple[int, bytes], ...] = ()
+
+    @property
+    def suffix(self) -> str:
+        """The suffix that a file gets which is named after this format."""
+        return self.suffixes[0]
 
     def begins(self, data: bytes) -> bool:
         """Return True if ``data`` is of this format."""
@@ -42,7 +47,7 @@ FORMATS = (
     Format("WEBP", (".webp",), alpha=True, marks=((8, b"WEBP"),)),
     Format(
         "TIFF",
-        (".tif", ".tiff"),
+        (".tiff", ".tif"),
         alpha=True,
         deep=True,
         marks=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),

@@ -46,6 +46,13 @@ def test_several_folders_keep_their_names(tree):
     }
 
 
+@pytest.mark.parametrize("suffix", [None, ".png"])
+def test_what_is_written_is_of_the_format_asked_for(tree, suffix):
+    jobs, _ = planned(["a.png"], "big", suffix, more={"format": "tiff"})
+    assert jobs == {"a.png": "big/a.png.tiff"}
+    assert planned(["a.png"], "big", suffix, more={"format": None})[0] == {"a.png": "big/a.png"}
+
+
 def test_patterns_are_expanded_and_each_file_is_taken_once(tree):
     jobs, problems = planned(["**/*.jpg", "home/b.jpg", "*.tif"], "big")
     assert jobs == {"home/b.jpg": "big/b.jpg"}

@@ -314,7 +314,7 @@ def test_heic_says_what_to_install(tmp_path, monkeypatch):
 
 def test_every_format_is_found_in_folders_and_known_by_its_content(tmp_path):
     for kind in FORMATS:
-        (tmp_path / f"a{kind.suffixes[0]}").touch()
+        (tmp_path / f"a{kind.suffix}").touch()
         position, mark = kind.marks[0]
         assert format_of_content(bytes(position) + mark + bytes(20)) is kind
     assert len(find_images(tmp_path)) == len(FORMATS)
