@@ -13,6 +13,19 @@ from jaxsr.zoo.dialects.state import State, pattern
 Rules = tuple[tuple[str, str], ...]
 Description = tuple[str, dict[str, Any]]
 
+# The ends of networks that enlarge in stages, as the authors of EDSR and RCAN name them, and as
+# BasicSR does.
+AUTHORS_STAGES: Rules = (
+    ("tail.0.0", "fuse/stage_0"),
+    ("tail.0.2", "fuse/stage_1"),
+    ("tail.1", "fuse/conv_last"),
+)
+BASICSR_STAGES: Rules = (
+    ("upsample.0", "fuse/stage_0"),
+    ("upsample.2", "fuse/stage_1"),
+    ("conv_last", "fuse/conv_last"),
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Dialect:

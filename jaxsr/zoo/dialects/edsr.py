@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect
+from jaxsr.zoo.dialects.dialect import AUTHORS_STAGES, BASICSR_STAGES, Description, Dialect
 from jaxsr.zoo.dialects.state import MEAN_LAYERS, State, check_mean, count, stages_scale
 
 
@@ -29,9 +29,7 @@ DIALECTS = (
             ("body.#.body.0", "enhance/block_#/conv_0"),
             ("body.#.body.2", "enhance/block_#/conv_1"),
             ("body.#", "enhance/conv"),
-            ("tail.0.0", "fuse/stage_0"),
-            ("tail.0.2", "fuse/stage_1"),
-            ("tail.1", "fuse/conv_last"),
+            *AUTHORS_STAGES,
         ),
         ignored=MEAN_LAYERS,
     ),
@@ -44,9 +42,7 @@ DIALECTS = (
             ("body.#.conv1", "enhance/block_#/conv_0"),
             ("body.#.conv2", "enhance/block_#/conv_1"),
             ("conv_after_body", "enhance/conv"),
-            ("upsample.0", "fuse/stage_0"),
-            ("upsample.2", "fuse/stage_1"),
-            ("conv_last", "fuse/conv_last"),
+            *BASICSR_STAGES,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect
+from jaxsr.zoo.dialects.dialect import AUTHORS_STAGES, BASICSR_STAGES, Description, Dialect
 from jaxsr.zoo.dialects.state import MEAN_LAYERS, State, check_mean, count, stages_scale
 
 
@@ -41,9 +41,7 @@ DIALECTS = (
             ("body.#.body.#.body.3.conv_du.2", "enhance/group_#/block_#/attention/up"),
             ("body.#.body.#", "enhance/group_#/conv"),
             ("body.#", "enhance/conv"),
-            ("tail.0.0", "fuse/stage_0"),
-            ("tail.0.2", "fuse/stage_1"),
-            ("tail.1", "fuse/conv_last"),
+            *AUTHORS_STAGES,
         ),
         ignored=MEAN_LAYERS,
     ),
@@ -69,9 +67,7 @@ DIALECTS = (
             ("body.#.residual_group.#.rcab.3.attention.3", "enhance/group_#/block_#/attention/up"),
             ("body.#.conv", "enhance/group_#/conv"),
             ("conv_after_body", "enhance/conv"),
-            ("upsample.0", "fuse/stage_0"),
-            ("upsample.2", "fuse/stage_1"),
-            ("conv_last", "fuse/conv_last"),
+            *BASICSR_STAGES,
         ),
     ),
 )

@@ -1,7 +1,7 @@
 """SwinIR's checkpoints for super-resolution: classical, and light."""
 
 from jaxsr.errors import UserError
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.dialect import BASICSR_STAGES, Description, Dialect, Rules
 from jaxsr.zoo.dialects.state import State, count, shuffle_scale, stages_scale
 
 TABLE = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"
@@ -35,12 +35,7 @@ BODY: Rules = (
     ("norm", "enhance/norm_out"),
     ("conv_after_body", "enhance/conv"),
 )
-STAGES: Rules = (
-    ("conv_before_upsample.0", "fuse/conv_before"),
-    ("upsample.0", "fuse/stage_0"),
-    ("upsample.2", "fuse/stage_1"),
-    ("conv_last", "fuse/conv_last"),
-)
+STAGES: Rules = (("conv_before_upsample.0", "fuse/conv_before"), *BASICSR_STAGES)
 CONSTANTS = (  # follow from the sizes
     "layers.#.residual_group.blocks.#.attn_mask",
     "layers.#.residual_group.blocks.#.attn.relative_position_index",
