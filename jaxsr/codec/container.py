@@ -258,7 +258,7 @@ def parse(data: bytes) -> File:
             _metadata(sections.get("exif"), "EXIF"),
             None if region is None else regions.decode_map(region, positions),
         )
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"the file is damaged: {error}") from None
 
 
@@ -271,7 +271,7 @@ def parse_header(data: bytes) -> Header:
     reader = _opened(data)
     try:
         return _read_header(reader)[0]
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"the file is damaged: {error}") from None
 
 
@@ -294,7 +294,7 @@ def inspect(data: bytes) -> Layout:
             tiles.append(_read_tile(reader, f"tile {index + 1} of {header.tiles}"))
         if reader.left:
             raise UserError(f"{reader.left} bytes follow the last tile")
-    except ValueError as error:
+    except UserError as error:
         found = str(error)
     sound = _is_sound(data)
     return Layout(header, sections, tuple(tiles), sound, _problem(sound, found))
@@ -353,7 +353,7 @@ def _read_tile(reader: "_Reader", what: str) -> CodedTile:
     (check,) = struct.unpack("<I", reader.take(4, what))
     try:
         return CodedTile(lanes, words, check)
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{what} has {error}") from None
 
 

@@ -20,6 +20,10 @@ PNG_LEVEL = 4
 Samples = UInt[np.ndarray, "h w c"]  # gray or RGB, and alpha
 
 
+class Refused(Exception):
+    """The format cannot hold such an image: it is too large, or its metadata are."""
+
+
 def encode(
     kind: Format,
     samples: Samples,
@@ -34,6 +38,9 @@ def encode(
       has_alpha: whether the last channel is transparency.
       exif: beginning with ``b"Exif\\0\\0"``.
       quality: 1 to 100, of JPEG and WebP.
+
+    Raises:
+      Refused: the format cannot hold them.
     """
     if kind.name == "TIFF":
         return _encode_tiff(samples, has_alpha, icc, exif)
@@ -51,8 +58,11 @@ def _encode_pillow(
     }[name]
     options |= {key: value for key, value in (("icc_profile", icc), ("exif", exif)) if value}
     samples = samples[..., 0] if samples.shape[2] == 1 else samples
-    buffer = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(samples)).save(buffer, name, **options)
+    image, buffer = Image.fromarray(np.ascontiguousarray(samples)), io.BytesIO()
+    try:
+        image.save(buffer, name, **options)
+    except (ValueError, OSError) as error:
+        raise Refused(str(error)) from None
     return buffer.getvalue()
 
 
@@ -94,4 +104,7 @@ def _encode_tiff(samples: Samples, has_alpha: bool, icc: bytes | None, exif: byt
     if icc:
         tags[ICC_PROFILE] = icc
     tags[273] = 0  # the strip's place, behind the tags: Pillow adds their length
-    return tags.tobytes().removeprefix(b"Exif\0\0") + strip
+    try:
+        return tags.tobytes().removeprefix(b"Exif\0\0") + strip
+    except struct.error as error:  # places beyond 4 GiB
+        raise Refused(str(error)) from None

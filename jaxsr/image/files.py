@@ -6,7 +6,6 @@ not at all. See :mod:`jaxsr.image.formats` for the formats.
 
 import dataclasses
 import os
-import struct
 
 import numpy as np
 
@@ -138,7 +137,7 @@ def encode(
     samples = pixels if alpha is None else np.dstack([pixels, alpha])
     try:
         return encoding.encode(kind, samples, alpha is not None, icc, exif, quality)
-    except (ValueError, OSError, struct.error) as error:  # what the formats cannot hold
+    except encoding.Refused as error:
         height, width = pixels.shape[:2]
         raise UserError(f"{name}: {kind.name} of {width}×{height} failed ({error})") from None
 

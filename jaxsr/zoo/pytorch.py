@@ -5,6 +5,7 @@ pickle is never unpickled: ``pickletools`` splits it into opcodes, and :func:`in
 few that build containers, numbers, strings and references to arrays. Anything else is an error.
 """
 
+import contextlib
 import dataclasses
 import io
 import math
@@ -38,6 +39,11 @@ STORAGES = {
     "torch.ByteStorage": np.dtype("u1"),
     "torch.BoolStorage": np.dtype("?"),
 }
+DAMAGE = (  # what reading the bytes of a damaged file may raise
+    *(zipfile.BadZipFile, safetensors.SafetensorError, struct.error),
+    *(LookupError, TypeError, AttributeError, ArithmeticError, MemoryError),
+    *(EOFError, RuntimeError),  # a truncated and an encrypted zip entry
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,13 +89,13 @@ def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
         return parse_checkpoint(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except ValueError as error:
+    except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
 def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
     """Read the state dict that the bytes of a file hold; see :func:`read_checkpoint`."""
-    try:
+    with _refusing(*DAMAGE):
         if content.startswith(b"PK\x03\x04"):
             tree, load = _open_zip(content)
         elif content.startswith(b"\x80"):
@@ -99,13 +105,18 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
         else:
             raise UserError("not a PyTorch checkpoint (zip, legacy pickle or safetensors)")
         return {name: _array(tensor, load) for name, tensor in named_tensors(tree).items()}
-    except ValueError:
-        raise
-    except (
-        *(zipfile.BadZipFile, safetensors.SafetensorError, struct.error),
-        *(LookupError, TypeError, AttributeError, ArithmeticError, MemoryError),
-        *(EOFError, RuntimeError),  # a truncated and an encrypted zip entry
-    ) as error:
+
+
+@contextlib.contextmanager
+def _refusing(*damage: type[Exception]) -> Iterator[None]:
+    """Says that the checkpoint is damaged where an exception of these kinds is raised inside.
+
+    ``ValueError`` is given around single calls only: a fault of ours may be one, and so is every
+    error that says more.
+    """
+    try:
+        yield
+    except damage as error:
         raise UserError(f"damaged checkpoint ({type(error).__name__}: {error})") from None
 
 
@@ -145,7 +156,8 @@ def _open_zip(content: bytes) -> tuple[Any, Load]:
 
     It is an uncompressed zip of ``NAME/data.pkl`` and an entry ``NAME/data/KEY`` for each storage.
     """
-    archive = zipfile.ZipFile(io.BytesIO(content))
+    with _refusing(ValueError):  # an entry's name that is no text
+        archive = zipfile.ZipFile(io.BytesIO(content))
     if sum(entry.file_size for entry in archive.infolist()) > len(content):
         raise UserError("damaged checkpoint (its entries claim more bytes than the file has)")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
@@ -155,9 +167,14 @@ def _open_zip(content: bytes) -> tuple[Any, Load]:
         raise UserError("a zip file, but not a PyTorch checkpoint (it has no single data.pkl)")
     folder = pickles[0].removesuffix("data.pkl")
     if f"{folder}byteorder" in archive.namelist():
-        _require_little_endian(archive.read(f"{folder}byteorder") == b"little")
-    tree, _ = interpret(io.BytesIO(archive.read(pickles[0])))
-    return tree, lambda storage: archive.read(f"{folder}data/{storage.key}")
+        _require_little_endian(_entry(archive, f"{folder}byteorder") == b"little")
+    tree, _ = interpret(io.BytesIO(_entry(archive, pickles[0])))
+    return tree, lambda storage: _entry(archive, f"{folder}data/{storage.key}")
+
+
+def _entry(archive: zipfile.ZipFile, name: str) -> bytes:
+    with _refusing(ValueError):  # an entry that lies before the file's beginning
+        return archive.read(name)
 
 
 def _open_legacy(content: bytes) -> tuple[Any, Load]:
@@ -205,7 +222,8 @@ def _array(tensor: Tensor, load: Load) -> np.ndarray:
     if storage.dtype == STORAGES["torch.BFloat16Storage"]:
         flat = flat.astype(np.float32)
     strides = [step * flat.itemsize for step in stride]
-    view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], size, strides)
+    with _refusing(ValueError):  # more axes than NumPy has
+        view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], size, strides)
     return np.array(view, order="C")
 
 
@@ -218,9 +236,14 @@ def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) 
     return Tensor(storage, offset, tuple(size), tuple(stride))
 
 
+def _dictionary(pairs: Any = ()) -> dict:
+    with _refusing(ValueError):  # items that are no pairs
+        return dict(pairs)
+
+
 # What a pickle may call: our own stand-ins, none of which does more than make a container.
 BUILDERS: dict[str, Callable] = {
-    "collections.OrderedDict": lambda pairs=(): dict(pairs),
+    "collections.OrderedDict": _dictionary,
     "torch.Size": tuple,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
@@ -237,20 +260,19 @@ def _global(name: str) -> Global:
     return Global(name)
 
 
-def _storage(reference: tuple, storages: dict[str, Storage]) -> Storage:
+def _storage(reference: Any, storages: dict[str, Storage]) -> Storage:
     """Look up a persistent id ``("storage", type, key, location, count)``; old ones add a view."""
-    kind, dtype, key, _, count, *view = reference
-    if kind != "storage" or dtype.name not in STORAGES or any(v is not None for v in view):
-        raise UserError(f"its pickle has an external reference of an unknown kind ({kind!r})")
-    return storages.setdefault(key, Storage(key, STORAGES[dtype.name], count))
+    match reference:
+        case ("storage", Global(name), key, _, count, *view) if view in ([], [None]):
+            if name in STORAGES:
+                return storages.setdefault(key, Storage(key, STORAGES[name], count))
+    raise UserError("its pickle has an external reference of an unknown kind")
 
 
 def _opcodes(stream: io.BytesIO) -> Iterator[tuple[pickletools.OpcodeInfo, Any]]:
-    try:
+    with _refusing(ValueError):  # reaches pickletools alone, not what is done with an opcode
         for opcode, argument, _ in pickletools.genops(stream):
             yield opcode, argument
-    except ValueError as error:
-        raise UserError(f"damaged checkpoint ({error})") from None
 
 
 def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
@@ -299,6 +321,8 @@ def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
                 stack[-1].extend(items)
             case "SETITEMS":
                 items, stack = stack, marks.pop()
+                if len(items) % 2:
+                    raise UserError("damaged checkpoint (a key without a value)")
                 stack[-1].update(zip(items[::2], items[1::2], strict=True))
             case "APPEND":
                 item = stack.pop()

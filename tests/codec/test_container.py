@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from jaxsr.codec import alpha, container, region
 from jaxsr.codec.container import CodedTile, File, Header
+from jaxsr.errors import UserError
 
 HEADER = Header(40, 23, 3, model=1, model_hash=b"hash", level=700, quality=50)
 TILE = CodedTile(2, bytes(range(10)), 0x12345678)
@@ -291,7 +292,7 @@ def test_thousands_of_mutations_end_in_a_file_or_in_one_error():
         mutated[places] = rng.integers(0, 256, len(places))
         try:
             file = container.parse(with_check(mutated.tobytes()))
-        except ValueError as error:
+        except UserError as error:
             assert "\n" not in str(error)
             ends["error"] += 1
         else:
@@ -304,5 +305,17 @@ def test_random_bytes_are_errors():
     rng = np.random.default_rng(0)
     for length, start in itertools.product(range(60), (b"", b"\x89JSR", b"\x89JSR\x01")):
         for check in (bytes, with_check):
-            with pytest.raises(ValueError):
+            with pytest.raises(UserError):
                 container.parse(check(start + rng.bytes(length)))
+
+
+@pytest.mark.parametrize("faulty", ["_read_header", "_read_tile", "_metadata"])
+def test_a_fault_of_ours_is_not_taken_for_a_damaged_file(monkeypatch, faulty):
+    def fault(*_):
+        raise ValueError("a fault")
+
+    data = small_file()
+    monkeypatch.setattr(container, faulty, fault)
+    with pytest.raises(ValueError, match=r"^a fault$") as error:
+        container.parse(data)
+    assert not isinstance(error.value, UserError)

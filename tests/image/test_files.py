@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image, ImageCms, ImageOps
 
 from jaxsr.errors import UserError
-from jaxsr.image import jpegxl
+from jaxsr.image import encoding, jpegxl
 from jaxsr.image.files import MAX_PIXELS, Picture, count_frames, read, turn_upright, write
 from jaxsr.image.folders import find_images, is_image_file
 from jaxsr.image.formats import FORMATS, SUFFIXES, format_of_content
@@ -408,6 +408,16 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(tmp_path, name, op
 def test_quality_has_bounds(tmp_path):
     with pytest.raises(ValueError, match="1 to 100"):
         write(tmp_path / "a.jpg", picture(), quality=101)
+
+
+def test_a_fault_of_ours_is_not_taken_for_what_a_format_cannot_hold(tmp_path, monkeypatch):
+    def faulty(*_):
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(encoding, "_png_chunk", faulty)
+    with pytest.raises(ValueError, match=r"^a fault$") as error:
+        write(tmp_path / "a.png", Picture(pixels(4, 4, 3), exif=b"Exif\0\0"))
+    assert not isinstance(error.value, UserError)
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path):

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from jaxsr.errors import UserError
+from jaxsr.zoo import pytorch
 from jaxsr.zoo.pytorch import LEGACY_MAGIC, parse_checkpoint, read_checkpoint
 
 KINDS = {
@@ -237,7 +239,7 @@ def test_big_endian_checkpoints_are_refused():
 def test_files_cut_short_anywhere_are_refused(write):
     content = write({"w": dense(WEIGHT)})
     for length in range(0, len(content), 7):
-        with pytest.raises(ValueError):
+        with pytest.raises(UserError):
             parse_checkpoint(content[:length])
 
 
@@ -245,13 +247,13 @@ def test_files_cut_short_anywhere_are_refused(write):
 def test_flipped_bytes_give_an_error_or_arrays_and_nothing_else(write):
     content = write({"w": dense(WEIGHT), "meta": {"lr": 0.1, "steps": [1, (2, None, True)]}})
     rng = np.random.default_rng(0)
-    for _ in range(300):
+    for _ in range(1000):
         damaged = bytearray(content)
         for position in rng.integers(0, len(content), 3):
             damaged[position] = rng.integers(256)
         try:
             state = parse_checkpoint(bytes(damaged))
-        except ValueError:
+        except UserError:
             continue
         assert all(isinstance(array, np.ndarray) for array in state.values())
 
@@ -277,6 +279,37 @@ def test_a_dictionary_that_contains_itself_ends():
     tree["state_dict"] = tree
     with pytest.raises(ValueError, match="no named arrays"):
         parse_checkpoint(zipped(tree))
+
+
+@pytest.mark.parametrize(
+    ("opcodes", "reason"),
+    [
+        (b"}(K\1u", "a key without a value"),
+        (b"K\1Q", "external reference of an unknown kind"),
+        (b"ccollections\nOrderedDict\n(](](K\1K\2K\3eetR", "damaged .*has length 3"),
+    ],
+)
+def test_pickles_that_make_no_sense_are_refused(opcodes, reason):
+    with pytest.raises(UserError, match=reason):
+        pytorch.interpret(io.BytesIO(b"\x80\2" + opcodes + b"."))
+
+
+def test_more_axes_than_numpy_has_are_refused():
+    view = View(Raw("0", WEIGHT.reshape(-1)), (1,) * 70, (1,) * 70)
+    with pytest.raises(UserError, match="damaged"):
+        parse_checkpoint(zipped({"w": view}))
+
+
+def test_a_fault_of_ours_is_not_taken_for_a_damaged_file(tmp_path, monkeypatch):
+    def faulty(tree):
+        raise ValueError("a fault")
+
+    path = tmp_path / "sound.pth"
+    path.write_bytes(zipped({"w": dense(WEIGHT)}))
+    monkeypatch.setattr(pytorch, "named_tensors", faulty)
+    with pytest.raises(ValueError, match=r"^a fault$") as error:
+        read_checkpoint(path)
+    assert not isinstance(error.value, UserError)
 
 
 def test_a_missing_file_is_named(tmp_path):
