@@ -88,7 +88,7 @@ def plan(
       UserError: ``output`` is a single file's name for several inputs, or not of ``writes``; or
         image and mask would both go to stdout.
     """
-    suffix = flags.FORMATS.get(getattr(arguments, "format", None), suffix)
+    suffix = flags.FORMATS.get(getattr(arguments, "format", None) or "", suffix)
     mask_out = getattr(arguments, "mask_out", None)
     outputs = [Path(text) for text in (arguments.output, mask_out) if text and text != "-"]
     if arguments.output == mask_out == "-":
