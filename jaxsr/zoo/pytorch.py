@@ -109,7 +109,7 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
 
 @contextlib.contextmanager
 def _refusing(*damage: type[Exception]) -> Iterator[None]:
-    """Says that the checkpoint is damaged where an exception of these kinds is raised inside.
+    """Say that the checkpoint is damaged where an exception of these kinds is raised inside.
 
     ``ValueError`` is given around single calls only: a fault of ours may be one, and so is every
     error that says more.
