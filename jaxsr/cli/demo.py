@@ -16,7 +16,7 @@ FILE_BPP = 0.2  # of the files that end the chain
 NOISE = (
     "The upscaler was trained on clean photographs, so it enlarges the noise with the picture. "
     "Bicubic interpolation\nblurs the noise and comes closer over the whole picture; the restorer "
-    "removes it inside the region."
+    "reduces it inside the region."
 )
 
 
