@@ -1,22 +1,13 @@
 """How the command line says things: in one line each, names of files escaped, numbers short."""
 
-import re
 import sys
 from pathlib import Path
 
 from jaxsr.errors import UserError
+from jaxsr.image.folders import escaped
 
 # What a user can cause. Anything else is a mistake of ours and comes with its traceback.
 USER_ERRORS = (UserError, MemoryError)
-
-
-# What ends a line or changes a terminal's state; and bytes of a name that are no text.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-def escaped(text: str) -> str:
-    r"""Escape what may be in a file's name but not in a line: ``a\nb.png`` for a line break."""
-    return UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def one_line(error: BaseException, *names: object) -> str:

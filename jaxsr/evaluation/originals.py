@@ -10,7 +10,7 @@ from jaxtyping import UInt8
 
 from jaxsr.errors import UserError
 from jaxsr.image import files, formats
-from jaxsr.image.folders import find_images
+from jaxsr.image.folders import escaped, find_images
 from jaxsr.image.values import from_float, to_float
 
 Images = str | os.PathLike | Iterable[tuple[str, UInt8[np.ndarray, "..."]]]
@@ -41,7 +41,7 @@ def pixels_of(path: str | os.PathLike) -> UInt8[np.ndarray, "h w c"]:
 
 
 def named(folder: str | os.PathLike) -> dict[str, Path]:
-    """Return a folder's images by name: the path within the folder without suffix.
+    """Return a folder's images by name: the path within the folder without suffix, escaped.
 
     Raises:
       UserError: the folder is missing.
@@ -50,8 +50,9 @@ def named(folder: str | os.PathLike) -> dict[str, Path]:
     paths = [path.relative_to(folder) for path in find_images(folder)]
     stems = collections.Counter(path.with_suffix("") for path in paths)
     return {  # a.jpg beside a.png keeps its suffix
-        (path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix(): folder
-        / path
+        escaped((path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).as_posix()): (
+            folder / path
+        )
         for path in paths
     }
 

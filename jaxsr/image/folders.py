@@ -1,4 +1,4 @@
-"""The image files in a folder."""
+"""The image files in a folder, and their names as they are printed."""
 
 import os
 import re
@@ -6,6 +6,14 @@ from pathlib import Path
 
 from jaxsr.errors import UserError
 from jaxsr.image.formats import SUFFIXES
+
+# What ends a line or changes a terminal's state; and bytes of a name that are no text.
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def escaped(text: str) -> str:
+    r"""Escape what may be in a file's name but not in a line: ``a\nb.png`` for a line break."""
+    return UNPRINTABLE.sub(lambda c: c[0].encode("unicode_escape").decode(), text)
 
 
 def is_image_file(path: str | os.PathLike, suffixes: tuple[str, ...] = SUFFIXES) -> bool:
