@@ -20,7 +20,7 @@ PNG_LEVEL = 4
 Samples = UInt[np.ndarray, "h w c"]  # gray or RGB, and alpha
 
 
-class Refused(Exception):
+class TooLarge(Exception):
     """The format cannot hold such an image: it is too large, or its metadata are."""
 
 
@@ -40,7 +40,7 @@ def encode(
       quality: 1 to 100, of JPEG and WebP.
 
     Raises:
-      Refused: the format cannot hold them.
+      TooLarge: the format cannot hold them.
     """
     if kind.name == "TIFF":
         return _encode_tiff(samples, has_alpha, icc, exif)
@@ -62,7 +62,7 @@ def _encode_pillow(
     try:
         image.save(buffer, name, **options)
     except (ValueError, OSError) as error:
-        raise Refused(str(error)) from None
+        raise TooLarge(str(error)) from None
     return buffer.getvalue()
 
 
@@ -107,4 +107,4 @@ def _encode_tiff(samples: Samples, has_alpha: bool, icc: bytes | None, exif: byt
     try:
         return tags.tobytes().removeprefix(b"Exif\0\0") + strip
     except struct.error as error:  # places beyond 4 GiB
-        raise Refused(str(error)) from None
+        raise TooLarge(str(error)) from None

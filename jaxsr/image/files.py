@@ -137,7 +137,7 @@ def encode(
     samples = pixels if alpha is None else np.dstack([pixels, alpha])
     try:
         return encoding.encode(kind, samples, alpha is not None, icc, exif, quality)
-    except encoding.Refused as error:
+    except encoding.TooLarge as error:
         height, width = pixels.shape[:2]
         raise UserError(f"{name}: {kind.name} of {width}×{height} failed ({error})") from None
 
