@@ -62,11 +62,10 @@ def prepare(pixels: str, model: str, quality: int, stages: bool):
 
     from jaxsr import codec
 
-    pixels = np.load(pixels)
-    model = codec.load(model)
+    image, network = np.load(pixels), codec.load(model)
     runs = {
-        "encode": lambda: codec.encode(pixels, quality, model=model),
-        "decode": lambda: codec.decode(data, model=model),
+        "encode": lambda: codec.encode(image, quality, model=network),
+        "decode": lambda: codec.decode(data, model=network),
     }
     start = time.perf_counter()
     data = runs["encode"]()
@@ -75,7 +74,7 @@ def prepare(pixels: str, model: str, quality: int, stages: bool):
     first = [encoded - start, time.perf_counter() - encoded]
     answer = {"bytes": len(data), "first": first}
     if stages:
-        runs |= stages_of(model, pixels, data)
+        runs |= stages_of(network, image, data)
         for run in runs.values():
             run()
     return runs, answer
@@ -119,20 +118,19 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
     from jaxsr.codec import symbols, tiles
     from jaxsr.entropy import rans
 
-    pixels = np.load(pixels)
-    model = codec.load(model)
-    place = tiles.places(*pixels.shape[:2])[0]
-    rate = model.rate(codec.level_of(quality))
+    image, network = np.load(pixels), codec.load(model)
+    place = tiles.places(*image.shape[:2])[0]
+    rate = network.rate(codec.level_of(quality))
     region = np.zeros(place.canvas, np.int32)
-    variants = [pixels[:: 1 - 2 * (i & 1), :: 1 - (i & 2), :] for i in range(images)]
+    variants = [image[:: 1 - 2 * (i & 1), :: 1 - (i & 2), :] for i in range(images)]
     variants = [np.roll(x, 16 * (i // 4), 1) for i, x in enumerate(variants)]
     coded = [
-        model.symbols(model.analyse(np.ascontiguousarray(x)), rate, region, place.size)
+        network.symbols(network.analyse(np.ascontiguousarray(x)), rate, region, place.size)
         for x in variants
     ]
-    lanes = symbols.write(model, coded[0][0], rate, region, place.size, float(coded[0][1])).lanes
+    lanes = symbols.write(network, coded[0][0], rate, region, place.size, float(coded[0][1])).lanes
     batch = jax.tree.map(lambda *x: jnp.stack(x), *(one for one, _ in coded))
-    encoder, decoder = symbols._encoder(model, lanes), symbols._decoder(model, lanes)
+    encoder, decoder = symbols._encoder(network, lanes), symbols._decoder(network, lanes)
     encode = jax.jit(jax.vmap(encoder, (0, None, None)))
     decode = jax.jit(jax.vmap(decoder, (0, 0, None, None, None)))
     words, lengths = encode(batch, rate.anchor, place.size)

@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import skimage.data
@@ -59,12 +60,9 @@ def measured(arguments: list[str]) -> tuple[float, float]:
     from jaxsr.tiling.upscaling import TiledUpscaler
 
     clock = Clock(TiledUpscaler.__call__)
-    TiledUpscaler.__call__ = lambda *given: clock(*given)
     start = time.perf_counter()
-    try:
+    with mock.patch.object(TiledUpscaler, "__call__", lambda *given: clock(*given)):
         code = main(arguments)
-    finally:
-        TiledUpscaler.__call__ = clock.function
     assert code == 0
     return time.perf_counter() - start, clock.seconds
 

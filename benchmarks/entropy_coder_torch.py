@@ -25,15 +25,15 @@ def prepare(case: str):
     from compressai.ans import RansDecoder, RansEncoder
     from compressai.entropy_models import GaussianConditional
 
-    case = np.load(case)
-    gaussian = GaussianConditional(case["scales"].tolist())
+    arrays = np.load(case)
+    gaussian = GaussianConditional(arrays["scales"].tolist())
     gaussian.update()
     tables = (
         gaussian._quantized_cdf.tolist(),
         gaussian._cdf_length.reshape(-1).int().tolist(),
         gaussian._offset.reshape(-1).int().tolist(),
     )
-    symbols, indexes = (torch.from_numpy(case[name]) for name in ("symbols", "indexes"))
+    symbols, indexes = (torch.from_numpy(arrays[name]) for name in ("symbols", "indexes"))
     listed = symbols.tolist(), indexes.tolist()
     encoder, decoder = RansEncoder(), RansDecoder()
     data = encoder.encode_with_indexes(*listed, *tables)
@@ -54,7 +54,7 @@ def prepare(case: str):
         import constriction
     except ImportError:
         return runs, {"bytes": sizes}
-    return constricted(constriction, case, runs, sizes)
+    return constricted(constriction, arrays, runs, sizes)
 
 
 def constricted(constriction, case, runs, sizes):

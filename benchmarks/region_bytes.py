@@ -41,7 +41,10 @@ def main():
     model = codec.load(flags.model)
     for bpp in flags.bpp:
         for gain in flags.gains:
-            rows = {name: compare(model, *photo, bpp, gain) for name, photo in photos.items()}
+            rows = {
+                name: compare(model, pixels, mask, bpp, gain)
+                for name, (pixels, mask) in photos.items()
+            }
             print(line(bpp, gain, np.array(list(rows.values()))), flush=True)
             for name, row in rows.items() if flags.each else ():
                 share = (photos[name][1] > masks.REGION).mean()

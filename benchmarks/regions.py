@@ -55,7 +55,8 @@ def runs_of(arguments: argparse.Namespace, height: int, width: int):
             restore = pipeline.load_restorer(arguments.restorer, None)
             run = restore if stage == "restore" else pipeline.Chain(upscale, restore)
             name = f"{stage}, {percent:g} %"
-            runs[name] = functools.partial(run, image, disk(*image.shape[:2], percent / 100))
+            height, width = image.shape[:2]
+            runs[name] = functools.partial(run, image, disk(height, width, percent / 100))
             tiles[name] = runs[name]().tiles  # and it is compiled
     return runs, tiles
 
@@ -103,8 +104,8 @@ def show(seconds: dict[str, list[float]], tiles: dict[str, int], megapixels: flo
         print(line, flush=True)
     percent, most = GOAL
     for name in ("restore", "upscale and restore"):
-        region, whole = (seconds.get(f"{name}, {p:g} %") for p in (percent, 100))
-        if region:
+        if region := seconds.get(f"{name}, {percent:g} %"):
+            whole = seconds[f"{name}, 100 %"]
             upscale = seconds["upscale"] if name != "restore" else [0.0] * len(region)
             parts = zip(region, whole, upscale, strict=True)
             found = statistics.median((r - u) / (w - u) for r, w, u in parts)

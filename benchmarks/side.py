@@ -23,6 +23,7 @@ class Side:
     """
 
     def __init__(self, command: list[str], threads: int, **environment: str):
+        self._name = command[0]
         limits = {"OMP_NUM_THREADS": str(threads), "JAX_PLATFORMS": "cpu"}
         self._process = subprocess.Popen(
             [*command, f"--threads={threads}"],
@@ -37,7 +38,7 @@ class Side:
         print(json.dumps({"do": do, **request}), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
         if not answer:
-            raise SystemExit(f"{self._process.args[0]} ended with {self._process.wait()}")
+            raise SystemExit(f"{self._name} ended with {self._process.wait()}")
         return json.loads(answer)
 
     def close(self) -> None:

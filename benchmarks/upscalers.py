@@ -168,7 +168,7 @@ def cells_of(case: dict, measured: dict) -> list[str]:
     """Return the cells under ``COLUMNS``."""
     seconds, memory = measured["seconds"], measured["memory"]
     median = {name: statistics.median(values) for name, values in seconds.items()}
-    best = min(("nchw", "nhwc"), key=median.get)
+    best = min(("nchw", "nhwc"), key=lambda name: median[name])
     speed = statistics.median(
         theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)
     )

