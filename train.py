@@ -30,10 +30,20 @@ _PROCESSES = flags.DEFINE_integer("processes", None, "with --distributed: the nu
 _PROCESS = flags.DEFINE_integer(
     "process", None, "with --distributed: the number of this process, from 0"
 )
-flags.mark_flags_as_required(["config", "workdir"])
+_COMPILE_FOR = flags.DEFINE_string(
+    "compile_for",
+    None,
+    "train nothing, but say what a step takes of v5e:4x4, v6e:2x2, v5p:2x2x1, v4:2x2x1, cpu:8 or "
+    "gpu; neither data nor a TPU is needed",
+)
+flags.mark_flag_as_required("config")
 
 
 def main() -> None:
+    if _COMPILE_FOR.value:
+        return compile_for(_COMPILE_FOR.value)
+    if not _WORKDIR.value:
+        raise UserError("--workdir must be given (see --help)")
     import jax  # after the flags are read: --help stays quick
 
     from jaxsr.training import loop
@@ -46,6 +56,19 @@ def main() -> None:
     else:
         use_cores_for(_CONFIG.value.batch_size, _CONFIG.value.accumulate)
     loop.fit(_CONFIG.value, str(_WORKDIR.value))
+
+
+def compile_for(topology: str) -> None:
+    """Prints what a step of the config takes of devices that need not be here."""
+    import jax
+
+    if topology != "gpu":
+        jax.config.update("jax_platforms", "cpu")  # a TPU that is here stays free
+    jax.config.update("jax_enable_compilation_cache", False)  # what compiling takes is printed
+    from jaxsr.chips.topology import topology_of
+    from jaxsr.training.compiling import report_step
+
+    print(report_step(_CONFIG.value, topology_of(topology)))
 
 
 if __name__ == "__main__":

@@ -36,10 +36,33 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         default=4,
         help="the scale for which the costs of upscalers are counted (default: 4)",
     )
+    parser.add_argument(
+        "--compile_for",
+        metavar="TOPOLOGY",
+        help="compile what using them runs for v5e:1x1 or another chip, which need not be here, "
+        "and print what each program takes of it",
+    )
+    parser.add_argument(
+        "--size",
+        type=size,
+        default=(720, 1280),
+        metavar="WxH",
+        help="with --compile_for: pixels of the image that goes in (1280x720)",
+    )
     return parser
 
 
+def size(text: str) -> tuple[int, int]:
+    """Read ``1280x720`` as (height, width)."""
+    width, _, height = text.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH in pixels, as 1280x720")
+    return int(height), int(width)
+
+
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.compile_for:
+        return compile_for(arguments)
     from jaxsr.zoo import KINDS
 
     released = released_by_network()
@@ -59,6 +82,36 @@ def run(arguments: argparse.Namespace) -> int:
         "(see jaxsr convert)."
     )
     return 0
+
+
+def compile_for(arguments: argparse.Namespace) -> int:
+    """Print what each program of the networks takes; 2 where one does not fit."""
+    import jax
+
+    from jaxsr import zoo
+    from jaxsr.chips.programs import DoesNotFit
+    from jaxsr.chips.report import HEADINGS, row
+    from jaxsr.chips.topology import topology_of
+    from jaxsr.pipeline import programs
+
+    jax.config.update("jax_enable_compilation_cache", False)  # what compiling takes is printed
+    topology = topology_of(arguments.compile_for)
+    names = [network_of(name) for name in arguments.names]
+    every = [name for kind in zoo.KINDS for name in sorted(kind.networks)]
+    height, width = arguments.size
+    print(f"one image of {width}×{height} on a {topology.name.partition(':')[0]} device, bfloat16")
+    print(f"{'network':<21} {'program':<10} {HEADINGS}")
+    failed = False
+    for name in names or every:
+        for use in programs.uses(name, arguments.size, arguments.scale):
+            try:
+                found = row(programs.compiled(use, topology), topology)
+            except DoesNotFit as error:
+                found, failed = str(error), True
+            print(f"{name:<21} {use.what:<10} {found}", flush=True)
+    if failed:
+        print("What does not fit is run in tiles; give a smaller --size, that of a tile.")
+    return 2 if failed else 0
 
 
 def network_of(name: str) -> str:

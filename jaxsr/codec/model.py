@@ -181,12 +181,12 @@ class Model:
     @functools.cached_property
     def analyse(self):
         """(pixels (16h, 16w, 3) uint8) → latents (h, w, m), before any gain."""
-        return self._jitted(self._analyse, self.placed.params)
+        return self._jitted(self.analysis_of, self.placed.params)
 
     @functools.cached_property
     def symbols(self):
         """(latents, rate, region (h, w), size (2,)) → (:class:`Symbols`, estimated bits)."""
-        return self._jitted(self._symbols, self.placed.params, self.placed.scales)
+        return self._jitted(self.symbols_of, self.placed.params, self.placed.scales)
 
     @functools.cached_property
     def indexes(self):
@@ -196,12 +196,12 @@ class Model:
     @functools.cached_property
     def decoded_latents(self):
         """(Symbols, rate, region, size) → latents without gain; the edge repeats beyond size."""
-        return self._jitted(self._decoded_latents, self.placed.params)
+        return self._jitted(self.latents_of, self.placed.params)
 
     @functools.cached_property
     def synthesise(self):
         """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
-        return self._jitted(self._synthesise, self.placed.params)
+        return self._jitted(self.synthesis_of, self.placed.params)
 
     @functools.cached_property
     def hyper_bits(self):
@@ -221,11 +221,11 @@ class Model:
         with jax.default_matmul_precision("highest"):
             return self.network.apply({"params": params}, *args, method=method)
 
-    def _analyse(self, params, pixels: UInt8[Array, "hh ww 3"]) -> Latents:
+    def analysis_of(self, params, pixels: UInt8[Array, "hh ww 3"]) -> Latents:
         x = pixels[None].astype(jnp.float32) / 255
         return self._apply(params, lambda net, x: net.analysis(x), x)[0]
 
-    def _symbols(
+    def symbols_of(
         self, params, scales, y: Latents, rate: Rate, region: Int32[Array, "h w"], size: Size
     ) -> tuple[Symbols, Float[Array, ""]]:
         log_gain = _log_gain(rate, region)
@@ -264,7 +264,7 @@ class Model:
         index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
         return jnp.where(inside(index.shape, size), index, 0)
 
-    def _decoded_latents(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:
+    def latents_of(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:
         log_gain = _log_gain(rate, region)
         residual = symbols.residual.astype(jnp.float32)
         mean = self._mean(params, symbols.hyper, log_gain, lambda _: residual)
@@ -275,7 +275,7 @@ class Model:
         )
         return y[rows][:, columns]
 
-    def _synthesise(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
+    def synthesis_of(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
         log_gain = _log_gain(rate, region)
         x = self._apply(
             params, lambda net, y, g: net.synthesis(y, level(g)), y[None], log_gain[None]

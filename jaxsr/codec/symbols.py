@@ -72,7 +72,7 @@ def read(
     Raises:
       UserError: the symbols are not the ones that were coded.
     """
-    capacity = max(SMALLEST_WORDS, region.size * model.latents // LATENTS_PER_WORD)
+    capacity = capacity_of(region.size, model)
     while capacity < len(tile.words) // 2:
         capacity *= 2
     words, length = rans.from_bytes(tile.words, capacity)
@@ -84,6 +84,11 @@ def read(
             "other weights"
         )
     return symbols
+
+
+def capacity_of(positions: int, model: Model) -> int:
+    """Return the words that streams are padded to, for a canvas of so many latent positions."""
+    return max(SMALLEST_WORDS, positions * model.latents // LATENTS_PER_WORD)
 
 
 def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
@@ -120,21 +125,21 @@ def _once_a_model(make):
 def _encoder(model: Model, lanes: int):
     """Return ``(symbols, anchor, size) → (words, length)``."""
     tables = model.placed.hyper_tables, model.placed.residual_tables
-    encode = _encoding(model, lanes)
+    encode = encoding(model, lanes)
     return lambda symbols, anchor, size: encode(symbols, *tables, anchor, size)
 
 
 def _decoder(model: Model, lanes: int):
     """Return ``(words, length, rate, region, size) → (symbols, True if the stream was sound)``."""
     _, scales, residual_tables, hyper_tables = model.placed
-    decode = _decoding(model, lanes)
+    decode = decoding(model, lanes)
     return lambda words, length, *where: decode(
         words, length, scales, hyper_tables, residual_tables, *where
     )
 
 
 @_once_a_model
-def _encoding(model: Model, lanes: int):
+def encoding(model: Model, lanes: int):
     @jax.jit
     @in_turn  # on a CPU, gathering symbols is faster for one image at a time
     def encode(symbols: Symbols, hyper_tables, residual_tables, anchor, size):
@@ -151,7 +156,7 @@ def _encoding(model: Model, lanes: int):
 
 
 @_once_a_model
-def _decoding(model: Model, lanes: int):
+def decoding(model: Model, lanes: int):
     @jax.jit
     @in_turn
     def decode(words, length, scales, hyper_tables, residual_tables, rate, region, size):

@@ -55,7 +55,21 @@ def multiply_adds_of(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
       UserError: the program has a loop of unknown length.
     """
     program = jax.make_jaxpr(network.apply)(_shapes(network, *inputs), *inputs)
-    return sum(_multiply_adds(program.jaxpr))
+    return multiply_adds_of_program(program.jaxpr)
+
+
+def multiply_adds_of_program(program: core.Jaxpr, loops: int | None = None) -> int:
+    """Count the multiply-adds of any traced program, as :func:`multiply_adds` does.
+
+    Of a program that is mapped over devices, those of one device count.
+
+    Args:
+      loops: how often loops of unknown length are taken to run; None: they are an error.
+
+    Raises:
+      UserError: the program has a loop of unknown length.
+    """
+    return sum(_multiply_adds(program, loops))
 
 
 def _image(height: int, width: int) -> jax.ShapeDtypeStruct:
@@ -66,19 +80,28 @@ def _shapes(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> dict:
     return jax.eval_shape(network.init, jax.random.key(0), *inputs)
 
 
-def _multiply_adds(program: core.Jaxpr) -> Iterator[int]:
+def _multiply_adds(program: core.Jaxpr, loops: int | None) -> Iterator[int]:
     for equation in program.eqns:
         name = equation.primitive.name
         if name == "conv_general_dilated":
             yield _convolution(equation)
         elif name == "dot_general":
             yield _matrix_product(equation)
-        elif name == "while":
-            raise UserError("cannot count a while loop: nobody knows how often it runs")
         else:
-            times = equation.params["length"] if name == "scan" else 1
-            inner = [sum(_multiply_adds(p)) for p in _programs_within(equation.params)]
+            times = _times(equation, loops)
+            inner = [sum(_multiply_adds(p, loops)) for p in _programs_within(equation.params)]
             yield times * (_of_branches(equation, inner) if name == "cond" else sum(inner))
+
+
+def _times(equation: core.JaxprEqn, loops: int | None) -> int:
+    """Return how often what is within an equation runs."""
+    if equation.primitive.name == "scan":
+        return equation.params["length"]
+    if equation.primitive.name != "while":
+        return 1
+    if loops is None:
+        raise UserError("cannot count a while loop: nobody knows how often it runs")
+    return loops
 
 
 def _of_branches(equation: core.JaxprEqn, branches: list[int]) -> int:

@@ -61,7 +61,7 @@ def prepare(
     config: ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> tuple["Run", TrainState]:
     """Build a run and the state that it starts or goes on from; raise what :func:`fit` does."""
-    check(config)
+    check(config, jax.device_count())
     task = TASKS[config.task](config)
     optimizer, schedule = make_optimizer(config.optimizer, config.steps)
     mesh = parallel.make_mesh()
@@ -84,8 +84,8 @@ def prepare(
     return Run(config, task, data, mesh, step, frozen, checkpoints, logs, workdir, first), state
 
 
-def check(config: ml_collections.ConfigDict) -> None:
-    """Check the options that all tasks have.
+def check(config: ml_collections.ConfigDict, devices: int) -> None:
+    """Check the options that all tasks have, for a run on so many devices.
 
     Raises:
       UserError: one of them cannot be.
@@ -106,11 +106,11 @@ def check(config: ml_collections.ConfigDict) -> None:
     if config.data.workers < 0:
         raise UserError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
     profiled_steps(config.profile)
-    pieces = jax.device_count() * config.accumulate
+    pieces = devices * config.accumulate
     if config.batch_size % pieces:
         raise UserError(
             f"config.batch_size is {config.batch_size}; make it a multiple of {pieces} "
-            f"({jax.device_count()} devices × config.accumulate {config.accumulate})"
+            f"({devices} devices × config.accumulate {config.accumulate})"
         )
 
 

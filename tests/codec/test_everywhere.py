@@ -46,17 +46,17 @@ class Noisy(models.Model):
         with nn.intercept_methods(functools.partial(disturbed, params.pop("noise"))):
             return super()._apply(params, method, *args)
 
-    def _symbols(self, params, *args):
+    def symbols_of(self, params, *args):
         with wrong_gains(params["noise"]):
-            return super()._symbols(params, *args)
+            return super().symbols_of(params, *args)
 
-    def _decoded_latents(self, params, *args):
+    def latents_of(self, params, *args):
         with wrong_gains(params["noise"]):
-            return super()._decoded_latents(params, *args)
+            return super().latents_of(params, *args)
 
-    def _synthesise(self, params, *args):
+    def synthesis_of(self, params, *args):
         with wrong_gains(params["noise"]):
-            return super()._synthesise(params, *args)
+            return super().synthesis_of(params, *args)
 
 
 def disturbed(noise, call, args, kwargs, context):
