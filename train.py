@@ -7,6 +7,12 @@ The config file lists its options with their values; ``--config.OPTION=VALUE`` r
 The same command goes on where a run was stopped or killed. On several hosts, give every one the
 same command and ``--distributed``; on a cluster that JAX does not know, also ``--coordinator``,
 ``--processes`` and ``--process``.
+
+    python train.py --config=configs/sr/span.py --compile_for=v5e:4x4
+
+trains nothing, but compiles a step for 16 TPUs and says what it takes of them. It needs neither
+data nor a TPU; topologies are v4:2x2x1, v5e:4x4, v5p:2x2x1 or v6e:2x2 (any size of each), cpu:8
+and gpu.
 """
 
 from absl import flags
@@ -33,17 +39,19 @@ _PROCESS = flags.DEFINE_integer(
 _COMPILE_FOR = flags.DEFINE_string(
     "compile_for",
     None,
-    "train nothing, but say what a step takes of v5e:4x4, v6e:2x2, v5p:2x2x1, v4:2x2x1, cpu:8 or "
-    "gpu; neither data nor a TPU is needed",
+    "train nothing; say what a step takes of v5e:4x4, cpu:8, …",
 )
 flags.mark_flag_as_required("config")
+flags.register_multi_flags_validator(
+    ["workdir", "compile_for"],
+    lambda given: given["workdir"] or given["compile_for"],
+    "Flag --workdir must have a value other than None.",
+)
 
 
 def main() -> None:
     if _COMPILE_FOR.value:
         return compile_for(_COMPILE_FOR.value)
-    if not _WORKDIR.value:
-        raise UserError("--workdir must be given (see --help)")
     import jax  # after the flags are read: --help stays quick
 
     from jaxsr.training import loop
@@ -59,7 +67,7 @@ def main() -> None:
 
 
 def compile_for(topology: str) -> None:
-    """Prints what a step of the config takes of devices that need not be here."""
+    """Print what a step of the config takes of devices that need not be here."""
     import jax
 
     if topology != "gpu":

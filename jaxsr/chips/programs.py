@@ -5,6 +5,7 @@ import dataclasses
 import math
 import re
 import time
+import warnings
 
 import jax
 
@@ -70,7 +71,9 @@ def compiled(traced: jax.stages.Traced) -> Program:
     """
     start = time.perf_counter()
     try:
-        program = traced.lower().compile()
+        with warnings.catch_warnings():  # one for a TPU that is not here cannot be read from disk
+            warnings.filterwarnings("ignore", "Error reading persistent compilation cache")
+            program = traced.lower().compile()
     except jax.errors.JaxRuntimeError as error:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise

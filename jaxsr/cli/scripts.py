@@ -16,7 +16,12 @@ from jaxsr.errors import UserError
 
 CONFIG_MODULE = "config_config"  # what ml_collections names the module of --config
 
-VALUES = {"config": "FILE", "workdir": "DIR", "coordinator": "HOST:PORT"}  # what flags take
+VALUES = {  # what flags take
+    "config": "FILE",
+    "workdir": "DIR",
+    "coordinator": "HOST:PORT",
+    "compile_for": "TOPOLOGY",
+}
 
 _DEBUG = flags.DEFINE_bool("debug", False, "show the traceback of an error, not one line")
 

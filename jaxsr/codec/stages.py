@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from jaxsr.codec import symbols
-from jaxsr.codec.tiles import places
 from jaxsr.codec.model import Model
+from jaxsr.codec.tiles import places
 from jaxsr.networks.compressor import DOWN
 
 Stage = tuple[Callable, tuple[PyTree, ...]]  # a pure function; the shapes of its arguments
