@@ -298,7 +298,7 @@ def test_help_names_the_weights_that_are_used_by_default(capsys):
     defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
     assert named == defaults
     code, out, _ = run(capsys, "compress", "--help")
-    assert code == 0 and "(default: patch-hyperprior)" in " ".join(out.split())
+    assert code == 0 and "(default:patch-hyperprior)" in "".join(out.split())
 
 
 @pytest.mark.parametrize(
