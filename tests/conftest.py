@@ -1,5 +1,9 @@
 """What tests share: four virtual devices, checked array types, a compilation cache, shared/."""
 
+import contextlib
+import functools
+import importlib.util
+import inspect
 import os
 from pathlib import Path
 
@@ -12,6 +16,8 @@ import jax
 import jaxtyping
 import numpy as np
 import pytest
+import skimage.data
+from PIL import Image
 
 REPO = Path(__file__).resolve().parent.parent
 SHARED = REPO.parent / "shared"
@@ -19,6 +25,18 @@ SHARED = REPO.parent / "shared"
 jax.config.update("jax_compilation_cache_dir", str(REPO / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
+
+def jaxtyped(jaxtyped=jaxtyping.jaxtyped, **options):
+    """Decorates as jaxtyping does, but only what is annotated.
+
+    Without types there is nothing to check, and a function within a function is decorated again
+    whenever the outer one runs: half of the time of tracing.
+    """
+    checked = jaxtyped(**options)
+    return lambda x: x if inspect.isfunction(x) and not x.__annotations__ else checked(x)
+
+
+jaxtyping.jaxtyped = jaxtyped  # what the hook writes above each function of the package
 jaxtyping.install_import_hook("jaxsr", "beartype.beartype")
 
 
@@ -28,6 +46,70 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("../shared is not here: the conformance data is not part of the project")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def strictest():
+    """``with strictest():`` 64-bit types, no promotion of types or of ranks.
+
+    At once, as each forbids more with the others than alone: an integer of Python's width, which
+    strict types would let pass as 32 bits, has 64 here.
+    """
+
+    @contextlib.contextmanager
+    def settings():
+        with (
+            jax.enable_x64(),
+            jax.numpy_dtype_promotion("strict"),
+            jax.numpy_rank_promotion("raise"),
+        ):
+            yield
+
+    return settings
+
+
+@pytest.fixture(scope="session")
+def module_at():
+    """``module_at(path)``: the Python file at that path of the repository, run once."""
+
+    @functools.cache
+    def load(path):
+        spec = importlib.util.spec_from_file_location(Path(path).stem, REPO / path)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def folder_of(tmp_path_factory):
+    """``folder_of(images)``: a new folder with them, arrays by the names of their files.
+
+    ``folder_of(images, masks)``: in images/ and masks/.
+    """
+
+    def write(images, masks=None):
+        folder = tmp_path_factory.mktemp("photos")
+        parts = {"": images} if masks is None else {"images": images, "masks": masks}
+        for part, arrays in parts.items():
+            (folder / part).mkdir(exist_ok=True)
+            for name, pixels in arrays.items():
+                Image.fromarray(pixels).save(folder / part / name)
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def crops():
+    """``crops(names, rows, columns)``: what these slices cut of skimage's photographs, as PNGs."""
+
+    def cut(names, rows, columns):
+        photos = {name: getattr(skimage.data, name)() for name in names.split()}
+        return {f"{name}.png": photo[rows, columns] for name, photo in photos.items()}
+
+    return cut
 
 
 @pytest.fixture(scope="session")
@@ -52,10 +134,9 @@ def random_params():
 
 
 @pytest.fixture(scope="session")
-def tiny_codec(random_params, tmp_path_factory):
-    """The weights file of a small codec: what it decodes is noise, but always the same noise."""
+def tiny_codec_weights(random_params):
+    """The weights of a small codec in training: of noise, but always the same noise."""
     from jaxsr import networks
-    from jaxsr.codec import export, weights
     from jaxsr.zoo.weights import Weights
 
     options = {"features": 12, "latents": 16, "hyper": 4, "width": 4, "attention": 4}
@@ -67,6 +148,14 @@ def tiny_codec(random_params, tmp_path_factory):
     rate = np.linspace(0, 1, len(params["rates"]["log_gain"]), dtype=np.float32)[:, None]
     for name, values in (("log_gain", 4 * rate), ("offset", 2 + 4 * rate)):
         params["rates"][name] = np.broadcast_to(values, params["rates"][name].shape)
+    return Weights("patch_hyperprior", options, params)
+
+
+@pytest.fixture(scope="session")
+def tiny_codec(tiny_codec_weights, tmp_path_factory):
+    """The file of the small codec's weights, as exported."""
+    from jaxsr.codec import export, weights
+
     path = tmp_path_factory.mktemp("codec") / "tiny.safetensors"
-    weights.save(path, export.export(Weights("patch_hyperprior", options, params)))
+    weights.save(path, export.export(tiny_codec_weights))
     return path

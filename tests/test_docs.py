@@ -2,7 +2,6 @@
 
 import configparser
 import importlib
-import importlib.util
 import inspect
 import re
 import shlex
@@ -82,7 +81,7 @@ def expanded(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [*PAGES, *CARDS])
-def test_the_commands_of_a_page_are_ones_that_there_are(page):
+def test_the_commands_of_a_page_are_ones_that_there_are(page, module_at):
     for name, *words in commands((PAGES | CARDS)[page]):
         if name == "jaxsr" and "--help" not in words:
             cli.parser().parse_args(words)
@@ -93,7 +92,7 @@ def test_the_commands_of_a_page_are_ones_that_there_are(page):
             extras = {extra for word in words for extra in re.findall(r"\[(.*)\]", word)}
             assert set(",".join(extras).split(",")) - {""} <= set(declared_extras())
         elif name == "python" and words[0] in ("train.py", "eval.py"):
-            check_script(*words)
+            check_script(module_at, *words)
         elif name == "python":
             assert (REPO / words[0]).is_file(), words
 
@@ -104,7 +103,7 @@ def declared_extras():
     return parser["options.extras_require"]
 
 
-def check_script(script: str, *words: str) -> None:
+def check_script(module_at, script: str, *words: str) -> None:
     """Fails unless ``train.py`` or ``eval.py`` has the flags and the config has the options."""
     sources = (REPO / script, REPO / "jaxsr/cli/scripts.py")
     text = "".join(file.read_text("utf-8") for file in sources)
@@ -113,7 +112,8 @@ def check_script(script: str, *words: str) -> None:
     for word in words:
         flag, _, value = word.removeprefix("--").partition("=")
         if flag == "config":
-            config = config_of(*value.split(":"))
+            path, *argument = value.split(":")
+            config = module_at(path).get_config(*argument)
         elif flag.startswith("config."):
             *parents, last = flag.split(".")[1:]
             options = config
@@ -122,14 +122,6 @@ def check_script(script: str, *words: str) -> None:
             assert last in options, f"{script} has no {flag}"
         else:
             assert flag in known, f"{script} has no --{flag}"
-
-
-def config_of(file: str, *argument: str):
-    """What a config file's ``get_config`` gives."""
-    spec = importlib.util.spec_from_file_location("config", REPO / file)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(*argument)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *CARDS, "CHANGELOG.md"])
@@ -155,21 +147,14 @@ def test_the_readme_is_short():
     assert len((REPO / "README.md").read_bytes()) < 6000
 
 
-def test_every_public_name_is_in_the_reference():
-    site = pytest.importorskip("mkdocs") and load_site()
+def test_every_public_name_is_in_the_reference(module_at):
+    site = pytest.importorskip("mkdocs") and module_at("docs/site.py")
     modules = {module for page in site.rooms().values() for module in page}
     assert "jaxsr" in modules and not any("jaxsr.cli" in module for module in modules)
     for file in (REPO / "jaxsr").rglob("*.py"):
         parts = file.relative_to(REPO).with_suffix("").parts
         name = ".".join(parts).removesuffix(".__init__")
         assert name in modules or name.startswith("jaxsr.cli"), f"{name} has no page"
-
-
-def load_site():
-    spec = importlib.util.spec_from_file_location("site_hooks", REPO / "docs/site.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_name_of_the_public_face_says_what_it_is():

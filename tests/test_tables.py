@@ -1,6 +1,5 @@
 """The tables of figures in pages and cards: what the JSON files of ``eval.py`` say."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -10,11 +9,8 @@ REPO = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
-def tables():
-    spec = importlib.util.spec_from_file_location("tables", REPO / "docs/tables.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def tables(module_at):
+    return module_at("docs/tables.py")
 
 
 def test_every_table_is_what_its_figures_say(tables):

@@ -5,6 +5,7 @@ escape, which stands for every other integer. Frequencies sum to 2^precision, an
 Tables are made once, in float64, and shipped with the weights: encoder and decoder see integers.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -77,6 +78,11 @@ def gaussian_tables(
     scales = [float(scale) for scale in scales]
     if not scales or not all(0 < scale < 2**14 for scale in scales):
         raise UserError(f"scales are positive numbers below 2^14, got {scales}")
+    return _gaussian_tables(tuple(scales), precision, tuple(mixture))
+
+
+@functools.lru_cache(maxsize=4)  # a codec that trains is exported again and again
+def _gaussian_tables(scales: tuple[float, ...], precision: int, mixture: Mixture) -> Tables:
     pmfs = [_gaussian_alphabet(scale, precision, mixture) for scale in scales]
     return tables_from_pmfs(pmfs, [-(len(pmf) // 2) for pmf in pmfs], precision)
 
@@ -162,15 +168,17 @@ def quantise(pmf: Float[np.ndarray, "n"], precision: int) -> Int[np.ndarray, "n"
         )
     pmf = np.maximum(pmf, 1e-300)
 
-    def given(threshold):
-        with np.errstate(over="ignore"):
-            return np.floor(1 / np.expm1(threshold / pmf)) + 1
-
     low, high = 1e-9, 2.0  # the first gives too many units, the second none
-    for _ in range(80):
-        middle = math.sqrt(low * high)
-        low, high = (middle, high) if given(middle).sum() > 2**precision else (low, middle)
-    frequencies = given(high)
+    frequencies = np.ones(len(pmf))
+    excess = None
+    while excess != 0 and low < (middle := math.sqrt(low * high)) < high:
+        with np.errstate(over="ignore"):
+            given = np.floor(1 / np.expm1(middle / pmf)) + 1
+        excess = given.sum() - 2**precision
+        if excess > 0:
+            low = middle
+        else:
+            high, frequencies = middle, given
     left = 2**precision - int(frequencies.sum())
     gains = pmf * np.log1p(1 / frequencies)
     frequencies[np.argsort(-gains, kind="stable")[:left]] += 1

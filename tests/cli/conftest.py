@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 import skimage.data
 
+from jaxsr.cli import main
+from jaxsr.image import files
 from jaxsr.pipeline import Segment
 from jaxsr.zoo import kinds, weights
 
@@ -19,6 +21,32 @@ OPTIONS = {
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def save(folder):
+    """``save(name, pixels, alpha, …)``: an image in the folder, or in one within it."""
+
+    def write(name, pixels, *rest):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write(path, files.Picture(pixels, *rest))
+
+    return write
+
+
+@pytest.fixture
+def run(capsys):
+    """``run(*arguments)``: exit code, stdout and stderr of ``jaxsr ARGUMENTS``."""
+
+    def command(*arguments):
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return command
 
 
 @pytest.fixture(scope="session")

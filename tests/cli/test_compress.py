@@ -19,37 +19,28 @@ HEIGHT, WIDTH = CAT.shape[:2]
 PIXELS = HEIGHT * WIDTH
 
 
-def save(path, pixels, *rest):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(pixels, *rest))
-
-
 def names(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
 
 
 @pytest.fixture
-def run(capsys, tiny_codec):
-    """Exit code, stdout and stderr of ``jaxsr ARGUMENTS``, with the small codec."""
+def run(run, tiny_codec):
+    """The command with the small codec."""
 
-    def run(command, *arguments):
-        model = [] if command == "info" else ["--model", str(tiny_codec)]
-        try:
-            code = main([command, *arguments, *model])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
+    def small(command, *arguments):
+        model = [] if command == "info" else ["--model", tiny_codec]
+        return run(command, *arguments, *model)
 
-    return run
+    return small
 
 
-def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, run):
-    save(folder / "photo.png", CAT)
-    save(folder / "one.png", CAT[:1, :1])
-    save(folder / "gray.jpg", CAT[..., :1])
-    save(folder / "alpha.webp", CAT, CAT[..., 1])
-    save(folder / "many/deep/leaf.tif", CAT[:20])
-    save(folder / "deep.png", CAT.astype(np.uint16) * 257)
+def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, save, run):
+    save("photo.png", CAT)
+    save("one.png", CAT[:1, :1])
+    save("gray.jpg", CAT[..., :1])
+    save("alpha.webp", CAT, CAT[..., 1])
+    save("many/deep/leaf.tif", CAT[:20])
+    save("deep.png", CAT.astype(np.uint16) * 257)
     (folder / "text.png").write_text("hello")
     good = ["photo.png", "one.png", "gray.jpg", "alpha.webp", "many"]
     bad = ["deep.png", "text.png", "nothere.png"]
@@ -86,8 +77,8 @@ def test_images_of_all_kinds_come_back_and_bad_ones_are_told(folder, run):
     np.testing.assert_array_equal(files.read(folder / "back/alpha.webp.png").alpha, alpha)
 
 
-def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_codec):
-    save(folder / "photo.png", CAT)
+def test_the_command_line_writes_and_reads_what_python_does(folder, save, run, tiny_codec):
+    save("photo.png", CAT)
     run("compress", "photo.png", "-o", "photo.jsr", "--quality", "70")
     data = codec.encode(CAT, 70, model=tiny_codec)
     assert (folder / "photo.jsr").read_bytes() == data
@@ -97,8 +88,8 @@ def test_the_command_line_writes_and_reads_what_python_does(folder, run, tiny_co
     np.testing.assert_array_equal(files.read(folder / "back.png").pixels, expected)
 
 
-def test_a_wanted_size_is_met_and_not_exceeded(folder, run):
-    save(folder / "photo.png", CAT)
+def test_a_wanted_size_is_met_and_not_exceeded(folder, save, run):
+    save("photo.png", CAT)
     sizes = []
     for quality in ("1", "40", "100"):
         run("compress", "photo.png", "-o", "q.jsr", "--quality", quality, "--overwrite")
@@ -113,25 +104,29 @@ def test_a_wanted_size_is_met_and_not_exceeded(folder, run):
     assert not (folder / "s.jsr").exists()
 
 
-def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(folder, run, tiny_codec):
-    save(folder / "photo.png", CAT)
+def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(
+    folder, save, run, tiny_codec
+):
+    save("photo.png", CAT)
     mask = np.zeros((HEIGHT, WIDTH, 1), np.uint8)
     mask[16:40, 8:40] = 255
-    save(folder / "gray.png", mask)
-    save(folder / "alpha.png", np.full_like(CAT, 255), mask[..., 0])
+    save("gray.png", mask)
+    save("alpha.png", np.full_like(CAT, 255), mask[..., 0])
     expected = codec.encode(CAT, roi=mask[..., 0] > 0, roi_gain=12.0, model=tiny_codec)
     for name in ("gray.png", "alpha.png"):
         flags = ["--roi", name, "--roi-gain", "12", "--overwrite"]
         code, _, _ = run("compress", "photo.png", "-o", "photo.jsr", *flags)
         assert code == 0 and (folder / "photo.jsr").read_bytes() == expected
-    save(folder / "small.png", CAT[:9, :9])
+    save("small.png", CAT[:9, :9])
     code, out, err = run("compress", "*.png", "-o", "small", "--roi", "small.png")
     assert code == 2 and out.endswith("1 compressed to small, 3 failed\n")
     assert "photo.png: the mask is 9×9, the image 64×48" in err
 
 
-def test_a_region_is_found_by_a_segmenter_or_given_as_boxes(folder, run, tiny_codec, stage_files):
-    save(folder / "photo.png", CAT)
+def test_a_region_is_found_by_a_segmenter_or_given_as_boxes(
+    folder, save, run, tiny_codec, stage_files
+):
+    save("photo.png", CAT)
     segmenter = stage_files["attention_unet"]
     found = pipeline.load_segmenter(segmenter)(CAT).mask > REGION
     box = np.zeros((HEIGHT, WIDTH), bool)
@@ -148,8 +143,8 @@ def test_a_region_is_found_by_a_segmenter_or_given_as_boxes(folder, run, tiny_co
         assert codec.region_of(data).any()
 
 
-def test_the_region_in_a_file_is_restored(folder, run, stage_files):
-    save(folder / "photo.png", CAT)
+def test_the_region_in_a_file_is_restored(folder, save, run, stage_files):
+    save("photo.png", CAT)
     run("compress", "photo.png", "-o", "region.jsr", "--box", "16,16,32,16")
     run("compress", "photo.png", "-o", "none.jsr")
     restorer = weights.read(stage_files["window_restorer"])  # of other features than the release's
@@ -186,11 +181,11 @@ def test_the_region_in_a_file_is_restored(folder, run, stage_files):
     )
 
 
-def test_a_profile_is_kept(folder, run):
+def test_a_profile_is_kept(folder, save, run):
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    save(folder / "photo.png", CAT, None, profile)
+    save("photo.png", CAT, None, profile)
     _, out, _ = run("compress", "photo.png", "-o", "plain.jsr")
     assert out.splitlines()[0].endswith(" bpp")
     run("decompress", "plain.jsr", "-o", "back.png")
@@ -208,17 +203,17 @@ def test_dropped_exif_and_frames_are_told(folder, run):
     assert "bpp, the first of 2 frames\n" in out
 
 
-def test_sixteen_bits_are_rounded_on_request(folder, run, tiny_codec):
+def test_sixteen_bits_are_rounded_on_request(folder, save, run, tiny_codec):
     deep = (CAT.astype(np.int32) * 257 + 128).astype(np.uint16)  # 128/257 rounds down
-    save(folder / "deep.png", np.minimum(deep, 65535), CAT[..., 0].astype(np.uint16) * 257)
+    save("deep.png", np.minimum(deep, 65535), CAT[..., 0].astype(np.uint16) * 257)
     code, _, _ = run("compress", "deep.png", "-o", "deep.jsr", "--reduce-to-8-bit")
     assert code == 0
     expected = codec.encode(np.dstack([CAT, CAT[..., 0]]), model=tiny_codec)
     assert (folder / "deep.jsr").read_bytes() == expected
 
 
-def test_decompressing_can_enlarge_at_once(folder, run):
-    save(folder / "photo.png", CAT[:24, :32], CAT[:24, :32, 0])
+def test_decompressing_can_enlarge_at_once(folder, save, run):
+    save("photo.png", CAT[:24, :32], CAT[:24, :32, 0])
     run("compress", "photo.png", "-o", "photo.jsr")
     code, out, _ = run("decompress", "photo.jsr", "-o", "big.webp", "--scale", "2")
     assert code == 0 and "64×48 pixels" in out
@@ -226,8 +221,10 @@ def test_decompressing_can_enlarge_at_once(folder, run):
     assert big.pixels.shape == (48, 64, 3) and big.alpha.shape == (48, 64)
 
 
-def test_images_are_kept_at_half_their_size_where_that_is_asked_for_or_all_that_fits(folder, run):
-    save(folder / "photo.png", CAT[:45, :63])
+def test_images_are_kept_at_half_their_size_where_that_is_asked_for_or_all_that_fits(
+    folder, save, run
+):
+    save("photo.png", CAT[:45, :63])
     run("compress", "photo.png", "-o", "full.jsr", "--quality", "1")
     smallest = (folder / "full.jsr").stat().st_size
     code, _, err = run("compress", "photo.png", "-o", "no.jsr", "--max-bytes", str(smallest - 1))
@@ -241,9 +238,9 @@ def test_images_are_kept_at_half_their_size_where_that_is_asked_for_or_all_that_
     assert "63×45 pixels, coded as 32×23 for upscaler 201f6149" in out
 
 
-def test_what_exists_is_kept_unless_overwritten(folder, run):
-    save(folder / "a.png", CAT)
-    save(folder / "a.jpg", CAT)
+def test_what_exists_is_kept_unless_overwritten(folder, save, run):
+    save("a.png", CAT)
+    save("a.jpg", CAT)
     (folder / "a.jsr").write_text("mine")
     code, out, _ = run("compress", "a.png", "-o", "a.jsr")
     assert code == 0 and out.startswith("0 compressed") and "1 skipped" in out
@@ -253,9 +250,9 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
     assert names(folder) == ["a.jpg", "a.jpg.jsr", "a.jsr", "a.png", "a.png.jsr"]
 
 
-def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
-    save(folder / "a.png", CAT, CAT[..., 0], b"profile")
-    save(folder / "mask.png", CAT)
+def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, save, run):
+    save("a.png", CAT, CAT[..., 0], b"profile")
+    save("mask.png", CAT)
     run("compress", "a.png", "-o", "a.jsr", "--keep-metadata", "--roi", "mask.png")
     code, out, err = run("info", "a.jsr")
     assert code == 0 and err == ""
@@ -323,8 +320,10 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, run):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, tiny_codec, arguments, message):
-    save(folder / "a.png", CAT)
+def test_what_cannot_be_is_one_line_and_exit_code_2(
+    folder, save, run, tiny_codec, arguments, message
+):
+    save("a.png", CAT)
     (folder / "a.jsr").write_bytes(codec.encode(np.dstack([CAT, CAT[..., 0]]), model=tiny_codec))
     code, _, err = run(*arguments)
     assert code == 2
@@ -333,8 +332,8 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, tiny_codec, arg
     assert names(folder) == ["a.jsr", "a.png"]
 
 
-def test_a_file_of_another_codec_is_not_decoded_to_noise(folder, run, tiny_codec, capsys):
-    save(folder / "a.png", CAT)
+def test_a_file_of_another_codec_is_not_decoded_to_noise(save, run, tiny_codec, capsys):
+    save("a.png", CAT)
     run("compress", "a.png", "-o", "a.jsr")
     code = main(["decompress", "a.jsr", "-o", "b.png"])
     err = capsys.readouterr().err

@@ -7,7 +7,6 @@ import pytest
 import skimage.data
 
 from jaxsr import pipeline
-from jaxsr.cli import main
 from jaxsr.image import files
 from jaxsr.image.values import from_float
 
@@ -24,35 +23,25 @@ def chain(stage_files):
 
 
 @pytest.fixture
-def run(capsys, stage_files):
-    """Exit code, stdout and stderr of ``jaxsr enhance ARGUMENTS``, with the small networks."""
+def run(run, stage_files):
+    """``jaxsr enhance ARGUMENTS``, with the small networks."""
 
-    def run(*arguments, segmenter=True):
+    def enhance(*arguments, segmenter=True):
         flags = ["--model", "span_compact", "--restorer", "window_restorer"]
         flags += ["--segmenter", "attention_unet"] * segmenter
-        flags = [str(stage_files.get(flag, flag)) for flag in flags]
-        try:
-            code = main(["enhance", *arguments, *flags])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
+        return run("enhance", *arguments, *(stage_files.get(flag, flag) for flag in flags))
 
-    return run
-
-
-def save(path, pixels, *rest):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(pixels, *rest))
+    return enhance
 
 
 def files_in(folder):
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.*"))
 
 
-def test_images_and_their_masks_are_written_as_python_gives_them(folder, run, chain):
-    save(folder / "in/photo.jpg", CAT)
-    save(folder / "in/deep/gray.png", CAT[..., :1].astype(np.uint16) * 257)
-    save(folder / "in/one.webp", CAT[:1, :1], CAT[:1, :1, 0])
+def test_images_and_their_masks_are_written_as_python_gives_them(folder, save, run, chain):
+    save("in/photo.jpg", CAT)
+    save("in/deep/gray.png", CAT[..., :1].astype(np.uint16) * 257)
+    save("in/one.webp", CAT[:1, :1], CAT[:1, :1, 0])
     (folder / "in/text.png").write_text("hello")
     code, out, err = run("in", "-o", "big", "--format", "png", "--mask-out", "masks")
     assert code == 2 and err.startswith("jaxsr: in/text.png: ") and err.count("\n") == 1
@@ -73,11 +62,11 @@ def test_images_and_their_masks_are_written_as_python_gives_them(folder, run, ch
     assert code == 0 and "0 enhanced to big, 3 skipped" in out
 
 
-def test_boxes_and_masks_are_in_pixels_of_the_input(folder, run, chain):
-    save(folder / "a.png", CAT)
+def test_boxes_and_masks_are_in_pixels_of_the_input(save, run, chain):
+    save("a.png", CAT)
     mask = np.zeros((*CAT.shape[:2], 1), np.uint8)
     mask[10:30, 20:60] = 255
-    save(folder / "mask.png", mask)
+    save("mask.png", mask)
     for flags in (["--box", "20,10,40,20"], ["--roi", "mask.png"]):
         flags += ["--mask-out", "m.png", "--overwrite"]
         code, out, err = run("a.png", "-o", "b.png", *flags, segmenter=False)
@@ -105,8 +94,8 @@ def test_boxes_and_masks_are_in_pixels_of_the_input(folder, run, chain):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, arguments, message):
-    save(folder / "a.png", CAT)
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, save, run, arguments, message):
+    save("a.png", CAT)
     (folder / "old.png").write_text("mine")
     code, _, err = run("a.png", "-o", "b.png", *arguments, segmenter="--roi" not in arguments)
     assert code == 2

@@ -20,33 +20,19 @@ from jaxsr.pipeline import Upscale
 CAT = skimage.data.chelsea()[100:124, 100:132]
 
 
-def save(path, pixels, alpha=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(pixels, alpha))
-
-
-def run(capsys, *arguments):
-    """Exit code, stdout and stderr of ``jaxsr ARGUMENTS``."""
-    try:
-        code = main(list(arguments))
-    except SystemExit as stop:  # argparse
-        code = stop.code
-    return code, *capsys.readouterr()
-
-
-def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, capsys):
-    save(folder / "photo.jpg", CAT)
-    save(folder / "one.png", CAT[:1, :1])
-    save(folder / "gray.png", CAT[..., :1].astype(np.uint16) * 257)
-    save(folder / "alpha.webp", CAT, np.full(CAT.shape[:2], 128, np.uint8))
-    save(folder / "many/deep/leaf.tif", CAT)
+def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, save, run):
+    save("photo.jpg", CAT)
+    save("one.png", CAT[:1, :1])
+    save("gray.png", CAT[..., :1].astype(np.uint16) * 257)
+    save("alpha.webp", CAT, np.full(CAT.shape[:2], 128, np.uint8))
+    save("many/deep/leaf.tif", CAT)
     (folder / "text.png").write_text("hello")
     (folder / "empty.jpg").touch()
     (folder / "half.jpg").write_bytes((folder / "photo.jpg").read_bytes()[:900])
     good = ["photo.jpg", "one.png", "gray.png", "alpha.webp", "many"]
     bad = ["text.png", "empty.jpg", "half.jpg", "nothere.png"]
 
-    code, out, err = run(capsys, "upscale", *good, *bad, "-o", "big")
+    code, out, err = run("upscale", *good, *bad, "-o", "big")
 
     assert code == 2
     *lines, summary = out.splitlines()
@@ -63,34 +49,34 @@ def test_a_bad_file_is_told_in_one_line_and_the_others_go_on(folder, capsys):
     assert len(list((folder / "big").rglob("*.*"))) == 5
 
 
-def test_what_exists_is_kept_unless_overwritten(folder, capsys):
-    save(folder / "a.png", CAT)
+def test_what_exists_is_kept_unless_overwritten(folder, save, run):
+    save("a.png", CAT)
     (folder / "big").mkdir()
     (folder / "big/a.png").write_text("mine")
-    code, out, _ = run(capsys, "upscale", "a.png", "-o", "big")
+    code, out, _ = run("upscale", "a.png", "-o", "big")
     assert code == 0 and "1 skipped" in out
     assert (folder / "big/a.png").read_text() == "mine"
-    code, out, _ = run(capsys, "upscale", "a.png", "-o", "big", "--overwrite")
+    code, out, _ = run("upscale", "a.png", "-o", "big", "--overwrite")
     assert code == 0 and out.endswith("\n1 upscaled to big\n")
     assert files.read(folder / "big/a.png").pixels.shape == (96, 128, 3)
 
 
-def test_where_a_result_goes_does_not_depend_on_what_lies_beside_its_input(folder, capsys):
-    save(folder / "in/a.png", CAT)
+def test_where_a_result_goes_does_not_depend_on_what_lies_beside_its_input(folder, save, run):
+    save("in/a.png", CAT)
     flags = ["in", "-o", "big", "--format", "png", "--scale", "2"]
-    run(capsys, "upscale", *flags)
-    save(folder / "in/a.jpg", CAT)
-    code, out, _ = run(capsys, "upscale", *flags)
+    run("upscale", *flags)
+    save("in/a.jpg", CAT)
+    code, out, _ = run("upscale", *flags)
     assert code == 0 and out.endswith(
         "1 upscaled to big, 1 skipped that exist (--overwrite replaces them)\n"
     )
     assert sorted(path.name for path in (folder / "big").iterdir()) == ["a.jpg.png", "a.png"]
 
 
-def test_an_input_is_never_overwritten(folder, capsys):
-    save(folder / "a.png", CAT)
+def test_an_input_is_never_overwritten(folder, save, run):
+    save("a.png", CAT)
     before = (folder / "a.png").read_bytes()
-    code, _, err = run(capsys, "upscale", "a.png", "-o", "a.png", "--overwrite")
+    code, _, err = run("upscale", "a.png", "-o", "a.png", "--overwrite")
     assert code == 2 and "would overwrite" in err
     assert (folder / "a.png").read_bytes() == before
 
@@ -116,17 +102,17 @@ def test_an_input_is_never_overwritten(folder, capsys):
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_what_cannot_be_is_one_line_and_exit_code_2(folder, capsys, arguments, message):
-    save(folder / "a.png", CAT)
-    save(folder / "alpha.png", CAT, np.full(CAT.shape[:2], 128, np.uint8))
-    code, _, err = run(capsys, "upscale", *arguments)
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, save, run, arguments, message):
+    save("a.png", CAT)
+    save("alpha.png", CAT, np.full(CAT.shape[:2], 128, np.uint8))
+    code, _, err = run("upscale", *arguments)
     assert code == 2
     assert err.count("\n") == 1 and err.startswith("jaxsr: ") and message in err
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "alpha.png"]
 
 
-def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
-    code, out, _ = run(capsys, "demo", "--output", "sheets")
+def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, run):
+    code, out, _ = run("demo", "--output", "sheets")
     assert code == 0
     lines = out.splitlines()
     decibels = [float(line.split(" dB")[0].split()[-1]) for line in lines if " dB" in line]
@@ -145,12 +131,12 @@ def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, capsys):
     assert page.count("data:image/png") == 3 + 3 + 8
 
 
-def test_a_name_that_would_break_a_line_is_escaped(folder, capsys):
-    save(folder / "in/a\nb.png", CAT)
-    save(folder / "in/red\x1b[31m.png", CAT)
+def test_a_name_that_would_break_a_line_is_escaped(folder, save, run):
+    save("in/a\nb.png", CAT)
+    save("in/red\x1b[31m.png", CAT)
     (folder / "in/bad\nname.png").write_text("no image")
     (folder / os.fsdecode(b"in/\xff.png")).write_bytes((folder / "in/a\nb.png").read_bytes())
-    code, out, err = run(capsys, "upscale", "in", "-o", "big", "--scale", "2")
+    code, out, err = run("upscale", "in", "-o", "big", "--scale", "2")
     assert code == 2
     assert out.splitlines() == [
         r"in/a\nb.png → big/a\nb.png: 64×48 pixels",
@@ -159,73 +145,71 @@ def test_a_name_that_would_break_a_line_is_escaped(folder, capsys):
         "3 upscaled to big, 1 failed",
     ]
     assert err.startswith(r"jaxsr: in/bad\nname.png: ") and err.count("\n") == 1
-    code, out, err = run(capsys, "info", "in/bad\nname.png")
+    code, out, err = run("info", "in/bad\nname.png")
     assert code == 2 and err.startswith(r"jaxsr: in/bad\nname.png: ") and err.count("\n") == 1
-    code, out, err = run(capsys, "info", "in/a\nb.png")
+    code, out, err = run("info", "in/a\nb.png")
     assert code == 0 and out.splitlines()[0] == r"in/a\nb.png"
 
 
-def test_a_demo_that_is_there_is_kept(folder, capsys):
+def test_a_demo_that_is_there_is_kept(folder, run):
     (folder / "demo").mkdir()
     (folder / "demo/astronaut-region.png").write_text("mine")
-    code, out, _ = run(capsys, "demo")
+    code, out, _ = run("demo")
     assert code == 0 and "astronaut-region.png exists, skipped" in out
     assert [path.read_text() for path in (folder / "demo").iterdir()] == ["mine"]
 
 
-def test_info_tells_a_codecs_weights(capsys):
-    code, out, _ = run(capsys, "info", str(weights.find()))
+def test_info_tells_a_codecs_weights(run):
+    code, out, _ = run("info", str(weights.find()))
     assert code == 0 and "patch_hyperprior (codec, hash" in out and "3.08M" in out
 
 
-def test_models_lists_the_codecs(capsys):
-    code, out, _ = run(capsys, "models", "patch_hyperprior")
+def test_models_lists_the_codecs(run):
+    code, out, _ = run("models", "patch_hyperprior")
     assert code == 0 and re.search("3.08M +patch-hyperprior", out)
 
 
-def test_models_lists_networks_with_their_cost_and_released_weights(capsys):
-    code, out, _ = run(capsys, "models", "span_compact", "pan")
+def test_models_lists_networks_with_their_cost_and_released_weights(run):
+    code, out, _ = run("models", "span_compact", "pan")
     lines = {line.split()[0]: line for line in out.splitlines() if line}
     assert code == 0
     assert "span-compact ×2 ×3 ×4" in lines["span_compact"] and "195K" in lines["span_compact"]
     assert "272K" in lines["pan"] and "28.2G" in lines["pan"]
 
 
-def test_info_tells_of_images_and_of_weights(folder, capsys):
-    save(folder / "deep.tif", CAT[..., :1].astype(np.uint16), CAT[..., 1].astype(np.uint16))
-    code, out, _ = run(capsys, "info", "deep.tif")
+def test_info_tells_of_images_and_of_weights(folder, save, run):
+    save("deep.tif", CAT[..., :1].astype(np.uint16), CAT[..., 1].astype(np.uint16))
+    code, out, _ = run("info", "deep.tif")
     assert code == 0 and "32×24" in out and "gray and alpha" in out and "16 a channel" in out
     released = jaxsr.zoo.find_weights(jaxsr.zoo.UPSCALER, "span-compact", 4)
-    code, out, _ = run(capsys, "info", str(released))
+    code, out, _ = run("info", str(released))
     assert code == 0 and "span_compact" in out and "194608" in out
     (folder / "text.png").write_text("hello")
-    code, _, err = run(capsys, "info", "text.png")
+    code, _, err = run("info", "text.png")
     assert code == 2 and err.count("\n") == 1
 
 
-def test_models_takes_the_names_of_released_weights(capsys):
-    code, out, _ = run(capsys, "models", "span-compact")
+def test_models_takes_the_names_of_released_weights(run):
+    code, out, _ = run("models", "span-compact")
     assert code == 0 and re.search(r"span_compact .*span-compact ×2 ×3 ×4", out)
     assert "pan " not in out
-    code, _, err = run(capsys, "models", "nonet")
+    code, _, err = run("models", "nonet")
     assert code == 2 and "there are: edsr" in err and "released weights: span-compact" in err
 
 
-def test_frames_beyond_the_first_are_told(folder, capsys):
+def test_frames_beyond_the_first_are_told(folder, run):
     frames = [Image.fromarray(pixels) for pixels in (CAT, CAT[::-1], CAT[:, ::-1])]
     for name in ("a.tif", "a.webp", "a.gif"):
         frames[0].save(name, save_all=True, append_images=frames[1:])
-        code, out, _ = run(capsys, "upscale", name, "-o", "big", "--scale", "2")
+        code, out, _ = run("upscale", name, "-o", "big", "--scale", "2")
         assert code == 0 and ": 64×48 pixels, the first of 3 frames\n" in out
-        code, out, _ = run(capsys, "info", name)
+        code, out, _ = run("info", name)
         assert code == 0 and re.search("frames +3, of which the first is read", out)
 
 
-def test_one_bad_image_among_those_worked_on_together_is_told_in_its_place(
-    folder, capsys, monkeypatch
-):
+def test_one_bad_image_among_those_worked_on_together_is_told_in_its_place(save, run, monkeypatch):
     for name in "abc":
-        save(folder / f"{name}.png", CAT[:8, :8] if name == "b" else CAT)
+        save(f"{name}.png", CAT[:8, :8] if name == "b" else CAT)
     work = Upscale.upscale_many
 
     def fails(self, images, *rest):
@@ -234,13 +218,13 @@ def test_one_bad_image_among_those_worked_on_together_is_told_in_its_place(
         return work(self, images, *rest)
 
     monkeypatch.setattr(Upscale, "upscale_many", fails)
-    code, out, err = run(capsys, "upscale", "*.png", "-o", "big", "--scale", "2")
+    code, out, err = run("upscale", "*.png", "-o", "big", "--scale", "2")
     assert code == 2 and err == "jaxsr: b.png: no such size\n"
     assert [line.split()[0] for line in out.splitlines()] == ["a.png", "c.png", "2"]
 
 
-def test_only_what_a_user_can_cause_is_one_line(folder, capsys, monkeypatch):
-    save(folder / "a.png", CAT)
+def test_only_what_a_user_can_cause_is_one_line(save, run, monkeypatch):
+    save("a.png", CAT)
 
     def faulty(error):
         def work(*_):
@@ -252,7 +236,7 @@ def test_only_what_a_user_can_cause_is_one_line(folder, capsys, monkeypatch):
     exhausted = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes")
     for error in (MemoryError(), exhausted):
         faulty(error)
-        code, _, err = run(capsys, *arguments)
+        code, _, err = run(*arguments)
         assert code == 2 and err.startswith("jaxsr: a.png: not enough memory; ")
     for error in (ValueError("shapes do not match"), OSError("odd"), TypeError("a bug")):
         faulty(error)
@@ -264,9 +248,9 @@ def test_only_what_a_user_can_cause_is_one_line(folder, capsys, monkeypatch):
         main([*arguments, "--debug"])
 
 
-def test_version_and_no_command(capsys):
-    assert run(capsys, "--version")[:2] == (0, f"jaxsr {jaxsr.__version__}\n")
-    code, _, err = run(capsys)
+def test_version_and_no_command(run):
+    assert run("--version")[:2] == (0, f"jaxsr {jaxsr.__version__}\n")
+    code, _, err = run()
     assert code == 2 and "COMMAND" in err
 
 
@@ -286,9 +270,9 @@ def test_version_and_no_command(capsys):
     ],
     ids=" ".join,
 )
-def test_an_empty_name_is_not_taken_for_the_current_folder(folder, capsys, command):
-    save(folder / "a.png", CAT)
-    code, out, err = run(capsys, *command)
+def test_an_empty_name_is_not_taken_for_the_current_folder(folder, save, run, command):
+    save("a.png", CAT)
+    code, out, err = run(*command)
     assert (code, out) == (2, "") and "the name is empty" in err and err.count("\n") == 1
     assert [path.name for path in folder.iterdir()] == ["a.png"]
 
@@ -305,10 +289,10 @@ def test_help_names_the_weights_that_are_used_by_default(capsys):
     ("command", "names"),
     [("upscale", "a.jpg.png"), ("compress", "a.jpg.jsr"), ("segment", "a.jpg.png")],
 )
-def test_help_names_results_as_the_command_does(folder, capsys, command, names):
-    save(folder / "a.jpg", CAT)
-    code, out, _ = run(capsys, command, "--help")
+def test_help_names_results_as_the_command_does(folder, save, run, command, names):
+    save("a.jpg", CAT)
+    code, out, _ = run(command, "--help")
     assert code == 0 and names in out
     more = ["--format", "png"] if command == "upscale" else []
-    run(capsys, command, "a.jpg", "-o", "made", *more)
+    run(command, "a.jpg", "-o", "made", *more)
     assert [path.name for path in (folder / "made").iterdir()] == [names]

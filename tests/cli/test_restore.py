@@ -15,29 +15,19 @@ CAT = skimage.data.chelsea()[100:148, 100:164]
 
 
 @pytest.fixture
-def run(capsys, stage_files):
-    """Exit code, stdout and stderr of ``jaxsr restore ARGUMENTS --model …``."""
+def run(run, stage_files):
+    """``jaxsr restore ARGUMENTS --model …``, with a small restorer, perhaps a segmenter."""
 
-    def run(*arguments, segmenter=None):
-        flags = ["--segmenter", str(stage_files[segmenter])] if segmenter else []
-        model = str(stage_files["window_restorer"])
-        try:
-            code = main(["restore", *arguments, "--model", model, *flags])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
+    def restore(*arguments, segmenter=None):
+        flags = ["--segmenter", stage_files[segmenter]] if segmenter else []
+        return run("restore", *arguments, "--model", stage_files["window_restorer"], *flags)
 
-    return run
+    return restore
 
 
-def save(path, pixels, *rest):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(pixels, *rest))
-
-
-def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
-    save(folder / "photo.png", CAT)
-    save(folder / "one.png", CAT[:1, :1])
+def test_the_segmenter_finds_what_is_restored(folder, save, run, stage_files):
+    save("photo.png", CAT)
+    save("one.png", CAT[:1, :1])
     (folder / "text.png").write_text("hello")
     code, out, err = run("*.png", "-o", "better", segmenter="attention_unet")
     assert code == 2 and err.startswith("jaxsr: text.png: ") and err.count("\n") == 1
@@ -51,11 +41,11 @@ def test_the_segmenter_finds_what_is_restored(folder, run, stage_files):
     assert (result[mask] != CAT[mask]).mean() > 0.3
 
 
-def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(folder, run, stage_files):
-    save(folder / "a.png", CAT.astype(np.uint16) * 257, CAT[..., 0].astype(np.uint16) * 257)
+def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(save, run, stage_files):
+    save("a.png", CAT.astype(np.uint16) * 257, CAT[..., 0].astype(np.uint16) * 257)
     mask = np.zeros((*CAT.shape[:2], 1), np.uint8)
     mask[10:30, 20:60] = 255
-    save(folder / "mask.png", mask)
+    save("mask.png", mask)
     restore = pipeline.load_restorer(stage_files["window_restorer"], segmenter=None)
     find = pipeline.load_segmenter(stage_files["classes"])
     for flags, roi in (
@@ -72,8 +62,8 @@ def test_a_region_is_everything_or_a_mask_or_boxes_or_a_class(folder, run, stage
         np.testing.assert_array_equal(written.alpha, expected.alpha)
 
 
-def test_what_exists_is_kept_unless_overwritten(folder, run):
-    save(folder / "a.png", CAT)
+def test_what_exists_is_kept_unless_overwritten(folder, save, run):
+    save("a.png", CAT)
     (folder / "b.png").write_text("mine")
     code, out, _ = run("a.png", "-o", "b.png", "--roi", "all")
     assert code == 0 and "1 skipped" in out and (folder / "b.png").read_text() == "mine"
@@ -94,17 +84,17 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, arguments, message):
-    save(folder / "a.png", CAT, CAT[..., 0])
-    save(folder / "small.png", CAT[:9, :9])
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, save, run, arguments, message):
+    save("a.png", CAT, CAT[..., 0])
+    save("small.png", CAT[:9, :9])
     code, _, err = run("a.png", "-o", "b.png", *arguments)
     assert code == 2
     assert err.count("\n") == 1 and err.startswith("jaxsr: ") and message in err
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "small.png"]
 
 
-def test_weights_of_another_kind_are_refused(folder, capsys, stage_files):
-    save(folder / "a.png", CAT)
+def test_weights_of_another_kind_are_refused(save, capsys, stage_files):
+    save("a.png", CAT)
     model = str(stage_files["attention_unet"])
     code = main(["restore", "a.png", "-o", "b.png", "--roi", "all", "--model", model])
     assert code == 2 and "jaxsr segment takes them" in capsys.readouterr().err

@@ -7,7 +7,6 @@ import pytest
 import skimage.data
 
 from jaxsr import pipeline
-from jaxsr.cli import main
 from jaxsr.image import files
 from jaxsr.image.values import from_float
 
@@ -15,28 +14,19 @@ CAT = skimage.data.chelsea()[100:148, 100:164]
 
 
 @pytest.fixture
-def run(capsys, stage_files):
-    """Exit code, stdout and stderr of ``jaxsr segment ARGUMENTS --model …``."""
+def run(run, stage_files):
+    """``jaxsr segment ARGUMENTS --model …``, with a small segmenter."""
 
-    def run(*arguments, model="attention_unet"):
-        try:
-            code = main(["segment", *arguments, "--model", str(stage_files[model])])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
+    def segment(*arguments, model="attention_unet"):
+        return run("segment", *arguments, "--model", stage_files[model])
 
-    return run
+    return segment
 
 
-def save(path, pixels, *rest):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write(path, files.Picture(pixels, *rest))
-
-
-def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_files):
-    save(folder / "photo.jpg", CAT)
-    save(folder / "one.png", CAT[:1, :1])
-    save(folder / "many/deep/gray.tif", CAT[..., :1].astype(np.uint16) * 257)
+def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, save, run, stage_files):
+    save("photo.jpg", CAT)
+    save("one.png", CAT[:1, :1])
+    save("many/deep/gray.tif", CAT[..., :1].astype(np.uint16) * 257)
     (folder / "text.png").write_text("hello")
     code, out, err = run("photo.jpg", "one.png", "many", "text.png", "-o", "masks")
     assert code == 2
@@ -55,8 +45,8 @@ def test_images_of_all_kinds_get_masks_and_bad_ones_are_told(folder, run, stage_
     assert files.read("masks/deep/gray.tif.png").pixels.dtype == np.uint8
 
 
-def test_classes_thresholds_and_boxes(folder, run, stage_files):
-    save(folder / "a.png", CAT)
+def test_classes_thresholds_and_boxes(save, run, stage_files):
+    save("a.png", CAT)
     find = pipeline.load_segmenter(stage_files["classes"])
     code, *_ = run(
         "a.png", "-o", "dog.tif", "--class", "dog", "--threshold", "0.4", model="classes"
@@ -71,8 +61,8 @@ def test_classes_thresholds_and_boxes(folder, run, stage_files):
     np.testing.assert_array_equal(files.read("box.png").pixels[..., 0], from_float(expected))
 
 
-def test_what_exists_is_kept_unless_overwritten(folder, run):
-    save(folder / "a.png", CAT)
+def test_what_exists_is_kept_unless_overwritten(folder, save, run):
+    save("a.png", CAT)
     (folder / "m.png").write_text("mine")
     code, out, _ = run("a.png", "-o", "m.png")
     assert code == 0 and "1 skipped" in out and (folder / "m.png").read_text() == "mine"
@@ -92,8 +82,8 @@ def test_what_exists_is_kept_unless_overwritten(folder, run):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_one_line_and_exit_code_2(folder, run, arguments, message):
-    save(folder / "a.png", CAT)
+def test_what_cannot_be_is_one_line_and_exit_code_2(folder, save, run, arguments, message):
+    save("a.png", CAT)
     code, _, err = run("a.png", "-o", "m.png", *arguments)
     assert code == 2
     assert err.count("\n") == 1 and err.startswith("jaxsr: ") and message in err

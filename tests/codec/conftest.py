@@ -24,6 +24,15 @@ def small(small_path):
     return codec.load(small_path)
 
 
+@pytest.fixture
+def tiny_tiles(monkeypatch):
+    """Tiles of 8×8 latents, 128×128 pixels, instead of 64×64."""
+    from jaxsr.codec import container, tiles
+
+    monkeypatch.setattr(tiles, "SIDE", 8)
+    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
+
+
 @pytest.fixture(scope="session")
 def released():
     """The released codec; the test skips where this version ships none."""

@@ -10,13 +10,6 @@ from jaxsr.codec import container, tiles
 PHOTO = skimage.data.astronaut()[20:220, 60:310]  # of 13×16 latents
 
 
-@pytest.fixture
-def tiny_tiles(monkeypatch):
-    """Tiles of 8×8 latents instead of 64×64: PHOTO has 2×2."""
-    monkeypatch.setattr(tiles, "SIDE", 8)
-    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
-
-
 def test_tiles_cover_the_image_once():
     for height, width in ((1, 1), (1024, 1024), (1025, 30), (2048, 3000)):
         count = np.zeros((-(-height // 16), -(-width // 16)), int)

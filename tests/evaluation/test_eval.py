@@ -1,20 +1,18 @@
 """``eval.py`` from its config to the files it writes."""
 
-import importlib.util
+import functools
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import optax
 import pytest
-import skimage.data
 from PIL import Image
 
-from jaxsr import codec, networks, pipeline
+from jaxsr import codec, pipeline
 from jaxsr.evaluation.upscalers.protocol import evaluate
 from jaxsr.training import checkpoints, loop
 from jaxsr.training.compression import compression
@@ -24,47 +22,41 @@ from jaxsr.zoo import weights
 REPO = Path(__file__).resolve().parents[2]
 
 
-def load_script(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def photos(photos):
+    """The images alone."""
+    return photos / "images"
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee"):
-        image = getattr(skimage.data, name)()[100:164, 60:140]
-        Image.fromarray(image).save(folder / f"{name}.png")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def tiny_span(random_params, tmp_path_factory):
-    options = {"scale": 2, "features": 4}
-    network = networks.create("span", **options)
+def tiny_span(span, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    weights.write(path, weights.Weights("span", options, random_params(network)))
+    weights.write(path, span)
     return path
 
 
-def configured(_file="sr", **fields):
-    config = load_script(REPO / "configs" / "eval" / f"{_file}.py").get_config()
-    config.update(fields)
+@pytest.fixture
+def of_upscalers(configured):
+    return functools.partial(configured, "sr")
+
+
+@pytest.fixture
+def of_codecs(configured):
+    """Ours at two qualities where a model is given, JPEG at two, and no other."""
+    classical = {"jpeg": (20, 80), "webp": (), "avif": (), "jpeg_xl": ()}
+
+    def config(**fields):
+        return configured("codec", **{"qualities": (1, 100), "classical": classical, **fields})
+
     return config
 
 
-def of_codecs(**fields):
-    """Ours at two qualities where a model is given, JPEG at two, and no other."""
-    classical = {"jpeg": (20, 80), "webp": (), "avif": (), "jpeg_xl": ()}
-    return configured("codec", **{"qualities": (1, 100), "classical": classical, **fields})
-
-
-def test_a_weights_file_is_evaluated_on_every_folder(script, photos, tiny_span, tmp_path, capsys):
+def test_a_weights_file_is_evaluated_on_every_folder(
+    script, of_upscalers, photos, tiny_span, tmp_path, capsys
+):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "cup.png").write_bytes((photos / "coffee.png").read_bytes())
-    config = configured(
+    config = of_upscalers(
         model=str(tiny_span),
         data=f"{photos},{tmp_path / 'more'}",
         scale=2,
@@ -86,20 +78,22 @@ def test_a_weights_file_is_evaluated_on_every_folder(script, photos, tiny_span, 
     assert "cup" in capsys.readouterr().out
 
 
-def test_a_training_run_is_evaluated_with_its_averaged_parameters(script, photos, tmp_path, capsys):
-    config = load_script(REPO / "tests" / "training" / "tiny.py").get_config()
+def test_a_training_run_is_evaluated_with_its_averaged_parameters(
+    script, module_at, of_upscalers, photos, tmp_path, capsys
+):
+    config = module_at("tests/training/tiny.py").get_config()
     config.data.update(source=f"folder:{photos}", cache=str(tmp_path / "cache"))
     config.update(steps=1, eval_data="")
     loop.fit(config, str(tmp_path / "run"))
     capsys.readouterr()
-    script.run(configured(data=str(photos), scale=config.scale, limit=1), str(tmp_path / "run"))
+    script.run(of_upscalers(data=str(photos), scale=config.scale, limit=1), str(tmp_path / "run"))
     table = capsys.readouterr().out
     assert "astronaut" in table and "coffee" not in table
     with pytest.raises(ValueError, match="trained for ×2, not ×4"):
-        script.run(configured(data=str(photos), scale=4), str(tmp_path / "run"))
+        script.run(of_upscalers(data=str(photos), scale=4), str(tmp_path / "run"))
 
 
-def test_what_does_not_go_together_is_refused(script, photos, tiny_span, tmp_path):
+def test_what_does_not_go_together_is_refused(script, of_upscalers, photos, tiny_span, tmp_path):
     data = str(photos)
     for fields, workdir, message in [
         ({"model": "bicubic"}, "", "no originals"),
@@ -113,11 +107,11 @@ def test_what_does_not_go_together_is_refused(script, photos, tiny_span, tmp_pat
         ({"data": data, "model": "bicubic", "out": f"{tiny_span}/x"}, "", "cannot be made"),
     ]:
         with pytest.raises(ValueError, match=message):
-            script.run(configured(**fields), workdir)
+            script.run(of_upscalers(**fields), workdir)
 
 
 def test_a_codec_is_measured_beside_jpeg_on_every_folder(
-    script, photos, tiny_codec, tmp_path, capsys
+    script, of_codecs, photos, tiny_codec, tmp_path, capsys
 ):
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "cup.png").write_bytes((photos / "coffee.png").read_bytes())
@@ -156,7 +150,9 @@ def test_a_codec_is_measured_beside_jpeg_on_every_folder(
     assert "against JPEG" in printed and "BD-rate against published" in printed
 
 
-def test_pictures_at_half_their_size_are_a_curve_of_their_own(script, photos, tiny_codec, tmp_path):
+def test_pictures_at_half_their_size_are_a_curve_of_their_own(
+    script, of_codecs, photos, tiny_codec, tmp_path
+):
     out = tmp_path / "rd.json"
     config = of_codecs(model=str(tiny_codec), data=str(photos), out=str(out), limit=1)
     config.modes, config.qualities, config.classical.jpeg = ("full", "half"), (50,), ()
@@ -173,7 +169,9 @@ def test_pictures_at_half_their_size_are_a_curve_of_their_own(script, photos, ti
         script.run(config)
 
 
-def test_classical_codecs_alone_need_no_model_and_are_plotted(script, photos, tmp_path, capsys):
+def test_classical_codecs_alone_need_no_model_and_are_plotted(
+    script, of_codecs, photos, tmp_path, capsys
+):
     pytest.importorskip("matplotlib")
     config = of_codecs(data=str(photos), plot=str(tmp_path / "rd.png"), limit=1, each_image=True)
     script.run(config)
@@ -183,17 +181,13 @@ def test_classical_codecs_alone_need_no_model_and_are_plotted(script, photos, tm
 
 
 @pytest.fixture
-def codec_run(photos, random_params, tmp_path):
+def codec_run(photos, tiny_codec_weights, module_at, tmp_path):
     """The working directory of a codec's training run, before its first step."""
-    config = load_script(REPO / "configs" / "codec" / "patch_hyperprior.py").get_config()
-    options = {"features": 12, "latents": 16, "hyper": 4, "width": 4, "attention": 4}
-    config.model.options = options | {"context": 4, "analysis_blocks": 1, "synthesis_blocks": 1}
+    config = module_at("configs/codec/patch_hyperprior.py").get_config()
+    config.model.options = tiny_codec_weights.options
     config.data.update(source=f"folder:{photos}", cache=str(tmp_path / "cache"), crop=64)
     config.batch_size = 2
-    shapes = (1, 128, 128, 3), (1,), (1, 8, 8)
-    inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
-    network = networks.create_compressor(config.model.name, **config.model.options)
-    state = new_state(random_params(network, *inputs, jax.random.key(1)), optax.sgd(1.0))
+    state = new_state(tiny_codec_weights.params, optax.sgd(1.0))
     run = checkpoints.Checkpoints(tmp_path / "run")
     run.save(state, iter(compression(config).dataset), config)
     run.close()
@@ -201,15 +195,17 @@ def codec_run(photos, random_params, tmp_path):
 
 
 def test_a_codec_in_training_is_evaluated_with_its_averaged_parameters(
-    script, photos, codec_run, capsys
+    script, of_upscalers, of_codecs, photos, codec_run, capsys
 ):
     script.run(of_codecs(data=str(photos), limit=1, qualities=(50,)), codec_run)
     assert "jaxsr" in capsys.readouterr().out
     with pytest.raises(ValueError, match="'patch_hyperprior', which is no upscaler"):
-        script.run(configured(data=str(photos)), codec_run)
+        script.run(of_upscalers(data=str(photos)), codec_run)
 
 
-def test_what_does_not_go_together_of_codecs_is_refused(script, photos, tiny_span, tmp_path):
+def test_what_does_not_go_together_of_codecs_is_refused(
+    script, of_codecs, photos, tiny_span, tmp_path
+):
     table = tmp_path / "points.csv"
     table.write_text("codec,bpp,psnr_rgb_db\nVTM,0.1,25\nVTM,2,42\n")
     none = {"jpeg": (), "webp": (), "avif": (), "jpeg_xl": ()}

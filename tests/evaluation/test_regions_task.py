@@ -1,17 +1,15 @@
 """``eval.py --config=configs/eval/regions.py``, from its config to the files it writes."""
 
 import dataclasses
-import importlib.util
+import functools
 import json
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
 
-from jaxsr import networks
 from jaxsr.evaluation.regions import masked, restorers, saliency, segmenters
 from jaxsr.evaluation.tasks import regions
 from jaxsr.zoo import weights
@@ -21,59 +19,35 @@ REPO = Path(__file__).resolve().parents[2]
 SIZE = (64, 80)
 
 
-def load_script(path):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def configured(**fields):
-    config = load_script(REPO / "configs" / "eval" / "regions.py").get_config()
-    config.update(fields)
-    return config
+@pytest.fixture
+def configured(configured):
+    return functools.partial(configured, "regions")
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
+def photos(folder_of, crops, mask):
     """Two images with masks, one of them gray and its mask an RGB file."""
-    folder = tmp_path_factory.mktemp("set")
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    mask = np.zeros(SIZE, np.uint8)
-    mask[16:48, 24:60] = 255
-    crop = skimage.data.astronaut()[60:, 190:][: SIZE[0], : SIZE[1]]
-    Image.fromarray(crop).save(folder / "images" / "astronaut.v1.png")
-    Image.fromarray(mask).save(folder / "masks" / "astronaut.v1.png")
-    Image.fromarray(crop[..., 1]).save(folder / "images" / "gray.jpg")
-    Image.fromarray(np.stack([255 - mask] * 3, -1)).save(folder / "masks" / "gray.png")
-    return folder
+    (crop,) = crops("astronaut", slice(60, 124), slice(190, 270)).values()
+    images = {"astronaut.v1.png": crop, "gray.jpg": crop[..., 1]}
+    return folder_of(images, {"astronaut.v1.png": mask, "gray.png": np.stack([255 - mask] * 3, -1)})
 
 
 @pytest.fixture(scope="module")
-def tiny_segmenter(random_params, tmp_path_factory):
-    options = {"features": [4, 4, 4, 4], "side": 32, "layers": 1}
-    network = networks.create_segmenter("attention_unet", **options)
-    params = random_params(network, jax.ShapeDtypeStruct((1, 32, 32, 3), np.float32))
+def tiny_segmenter(segmenter, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "segmenter.safetensors"
-    weights.write(path, Weights("attention_unet", options, params))
+    weights.write(path, segmenter)
     return path
 
 
 @pytest.fixture(scope="module")
-def tiny_restorer(random_params, tmp_path_factory):
-    """A restorer of images that span-compact enlarged: its features have that many channels."""
-    options = {"features": 6, "blocks": 1, "layers": 1, "heads": 1}
-    network = networks.create_restorer("window_restorer", **options)
-    shapes = (1, 32, 32, 3), (1, 32, 32, 1), (1, 8, 8, 32)
-    inputs = (jax.ShapeDtypeStruct(shape, np.float32) for shape in shapes)
+def tiny_restorer(restorer, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "restorer.safetensors"
-    weights.write(path, Weights("window_restorer", options, random_params(network, *inputs)))
+    weights.write(path, restorer)
     return path
 
 
 def test_a_segmenter_is_measured_beside_the_baselines(
-    script, photos, tiny_segmenter, tmp_path, capsys
+    script, configured, photos, tiny_segmenter, tmp_path, capsys
 ):
     pytest.importorskip("matplotlib")
     config = configured(
@@ -102,7 +76,9 @@ def test_a_segmenter_is_measured_beside_the_baselines(
     assert "centred Gaussian" in capsys.readouterr().out
 
 
-def test_a_restorer_is_measured_in_three_places(script, photos, tiny_restorer, tmp_path, capsys):
+def test_a_restorer_is_measured_in_three_places(
+    script, configured, photos, tiny_restorer, tmp_path, capsys
+):
     config = configured(
         restorer=str(tiny_restorer),
         data=f"{photos},{photos / 'images'}",
@@ -129,7 +105,7 @@ def test_a_restorer_is_measured_in_three_places(script, photos, tiny_restorer, t
     assert "x4 astronaut.v1" in capsys.readouterr().out
 
 
-def test_a_run_is_measured_as_what_it_trained(photos, tiny_segmenter, tiny_restorer):
+def test_a_run_is_measured_as_what_it_trained(configured, photos, tiny_segmenter, tiny_restorer):
     segmenter, restorer = (weights.read(path) for path in (tiny_segmenter, tiny_restorer))
     assert [stage is None for stage in regions.stages(configured(), segmenter)] == [False, True]
     assert [stage is None for stage in regions.stages(configured(), restorer)] == [True, False]
@@ -157,7 +133,7 @@ def test_without_masks_the_region_is_the_segmenters_or_a_box(photos):
 
 
 def test_a_folder_without_masks_beside_one_with_some_is_named(
-    script, photos, tiny_segmenter, tmp_path, capsys
+    script, configured, photos, tiny_segmenter, tmp_path, capsys
 ):
     images = str(photos / "images")
     config = configured(model=str(tiny_segmenter), data=f"{photos},{images}", limit=1)
@@ -167,7 +143,7 @@ def test_a_folder_without_masks_beside_one_with_some_is_named(
     assert len(json.loads(Path(config.out).read_text())["sets"]) == 1
 
 
-def test_what_does_not_go_together_is_refused(script, photos, tiny_segmenter, tmp_path):
+def test_what_does_not_go_together_is_refused(script, configured, photos, tiny_segmenter, tmp_path):
     data = str(photos)
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
@@ -211,7 +187,9 @@ def test_a_restorer_is_given_only_the_features_it_was_trained_with(tiny_restorer
     assert (results[0][1] != results[1][1]).any()
 
 
-def test_the_baselines_have_the_figures_that_the_config_promises(script, shared, tmp_path):
+def test_the_baselines_have_the_figures_that_the_config_promises(
+    script, configured, shared, tmp_path
+):
     config = configured(
         data=str(shared / "data" / "roi" / "ecssd"), limit=60, out=str(tmp_path / "out.json")
     )

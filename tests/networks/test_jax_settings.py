@@ -7,11 +7,6 @@ import pytest
 
 from jaxsr.zoo import KINDS
 
-SETTINGS = {
-    "64-bit types": jax.enable_x64,
-    "strict types": lambda: jax.numpy_dtype_promotion("strict"),
-    "strict ranks": lambda: jax.numpy_rank_promotion("raise"),
-}
 # two of what a network repeats show what all would
 FEWER = {
     "rcan": {"groups": 2, "blocks": 2},
@@ -24,16 +19,17 @@ FEWER = {
 NETWORKS = [(kind, name) for kind in KINDS for name in kind.networks]
 
 
-@pytest.mark.parametrize("setting", SETTINGS)
 @pytest.mark.parametrize(("kind", "name"), NETWORKS, ids=lambda x: x if isinstance(x, str) else "")
-def test_networks_and_their_gradients_are_float32_under(kind, name, setting):
+def test_networks_and_their_gradients_are_float32_under_the_strictest_settings(
+    kind, name, strictest
+):
     network = kind.create(name, **FEWER.get(name, {}))
 
     def loss(params, *inputs):
         leaves = jax.tree.leaves(network.apply({"params": params}, *inputs))
         return sum(jnp.mean(x) for x in leaves), leaves
 
-    with SETTINGS[setting]():
+    with strictest():
         inputs = kind.inputs(network)
         params = jax.eval_shape(network.init, jax.random.key(0), *inputs)["params"]
         inputs = kind.inputs(network, params=params)

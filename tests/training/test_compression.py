@@ -1,7 +1,6 @@
 """The compression task: its draws, its loss, its configs, and steps that make it better."""
 
 import functools
-import importlib.util
 from pathlib import Path
 
 import jax
@@ -9,8 +8,6 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.entropy.tables import STEP
 from jaxsr.networks.compressor import Coded, lambda_of, rate_of
@@ -25,12 +22,8 @@ TINY = {"features": 4, "latents": 8, "hidden": 2}
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee"):
-        image = getattr(skimage.data, name)()
-        Image.fromarray(image[:128, 100:292]).save(folder / f"{name}.png")
-    return folder
+def photos(folder_of, crops):
+    return folder_of(crops("astronaut coffee", slice(128), slice(100, 292)))
 
 
 @pytest.fixture
@@ -110,17 +103,9 @@ def test_the_loss_weighs_bits_and_squared_error_by_the_rate():
 # ---- configs and options ----
 
 
-def get_config(path, *args):
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert f"--config=configs/codec/{path.name}" in module.__doc__
-    return module.get_config(*args)
-
-
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_builds_its_task_and_its_step_traces(path, config):
-    full = get_config(path)
+def test_every_config_builds_its_task_and_its_step_traces(path, config, module_at):
+    full = module_at(path).get_config()
     full.data.update(source=config.data.source, cache=config.data.cache, crop=128)
     full.batch_size = 1
     task = compression(full)
@@ -134,11 +119,12 @@ def test_every_config_builds_its_task_and_its_step_traces(path, config):
 
 
 @pytest.mark.parametrize("path", [p for p in CONFIGS if p.stem != "patch_hyperprior"], ids=str)
-def test_a_published_config_takes_lambda_for_a_single_rate(path):
-    config = get_config(path, "0.013")
+def test_a_published_config_takes_lambda_for_a_single_rate(path, module_at):
+    get_config = module_at(path).get_config
+    config = get_config("0.013")
     assert config.rate == rate_of(0.013) and config.region_chance == 0
     assert config.model.options.anchors == 1
-    assert get_config(path).rate < 0
+    assert get_config().rate < 0
 
 
 @pytest.mark.parametrize(

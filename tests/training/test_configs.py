@@ -1,14 +1,11 @@
-"""Every config in configs/sr, shrunk, builds its task and trains for one step."""
+"""Every config says its command; those in configs/sr, shrunk, train for one step."""
 
-import importlib.util
 import inspect
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.networks import UPSCALERS
 from jaxsr.training.loop import TASKS
@@ -17,7 +14,8 @@ from jaxsr.training.parallel import make_mesh, map_step, replicate, shard_batch
 from jaxsr.training.state import new_state
 from jaxsr.training.step import make_step
 
-CONFIGS = sorted(Path(__file__).resolve().parents[2].glob("configs/sr/*.py"))
+ROOT = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = sorted(ROOT.glob("sr/*.py"))
 SHRUNK = {
     "features": 8,
     "blocks": 1,
@@ -31,33 +29,38 @@ SHRUNK = {
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    Image.fromarray(skimage.data.astronaut()[:64, :64]).save(folder / "astronaut.png")
-    return folder
+def photos(folder_of, crops):
+    return folder_of(crops("astronaut", slice(64), slice(64)))
 
 
-def shrunk(path, photos):
-    """The config's task on tiny crops, with a tiny network, and its mapped step."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert f"--config=configs/sr/{path.name}" in module.__doc__
-    config = module.get_config("2")
-    config.batch_size = 2
-    config.optimizer.warmup_steps = 0
-    config.data.update(low_crop=16, source=f"folder:{photos}", cache=str(photos / "cache"))
-    options = inspect.signature(UPSCALERS[config.model.name]).parameters
-    config.model.options = {name: SHRUNK[name] for name in SHRUNK if name in options}
-    task = TASKS[config.task](config)
-    optimizer, _ = make_optimizer(config.optimizer, config.steps)
-    mesh = make_mesh(jax.devices()[:1])
-    return task, optimizer, mesh, map_step(make_step(task.loss, optimizer), mesh)
+@pytest.fixture
+def shrunk(module_at, photos):
+    """``shrunk(path)``: the config's task on tiny crops, a tiny network, and its mapped step."""
+
+    def shrink(path):
+        config = module_at(path).get_config("2")
+        config.batch_size = 2
+        config.optimizer.warmup_steps = 0
+        config.data.update(low_crop=16, source=f"folder:{photos}", cache=str(photos / "cache"))
+        options = inspect.signature(UPSCALERS[config.model.name]).parameters
+        config.model.options = {name: SHRUNK[name] for name in SHRUNK if name in options}
+        task = TASKS[config.task](config)
+        optimizer, _ = make_optimizer(config.optimizer, config.steps)
+        mesh = make_mesh(jax.devices()[:1])
+        return task, optimizer, mesh, map_step(make_step(task.loss, optimizer), mesh)
+
+    return shrink
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/*.py")), ids=lambda path: path.stem)
+def test_every_config_says_its_command(path, module_at):
+    command = f"--config=configs/{path.relative_to(ROOT)}"
+    assert command in module_at(path).__doc__
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_every_config_builds_its_task_and_its_step_traces(path, photos):
-    task, optimizer, _, step = shrunk(path, photos)
+def test_every_config_builds_its_task_and_its_step_traces(path, shrunk):
+    task, optimizer, _, step = shrunk(path)
     batch = {k: v for k, v in next(iter(task.dataset)).items() if k != "index"}
     params = jax.eval_shape(task.init, jax.random.key(0))
     state = jax.eval_shape(lambda p: new_state(p, optimizer), params)
@@ -69,8 +72,8 @@ def test_every_config_builds_its_task_and_its_step_traces(path, photos):
 
 
 @pytest.mark.parametrize("name", ["span_compact", "pan", "swinir_light"])
-def test_a_step_moves_every_kind_of_parameter(name, photos):
-    task, optimizer, mesh, step = shrunk(CONFIGS[0].with_name(f"{name}.py"), photos)
+def test_a_step_moves_every_kind_of_parameter(name, shrunk):
+    task, optimizer, mesh, step = shrunk(CONFIGS[0].with_name(f"{name}.py"))
     before = jax.device_get(jax.jit(task.init)(jax.random.key(0)))
     state = replicate(new_state(before, optimizer), mesh)
     batch = {k: v for k, v in next(iter(task.dataset)).items() if k != "index"}

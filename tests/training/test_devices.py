@@ -1,21 +1,15 @@
 """One batch trains alike on any number of devices: whatever is drawn belongs to the example."""
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import numpy as np
 import optax
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.training.loop import TASKS
 from jaxsr.training.parallel import make_mesh, map_step, replicate, shard_batch
 from jaxsr.training.state import new_state
 from jaxsr.training.step import make_step
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 SMALL = {  # config file → its options
     "sr/span_compact": {"model.options": {"features": 4, "blocks": 1}, "data.low_crop": 8},
     "codec/bmshj2018_hyperprior": {
@@ -38,25 +32,20 @@ SMALL = {  # config file → its options
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(folder_of, crops):
     """Images with masks, some of whose pixels are ignored: more of them in one than in another."""
-    folder = tmp_path_factory.mktemp("photos")
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    for i, name in enumerate(("astronaut", "coffee", "chelsea")):
-        image = getattr(skimage.data, name)()[:144, 100:292]
-        Image.fromarray(image).save(folder / f"images/{name}.png")
-        mask = (image[..., 0] > 100).astype(np.uint8)
+    images = crops("astronaut coffee chelsea", slice(144), slice(100, 292))
+    masks = {name: (image[..., 0] > 100).astype(np.uint8) for name, image in images.items()}
+    for i, mask in enumerate(masks.values()):
         mask[: 40 * i] = 255
-        Image.fromarray(mask).save(folder / f"masks/{name}.png")
-    return folder
+    return folder_of(images, masks)
 
 
-def task_of(name, folder, tiny_codec):
-    spec = importlib.util.spec_from_file_location("config", CONFIGS / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+@pytest.fixture
+def task(request, module_at, folder, tiny_codec):
+    """The task of a config that is made small."""
+    name = request.param
+    config = module_at(f"configs/{name}.py").get_config()
     images = folder if name == "roi/segment" else folder / "images"
     config.data.update(source=f"folder:{images}", cache=str(folder / "cache"))
     config.batch_size = 4
@@ -72,9 +61,11 @@ def task_of(name, folder, tiny_codec):
     return TASKS[config.task](config)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_no_network_is_a_constant_of_the_program(name, folder, tiny_codec):
-    task = task_of(name, folder, tiny_codec)
+every_task = pytest.mark.parametrize("task", SMALL, indirect=True)
+
+
+@every_task
+def test_no_network_is_a_constant_of_the_program(task):
     params = jax.eval_shape(task.init, jax.random.key(0))
     batch = {key: x for key, x in next(iter(task.dataset)).items() if key != "index"}
     program = jax.make_jaxpr(task.loss)(params, batch, task.frozen)
@@ -82,9 +73,8 @@ def test_no_network_is_a_constant_of_the_program(name, folder, tiny_codec):
     assert sum(np.size(constant) for constant in program.consts) < 30_000
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_one_device_and_four_train_alike(name, folder, tiny_codec):
-    task = task_of(name, folder, tiny_codec)
+@every_task
+def test_one_device_and_four_train_alike(task):
     params = jax.device_get(jax.jit(task.init)(jax.random.key(0)))
     # off the start, where a restorer gives its input back and rounding decides whether it did harm
     rng = np.random.default_rng(0)

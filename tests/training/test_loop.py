@@ -1,6 +1,5 @@
 """The loop on real crops: kill and resume, signals, NaN, fine-tuning, two processes."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -12,8 +11,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.errors import UserError
 from jaxsr.training import loop
@@ -26,19 +23,13 @@ TINY = Path(__file__).with_name("tiny.py")
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(skimage.data, name)()[100:180, 60:156]).save(folder / f"{name}.png")
-    return folder
+def photos(folder_of, crops):
+    return folder_of(crops("astronaut coffee chelsea", slice(100, 180), slice(60, 156)))
 
 
 @pytest.fixture
-def config(photos):
-    spec = importlib.util.spec_from_file_location("tiny", TINY)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+def config(photos, module_at):
+    config = module_at(TINY).get_config()
     config.data.update(source=f"folder:{photos}", cache=str(photos.parent / "cache"))
     return config
 
@@ -121,7 +112,8 @@ def test_two_processes_train_and_checkpoint_together(config, tmp_path):
     both = [start(config, tmp_path / "two", *together, f"--process={i}") for i in range(2)]
     outputs = [finish(process) for process in both]
     assert "step 20" in outputs[0] and "step 20" not in outputs[1]
-    finish(start(config, tmp_path / "one", "--config.steps=20"))
+    config.steps = 20
+    loop.fit(config, tmp_path / "one")
     (step, two), (_, one) = final(tmp_path / "two"), final(tmp_path / "one")
     assert step == "20"
     # the hosts' slices are the same examples that one process takes

@@ -1,14 +1,11 @@
 """The restoration task: what it draws, its loss, its config."""
 
-import importlib.util
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.data import pipeline
 from jaxsr.image.resize import imresize_uint8
@@ -19,24 +16,17 @@ from jaxsr.training.restoration import SCALES, draw_masks
 from jaxsr.training.state import new_state
 from jaxsr.training.step import make_step
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/roi/restore.py"
 SMALL = {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2}
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    Image.fromarray(skimage.data.astronaut()[:96, 100:220]).save(folder / "astronaut.png")
-    return folder
+def photos(folder_of, crops):
+    return folder_of(crops("astronaut", slice(96), slice(100, 220)))
 
 
 @pytest.fixture
-def config(photos, tiny_codec):
-    spec = importlib.util.spec_from_file_location("restore", CONFIG)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert "--config=configs/roi/restore.py" in module.__doc__
-    config = module.get_config()
+def config(photos, tiny_codec, module_at):
+    config = module_at("configs/roi/restore.py").get_config()
     config.data.update(source=f"folder:{photos}", cache=str(photos / "cache"), crop=48)
     config.model.options = SMALL
     config.codec = str(tiny_codec)

@@ -1,15 +1,11 @@
 """The segmentation task: its losses by hand, its config, and that it learns and measures."""
 
-import importlib.util
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.special
-from PIL import Image
 
 from jaxsr.data.masks import IGNORED
 from jaxsr.evaluation.regions import classes, saliency, segmenters
@@ -21,7 +17,6 @@ from jaxsr.training.parallel import make_mesh, map_step, replicate, shard_batch
 from jaxsr.training.state import new_state
 from jaxsr.training.step import make_step
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs/roi/segment.py"
 SMALL = {"features": (8, 8), "layers": 0, "side": 32}
 COLOURS = np.array([[40, 40, 40], [220, 40, 40], [40, 60, 220]], np.uint8)  # of the classes
 
@@ -39,24 +34,15 @@ def scene(seed, height=40, width=48):
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("scenes")
-    for part in ("images", "masks"):
-        (folder / part).mkdir()
-    for i in range(4):
-        image, labels = scene(i)
-        Image.fromarray(image).save(folder / f"images/{i}.png")
-        Image.fromarray(labels).save(folder / f"masks/{i}.png")
-    return folder
+def folder(folder_of):
+    scenes = {f"{i}.png": scene(i) for i in range(4)}
+    parts = ({name: one[part] for name, one in scenes.items()} for part in (0, 1))
+    return folder_of(*parts)
 
 
 @pytest.fixture(params=["binary", "three classes"])
-def config(request, folder):
-    spec = importlib.util.spec_from_file_location("segment", CONFIG)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert "--config=configs/roi/segment.py" in module.__doc__
-    config = module.get_config()
+def config(request, folder, module_at):
+    config = module_at("configs/roi/segment.py").get_config()
     config.data.update(source=f"folder:{folder}", cache=str(folder / "cache"), crop=32)
     classes = (0, (1, 2)) if request.param == "binary" else (0, 1, 2)
     config.data.update(mask_classes=classes, mask_ignored=(255,), augment=False)
