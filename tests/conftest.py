@@ -1,9 +1,9 @@
 """What tests share: four virtual devices, checked array types, a compilation cache, shared/."""
 
+import collections
 import contextlib
 import functools
 import importlib.util
-import inspect
 import os
 from pathlib import Path
 
@@ -25,19 +25,28 @@ SHARED = REPO.parent / "shared"
 jax.config.update("jax_compilation_cache_dir", str(REPO / ".cache" / "jax"))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
-
-def jaxtyped(jaxtyped=jaxtyping.jaxtyped, **options):
-    """Decorates as jaxtyping does, but only what is annotated.
-
-    Without types there is nothing to check, and a function within a function is decorated again
-    whenever the outer one runs: half of the time of tracing.
-    """
-    checked = jaxtyped(**options)
-    return lambda x: x if inspect.isfunction(x) and not x.__annotations__ else checked(x)
-
-
-jaxtyping.jaxtyped = jaxtyped  # what the hook writes above each function of the package
 jaxtyping.install_import_hook("jaxsr", "beartype.beartype")
+
+# Of few tests, but half a minute each: they begin first, so that none keeps one core to the end.
+LONG = (
+    *("cli/test_jax_settings.py", "evaluation/test_evaluators.py", "training/test_loop.py"),
+    *("test_examples.py", "codec/test_everywhere.py", "codec/test_differentiable.py"),
+)
+
+
+def pytest_configure(config):
+    if hasattr(config.option, "loadscopereorder"):  # of xdist: by how many tests a file has
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items):
+    """Sorts files: the long ones, then by how many tests they have."""
+    tests = collections.Counter(item.path for item in items)
+
+    def place(item):
+        return not any(item.path.match(name) for name in LONG), -tests[item.path]
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,11 @@ def gaussians():
     return gaussian_tables()
 
 
+def test_tables_of_gaussians_are_made_once(gaussians):
+    assert gaussian_tables() is gaussians
+    assert gaussian_tables(precision=12) is not gaussians
+
+
 def frequencies_of(tables, i):
     start = int(tables.offsets[i])
     return np.diff(np.asarray(tables.cumulative)[start : start + int(tables.sizes[i]) + 1])
