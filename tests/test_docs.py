@@ -136,8 +136,8 @@ def test_no_link_of_a_page_needs_the_site(page):
     assert not re.findall(r"\]\[jaxsr[^]]*\]|\]\(api/", PAGES[page].read_text("utf-8"))
 
 
-def test_a_link_to_a_module_leads_to_the_reference_in_the_site():
-    text = load_site().relinked(
+def test_a_link_to_a_module_leads_to_the_reference_in_the_site(module_at):
+    text = module_at("docs/site.py").relinked(
         "python.md", "[a](../jaxsr/image/files.py), [b](../jaxsr/errors.py)"
     )
     assert text == "[a](api/jaxsr.image.md#jaxsr.image.files), [b](api/jaxsr.md#jaxsr.errors)"
