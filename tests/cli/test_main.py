@@ -277,8 +277,7 @@ def test_an_empty_name_is_not_taken_for_the_current_folder(folder, save, run, co
     assert [path.name for path in folder.iterdir()] == ["a.png"]
 
 
-def test_help_names_the_weights_that_are_used_by_default(run, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")  # lines break at hyphens, too
+def test_help_names_the_weights_that_are_used_by_default(run):
     named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC
     defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
     assert named == defaults
