@@ -1,77 +1,27 @@
-"""Endless batches of examples, made ahead of time; the seed alone decides which (grain)."""
+"""Batches of the host, made ahead of time by a thread or by processes (grain)."""
 
-import functools
 from collections.abc import Callable
 
 import grain
-import numpy as np
 from absl import flags
-from jaxtyping import Int
 
-from jaxsr.data.sources import Source
-
-
-def endless(
-    positions: Int[np.ndarray, "n"], make: Callable, seed: int, shard: slice, batch_size: int
-) -> grain.MapDataset:
-    """Make batches of what ``make`` draws of the positions, in an order that is new each time.
-
-    Args:
-      positions: of images; an epoch has each as often as it is here.
-      make: (position, generator) → example, a dict of arrays.
-      shard: which examples of the global order are this host's.
-      batch_size: examples in a batch of this host.
-    """
-    return (
-        grain.MapDataset.source(positions)
-        .seed(seed)
-        .shuffle()
-        .repeat()
-        .random_map(make)
-        .map_with_index(functools.partial(_placed, count=batch_size * shard.step))
-        .slice(shard)
-        .batch(batch_size, drop_remainder=True)  # endless: there is none; grain counts exactly
-    )
+STEPS = 2**31 - 1  # as many as an int32 counts
 
 
-def _placed(index: int, example: dict, count: int) -> dict:
-    """Add to an example that has a seed its place in the batch of all hosts' ``count``."""
-    return example | {"place": np.int32(index % count)} if "seed" in example else example
+class BatchIterator(grain.DatasetIterator):
+    """Batches number 0, 1, …
 
-
-class Batches(grain.IterDataset):
-    """Batches made ahead of time by a thread or by processes.
-
-    The state of its iterators is the number of batches given out, so a run may be resumed with
-    another number of workers.
+    Its state is the number of batches given out, not of those made ahead, so a run may be resumed
+    with another number of workers.
 
     Args:
-      batches: as :func:`endless` makes them.
-      source: the images they show.
+      make: number → batch.
       workers: number of processes; 0: a thread of this one.
-
-    Attributes:
-      source: see above.
-      names: what to call the images, by the "index" in a batch.
     """
 
-    def __init__(self, batches: grain.MapDataset, source: Source, workers: int):
-        super().__init__(batches)
-        self.source = source
-        self._workers = workers
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return self.source.names
-
-    def __iter__(self) -> grain.DatasetIterator:
-        return _BatchIterator(self._parent, self._workers)
-
-
-class _BatchIterator(grain.DatasetIterator):
-    def __init__(self, batches: grain.MapDataset, workers: int):
+    def __init__(self, make: Callable[[int], dict], workers: int):
         super().__init__()
-        self._batches = batches
+        self._batches = grain.MapDataset.range(STEPS).map(make)
         self._workers = workers
         self._given = 0
         self._rest = None

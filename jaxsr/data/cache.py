@@ -12,11 +12,12 @@ import functools
 import hashlib
 import mmap
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Shaped, UInt8
 
 from jaxsr.atomic import replacing
 
@@ -36,7 +37,10 @@ class Cache:
         self._folder = folder / VERSION
 
     def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """Map the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one."""
+        """Maps the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one.
+
+        It makes the array itself, or a :class:`Pieces` of an array too large for the memory.
+        """
         name = hashlib.sha256(key.encode()).hexdigest()[:40]
         path = f"{self._folder}/{name[:2]}/{name}{variant}.npy"
         # Absent, or cut short by a crash of the machine: make it (again).
@@ -44,6 +48,18 @@ class Cache:
             return _map(path)
         _write(path, make())
         return _map(path)
+
+
+class Pieces(NamedTuple):
+    """An array of bytes in pieces along its first axis.
+
+    Attributes:
+      shape: of the whole.
+      pieces: uint8, one after the other.
+    """
+
+    shape: tuple[int, ...]
+    pieces: Iterable[UInt8[np.ndarray, "..."]]
 
 
 def _map(path: str) -> Shaped[np.ndarray, "..."]:
@@ -60,8 +76,14 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
     return array.shape, array.dtype, array.offset
 
 
-def _write(path: str, array: np.ndarray) -> None:
-    """Write a file whole or not at all; several writers write the same, and the last wins."""
+def _write(path: str, array: np.ndarray | Pieces) -> None:
+    """Writes a file whole or not at all; several writers write the same, and the last wins."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with replacing(path) as file:
-        np.save(file, np.ascontiguousarray(array))
+        if not isinstance(array, Pieces):
+            np.save(file, np.ascontiguousarray(array))
+            return
+        header = {"descr": "|u1", "fortran_order": False, "shape": array.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in array.pieces:
+            file.write(np.ascontiguousarray(piece).data)

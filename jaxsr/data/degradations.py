@@ -11,6 +11,7 @@ randomness comes from the generator passed in.
 
 import dataclasses
 import io
+from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
@@ -105,7 +106,7 @@ class RealWorld:
     def __call__(
         self, high: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """Degrade ``high`` and resize it to ``size`` = (H, W)."""
+        """Degrades an image and resizes it to ``size`` = (H, W)."""
         x = high.astype(np.float32) / 255
         for stage in self._stages[:-1]:
             x = random_jpeg(capture(x, stage, rng), stage, rng)
@@ -117,6 +118,13 @@ class RealWorld:
         else:
             x = resize(random_jpeg(x, last, rng), size, kernel)
         return to_uint8(x)
+
+    def batch(
+        self, high: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int], words: Sequence
+    ) -> UInt8[np.ndarray, "n H W 3"]:
+        """Degrades several images, each by the generator that its own random words seed."""
+        generators = (np.random.default_rng(seed) for seed in zip(*words, strict=True))
+        return np.stack([self(x, size, rng) for x, rng in zip(high, generators, strict=True)])
 
 
 def capture(

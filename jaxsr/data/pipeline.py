@@ -1,19 +1,14 @@
-"""From a source of images to endless batches of aligned crops, for each task.
-
-Everything is a random-access ``grain.MapDataset`` up to the batches: batch number n is a function
-of the config, the seed and n alone. So the number of worker processes changes nothing, a host's
-slice is every k-th element of one global order, and the position of an iterator is one number.
-"""
+"""From a source of images to the examples of each task."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ml_collections
 import numpy as np
 
 from jaxsr.data import degradations, masked, masks, sources
-from jaxsr.data.batches import Batches, endless
-from jaxsr.data.views import RandomCrop, RandomCrops, RandomPair, RandomView
+from jaxsr.data.dataset import Dataset, Layer, View
+from jaxsr.data.views import Crops, ManyCrops, Pairs, Views
 from jaxsr.errors import UserError
 
 
@@ -23,21 +18,19 @@ def super_resolution(
     scale: int,
     batch_size: int,
     seed: int,
-    shard_index: int = 0,
-    shard_count: int = 1,
-) -> Batches:
-    """Make endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
+    host: int = 0,
+) -> Dataset:
+    """Makes endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
 
-    Images are uint8; ``index`` (int32) is the image's number in ``names`` of the result. An epoch
-    meets every image as often as crops of this size fit into it (``weight_by_area``) or once, in an
-    order that is new each time; a place and a flip are drawn for each crop.
+    Images are uint8; ``index`` (int32) is the image's number in ``names`` of the result. Every
+    example draws its image anew, large ones more often (``weight_by_area``) or all alike, then a
+    place and a flip.
 
     Args:
       config: see :mod:`jaxsr.data.options`.
       batch_size: crops in a batch of this host.
       seed: decides, with the config, what every batch is.
-      shard_index, shard_count: this host and the number of hosts: their n-th batches together are
-        the n-th ``shard_count · batch_size`` crops of the global order.
+      host: number of this host: its batches are the ``host``-th part of those of all.
 
     Raises:
       UserError: there is no such source or degradation, or no image is large enough.
@@ -45,11 +38,11 @@ def super_resolution(
     if config.low_crop < 1:
         raise UserError(f"config.data.low_crop is {config.low_crop}; give 1 pixel or more")
     source = sources.open_source(config.source, config.cache, config.data_dir)
-    side = config.low_crop * scale
-    indices = source.at_least(side, "low_crop")
-    make = _pairs(config, source, indices, scale)
-    shard = slice(shard_index, None, shard_count)
-    return _batches(config, source, indices, side, make, batch_size, seed, shard)
+    indices = source.at_least(config.low_crop * scale, "low_crop")
+    layers = {"high": Layer(source.high)} | _low_layer(config, source, scale)
+    degrade = degradations.RealWorld(config.real) if config.degradation == "real" else None
+    view = Pairs(scale, config.low_crop, config.augment, degrade)
+    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
 
 
 def compression(
@@ -57,10 +50,9 @@ def compression(
     *,
     batch_size: int,
     seed: int,
-    shard_index: int = 0,
-    shard_count: int = 1,
-) -> Batches:
-    """Make endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
+    host: int = 0,
+) -> Dataset:
+    """Makes endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
 
     ``seed`` (uint32) is a random number for whatever training draws for the example, such as its
     rate and its noise; ``place`` (int32) is the example's position in the batch of all hosts
@@ -73,9 +65,9 @@ def compression(
         raise UserError(f"config.data.crop is {config.crop}; give 1 pixel or more")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.crop, "crop")
-    make = RandomCrop(source.high, indices, config.crop, config.augment)
-    shard = slice(shard_index, None, shard_count)
-    return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
+    view = Crops(config.crop, config.augment)
+    layers = {"high": Layer(source.high)}
+    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
 
 
 def segmentation(
@@ -83,10 +75,9 @@ def segmentation(
     *,
     batch_size: int,
     seed: int,
-    shard_index: int = 0,
-    shard_count: int = 1,
-) -> Batches:
-    """Make endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
+    host: int = 0,
+) -> Dataset:
+    """Makes endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
 
     The side p is ``config.crop``. Both are uint8; a mask's values are classes or ``masks.IGNORED``.
     Of each image the whole, or a large part, is stretched to a square. The rest is as in
@@ -102,9 +93,13 @@ def segmentation(
     legend = masks.legend_of(config.mask_classes, config.mask_ignored)
     source = masked.open_masked(config.source, legend, config.cache, config.data_dir)
     indices = np.arange(len(source))
-    make = RandomView(source.pair, legend, indices, config.crop, config.augment)
-    batches = endless(indices, make, seed, slice(shard_index, None, shard_count), batch_size)
-    return Batches(batches, source, config.workers)
+    view = Views(legend, config.crop, config.augment)
+    layers = {
+        "image": Layer(source.high),
+        "mask": Layer(lambda index: source.pair(index)[1]),
+    }
+    weights = np.ones_like(indices)
+    return Dataset(source, layers, indices, weights, view, seed, batch_size, host, config.workers)
 
 
 def restoration(
@@ -113,10 +108,9 @@ def restoration(
     scales: Sequence[int],
     batch_size: int,
     seed: int,
-    shard_index: int = 0,
-    shard_count: int = 1,
-) -> Batches:
-    """Make endless batches of several crops of an image: one for each of n ``scales``, one more.
+    host: int = 0,
+) -> Dataset:
+    """Makes endless batches of several crops of an image: one for each of n ``scales``, one more.
 
     A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale
     S, "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale
@@ -134,53 +128,60 @@ def restoration(
         )
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.crop, "crop")
-    drawn = indices, config.crop, config.augment
-    alone = RandomCrop(source.high, *drawn)
-    pairs = tuple(_reduced_pair(source, scale, *drawn) for scale in scales)
-    degrade = tuple(
-        degradations.RealWorld(config.real if scale == 1 else config.real_before_upscaling)
+    degrade = {
+        scale: degradations.RealWorld(config.real if scale == 1 else config.real_before_upscaling)
         for scale in scales
-    )
-    make = RandomCrops(pairs, degrade, alone, config.clean)
-    shard = slice(shard_index, None, shard_count)
-    return _batches(config, source, indices, config.crop, make, batch_size, seed, shard)
-
-
-def _reduced_pair(source: sources.Source, scale: int, indices, side: int, augment) -> RandomPair:
-    """Draw crops of ``side`` pixels and what MATLAB makes of them at 1/``scale``."""
-    low = source.high if scale == 1 else functools.partial(source.low, scale=scale)
-    return RandomPair(source.high, low, None, indices, scale, side // scale, augment)
-
-
-def _batches(config, source, indices, side, make, batch_size, seed, shard: slice) -> Batches:
-    """Batch what ``make`` draws of each image, as often as crops of ``side`` pixels fit in."""
-    area = np.prod(source.sizes[indices], axis=1) / side**2
-    times = np.maximum(1, np.round(area)).astype(int) if config.weight_by_area else 1
-    positions = np.repeat(np.arange(len(indices)), times)
-    return Batches(endless(positions, make, seed, shard, batch_size), source, config.workers)
-
-
-def _pairs(config, source: sources.Source, indices, scale: int) -> RandomPair:
-    """Draw crops and their low-resolution counterparts, made as ``config.degradation`` says."""
-    low_images = {
-        "bicubic": lambda index: source.low(index, scale),
-        "given": source.given,
-        "real": None,
     }
-    if config.degradation not in low_images:
-        known = ", ".join(low_images)
-        raise UserError(f"config.data.degradation is {config.degradation!r}; use one of {known}")
+    view = ManyCrops(config.crop, config.augment, degrade, config.clean)
+    layers = {"high": Layer(source.high)}
+    layers |= {f"low_{scale}": _reduced(source, scale) for scale in scales if scale > 1}
+    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
+
+
+def _dataset(
+    config, source: sources.Source, layers: Mapping[str, Layer], indices, view: View, *run: int
+) -> Dataset:
+    """Makes the dataset of some images, weighted as ``config.weight_by_area`` says."""
+    area = np.prod(source.sizes[indices], axis=1)
+    weights = area if config.weight_by_area else np.ones_like(area)
+    return Dataset(source, layers, indices, weights, view, *run, config.workers)
+
+
+def _reduced(source: sources.Source, scale: int) -> Layer:
+    """Returns what MATLAB makes of the images at 1/``scale``."""
+    return Layer(functools.partial(source.low, scale=scale), f"-x{scale}", scale)
+
+
+def _low_layer(config, source: sources.Source, scale: int) -> dict[str, Layer]:
+    """Returns the low-resolution images that ``config.degradation`` says, none if it makes crops.
+
+    Raises:
+      UserError: it is unknown, or the source gives none.
+    """
+    known = ("bicubic", "given", "real")
+    if config.degradation not in known:
+        raise UserError(
+            f"config.data.degradation is {config.degradation!r}; use one of {', '.join(known)}"
+        )
     if config.degradation == "given" and not source.gives_low:
         raise UserError(
             f"config.data.degradation is 'given', but {config.source} gives no low-resolution "
             "images; take a tfds dataset with a feature lr, or degradation=bicubic"
         )
-    return RandomPair(
-        source.high,
-        low_images[config.degradation],
-        degradations.RealWorld(config.real) if config.degradation == "real" else None,
-        indices,
-        scale,
-        config.low_crop,
-        config.augment,
-    )
+    layers = {"bicubic": _reduced(source, scale), "given": _given(source, scale)}
+    return {"low": layers[config.degradation]} if config.degradation in layers else {}
+
+
+def _given(source: sources.Source, scale: int) -> Layer:
+    """Returns the low-resolution images that come with the images, once their sizes are right."""
+
+    def load(index):
+        high, low = source.high(index), source.given(index)
+        if list(low.shape[:2]) != [n // scale for n in high.shape[:2]]:
+            raise UserError(
+                f"image {index} is {high.shape[1]}×{high.shape[0]}, its low-resolution one "
+                f"{low.shape[1]}×{low.shape[0]}: that is not ×{scale}"
+            )
+        return low
+
+    return Layer(load, "-lr", scale)

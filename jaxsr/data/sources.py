@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import PIL.Image
 from absl import logging
-from jaxtyping import Int, UInt, UInt8
+from jaxtyping import Int, Shaped, UInt, UInt8
 
 from jaxsr.data.cache import Cache
 from jaxsr.errors import UserError
@@ -117,6 +117,10 @@ class Source:
     def given(self, index: int) -> UInt8[np.ndarray, "H W 3"]:
         """Return the low-resolution image given with an image, where the source ``gives_low``."""
         return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
+
+    def cached(self, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
+        """Returns what ``make()`` makes of all images, memory-mapped from the cache."""
+        return self._cache.get("\n".join(self._keys), f"-all{variant}", make)
 
     def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:
         """Return the indices of images of at least ``side`` rows and columns; others are skipped.

@@ -1,163 +1,156 @@
 """What an example shows of its image: random crops with counterparts, random parts with masks."""
 
 import dataclasses
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import PIL.Image
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 
+from jaxsr.data import draws
+from jaxsr.data.degradations import RealWorld
+from jaxsr.data.images import HostImages
 from jaxsr.data.masks import Brightness, Legend
-from jaxsr.data.sources import first_readable
-from jaxsr.errors import UserError
-from jaxsr.image.symmetry import turn
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomPair:
-    """Draws crops of an image and of its low-resolution counterpart, at the same place.
-
-    It is called with a position in ``indices`` and a generator. An image that cannot be read is
-    replaced by the next one.
+class Pairs:
+    """Draws crops of images, and of their low-resolution counterparts at the same places.
 
     Attributes:
-      high: image index → image.
-      low: image index → low-resolution image; ``None``: ``degrade`` makes it of the crop.
-      degrade: (crop, (height, width), generator) → low-resolution crop.
-      indices: of the images, by position.
-      scale: how many times larger the image is than its counterpart.
-      side: of the low-resolution crop in pixels.
+      scale: how many times larger an image is than its counterpart.
+      side: of the low-resolution crops in pixels.
       augment: whether to flip and rotate.
+      degrade: makes the counterparts of the crops; ``None``: they are cut out of a layer.
+      low: the layer.
     """
 
-    high: Callable
-    low: Callable | None
-    degrade: Callable | None
-    indices: Int[np.ndarray, "n"]
     scale: int
     side: int
     augment: bool
+    degrade: RealWorld | None = None
+    low: str = "low"
 
-    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
-        index, high, low = self._images(int(position))
-        size = [n // self.scale for n in high.shape[:2]]
-        if low is not None and list(low.shape[:2]) != size:
-            raise UserError(
-                f"image {index} is {high.shape[1]}×{high.shape[0]}, its low-resolution one "
-                f"{low.shape[1]}×{low.shape[0]}: that is not ×{self.scale}"
-            )
-        y, x = (int(rng.integers(n - self.side + 1)) for n in size)
-        which = int(rng.integers(8)) if self.augment else 0
-        high = turn(crop(high, y, x, self.side, self.scale), which)
-        if low is None:
-            assert self.degrade is not None  # a source without low-resolution images has one
-            low = self.degrade(high, (self.side, self.side), rng)
+    words = 5
+
+    @property
+    def host_only(self) -> str:
+        return "config.data.degradation is 'real'" if self.degrade else ""
+
+    def draw(self, images: Any, words: list, places: Any) -> dict:
+        sizes = [n // self.scale for n in images.sizes("high")]
+        *place, which = draws.draw_places(words[:3], sizes, self.side, self.augment)
+        high = images.crops("high", *(n * self.scale for n in place), which, self.side * self.scale)
+        if self.degrade is None:
+            low = images.crops(self.low, *place, which, self.side)
         else:
-            low = turn(crop(low, y, x, self.side), which)
-        return {"low": low, "high": high, "index": np.int32(index)}
-
-    def _images(self, position: int) -> tuple:
-        def both(index):
-            return self.high(index), self.low(index) if self.low else None
-
-        index, (high, low) = first_readable(both, self.indices, position)
-        return index, high, low
+            low = self.degrade.batch(high, (self.side, self.side), words[3:])
+        return {"low": low, "high": high}
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomCrop:
-    """Draws a crop of ``side`` pixels of an image, and a seed; called as :class:`RandomPair` is."""
+class Crops:
+    """Draws crops of images, and a seed for each."""
 
-    high: Callable
-    indices: Int[np.ndarray, "n"]
     side: int
     augment: bool
 
-    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
-        index, image = first_readable(self.high, self.indices, int(position))
-        y, x = (int(rng.integers(n - self.side + 1)) for n in image.shape[:2])
-        which = int(rng.integers(8)) if self.augment else 0
-        image = turn(crop(image, y, x, self.side), which)
-        seed = rng.integers(2**32, dtype=np.uint32)
-        return {"image": image, "seed": seed, "index": np.int32(index)}
+    words = 4
+    host_only = ""
+
+    def draw(self, images: Any, words: list, places: Any) -> dict:
+        sizes = images.sizes("high")
+        drawn = draws.draw_places(words[:3], sizes, self.side, self.augment)
+        image = images.crops("high", *drawn, self.side)
+        return {"image": image, "seed": words[3], "place": places}
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomCrops:
-    """Draws several crops of an image, as ``jaxsr.data.pipeline.restoration`` describes them.
+class ManyCrops:
+    """Draws several crops of each image, as ``jaxsr.data.pipeline.restoration`` describes them.
 
     Attributes:
-      pairs: draws a crop and its counterpart, one for each scale.
-      degrade: for each scale, (counterpart, its size, generator) → degraded, of the same size.
-      alone: draws the last crop.
+      side: of the crops in pixels.
+      augment: whether to flip and rotate.
+      degrade: by scale, what degrades the counterparts; those of scale S are layer "low_S".
       clean: the chance that a counterpart is not degraded.
     """
 
-    pairs: tuple[RandomPair, ...]
-    degrade: tuple[Callable, ...]
-    alone: RandomCrop
+    side: int
+    augment: bool
+    degrade: dict[int, RealWorld]
     clean: float
 
-    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
-        example, highs = {}, []
-        for draw, degrade in zip(self.pairs, self.degrade, strict=True):
-            pair = draw(position, rng)
+    @property
+    def words(self) -> int:
+        return 6 * len(self.degrade) + Crops.words
+
+    @property
+    def host_only(self) -> str:
+        return f"config.data.clean is {self.clean}, not 1" if self.clean < 1 else ""
+
+    def draw(self, images: Any, words: list, places: Any) -> dict:
+        batch, highs = {}, []
+        for i, (scale, degrade) in enumerate(self.degrade.items()):
+            where, clean, seeds = words[6 * i :][:3], words[6 * i + 3], words[6 * i + 4 :][:2]
+            name = f"low_{scale}" if scale > 1 else "high"
+            pair = Pairs(scale, self.side // scale, self.augment, low=name)
+            pair = pair.draw(images, where, places)
             low = pair["low"]
-            if rng.random() >= self.clean:
-                low = degrade(low, low.shape[:2], rng)
-            example[f"low_{draw.scale}"] = low
+            if self.clean < 1:
+                low = degraded(degrade, low, ~draws.chance(clean, self.clean), seeds)
+            batch[f"low_{scale}"] = low
             highs.append(pair["high"])
-        alone = self.alone(position, rng)
+        alone = Crops(self.side, self.augment).draw(images, words[-Crops.words :], places)
         highs.append(alone.pop("image"))
-        return example | alone | {"high": np.stack(highs)}
+        return batch | alone | {"high": highs[0].__array_namespace__().stack(highs, axis=1)}
 
 
-def crop(
-    x: UInt8[np.ndarray, "h w c"], top: int, left: int, side: int, scale: int = 1
-) -> UInt8[np.ndarray, "p p c"]:
-    """Copy a square out of ``x``; its place and side are in units of ``scale`` pixels."""
-    top, left, side = top * scale, left * scale, side * scale
-    return np.array(x[top : top + side, left : left + side])
+def degraded(
+    degrade: RealWorld, x: UInt8[np.ndarray, "n h w 3"], which: np.ndarray, seeds: list
+) -> UInt8[np.ndarray, "n h w 3"]:
+    """Degrades those images of a batch that ``which`` says, at their own size."""
+    x = x.copy()
+    if which.any():
+        x[which] = degrade.batch(x[which], x.shape[1:3], [seed[which] for seed in seeds])
+    return x
 
 
 @dataclasses.dataclass(frozen=True)
-class RandomView:
-    """Draws a part of an image and of its mask, stretched to squares.
-
-    It is called with a position in ``indices`` and a generator. An image that cannot be read, or
-    whose mask cannot, is replaced by the next one.
+class Views:
+    """Draws a part of each image and of its mask, stretched to squares.
 
     Attributes:
-      pair: image index → its pixels and mask.
       legend: what the masks' values mean.
-      indices: of the images, by position.
       side: of the squares in pixels.
       augment: True takes a part, flips it and changes its colours; False takes the whole as it is.
     """
 
-    pair: Callable
     legend: Brightness | Legend
-    indices: Int[np.ndarray, "n"]
     side: int
     augment: bool
 
-    def __call__(self, position: int | np.integer, rng: np.random.Generator) -> dict:
-        index, (image, mask) = first_readable(self.pair, self.indices, int(position))
-        height, width = mask.shape
-        box = random_part(height, width, rng) if self.augment else None
+    words = 2
+    host_only = "segmentation stretches images"
+
+    def draw(self, images: HostImages, words: list, places: Any) -> dict:
+        pairs = zip(images.layers["image"], images.layers["mask"], *words, strict=True)
+        drawn = [
+            self._one(image, mask, np.random.default_rng(seed)) for image, mask, *seed in pairs
+        ]
+        return {"image": np.stack([x for x, _ in drawn]), "mask": np.stack([x for _, x in drawn])}
+
+    def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        box = random_part(*mask.shape, rng) if self.augment else None
         image = stretched(image, self.side, box)
         mask = self.legend.labels(stretched(mask, self.side, box, self.legend.resampling))
         if self.augment:
             if rng.random() < 0.5:
                 image, mask = image[:, ::-1], mask[:, ::-1]
             image = random_colours(image, rng)
-        return {
-            "image": np.ascontiguousarray(image),
-            "mask": np.ascontiguousarray(mask),
-            "index": np.int32(index),
-        }
+        return image, mask
 
 
 def random_part(

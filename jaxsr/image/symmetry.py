@@ -1,7 +1,8 @@
 """The eight flips and quarter turns of a square: augmentation, and the self-ensemble."""
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Array, Integer, Shaped
 
 Pixels = Shaped[np.ndarray, "_ _ c"]
 
@@ -15,6 +16,13 @@ def turn(x: Pixels, i: int) -> Pixels:
     pixels = np.rot90(pixels[:, ::-1] if i >= 4 else pixels, i % 4)  # moved whole: twice as fast
     pixels = np.ascontiguousarray(pixels)
     return pixels.view(x.dtype).reshape(*pixels.shape, x.shape[-1])
+
+
+def turned(x: Shaped[Array, "s s c"], i: Integer[Array, ""]) -> Shaped[Array, "s s c"]:
+    """Do as :func:`turn` to a square, inside a program, where ``i`` is not known before."""
+    x = jnp.where(i >= 4, x[:, ::-1], x)
+    x = jnp.where(i % 4 >= 2, x[::-1, ::-1], x)
+    return jnp.where(i % 2 == 1, jnp.rot90(x), x)
 
 
 def turn_back(x: Pixels, i: int) -> Pixels:

@@ -22,6 +22,7 @@ def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
         "data": options.default_config(task),
         "optimizer": optimizer.default_config(),
         "batch_size": 16,  # of all devices of all hosts together
+        "steps_per_call": 0,  # of one program, images on the devices; 0: 1 on CPUs, 20 elsewhere
         "accumulate": 1,  # pieces a device takes its part of the batch in
         "steps": 100_000,
         "ema_decay": 0.999,

@@ -36,10 +36,10 @@ class Logs:
             disable=None if sys.stderr.isatty() else True,
         )
 
-    def advance(self) -> None:
-        """Count one more step."""
+    def advance(self, steps: int) -> None:
+        """Counts more steps."""
         if self._write:
-            self._bar.update()
+            self._bar.update(steps)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write named figures everywhere."""

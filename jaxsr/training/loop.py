@@ -1,13 +1,12 @@
 """The training loop: the same for every task, from a laptop to a pod."""
 
 import dataclasses
-import math
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import jax
 import ml_collections
+import numpy as np
 
 from jaxsr.atomic import make_folder
 from jaxsr.errors import Diverged, UserError
@@ -15,6 +14,7 @@ from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints
 from jaxsr.training.compression import compression
 from jaxsr.training.config import default_config
+from jaxsr.training.feed import DeviceFeed, HostFeed, next_call, open_feed, steps_per_call
 from jaxsr.training.logs import Logs
 from jaxsr.training.meter import Meter, Profile, profiled_steps
 from jaxsr.training.optimizer import make_optimizer
@@ -23,7 +23,7 @@ from jaxsr.training.segmentation import segmentation
 from jaxsr.training.signals import StopSignals
 from jaxsr.training.start import first_state, say
 from jaxsr.training.state import TrainState
-from jaxsr.training.step import Params, Step, make_step
+from jaxsr.training.step import Params, Step, drawing, make_step, repeated
 from jaxsr.training.super_resolution import super_resolution
 from jaxsr.training.task import Task
 
@@ -72,16 +72,37 @@ def prepare(
         accumulate=config.accumulate,
         schedule=schedule,
     )
-    step = parallel.map_step(step, mesh, config.mapper)
+    feed = open_feed(task.dataset, config, mesh)
+    programs = make_programs(step, task, config, mesh, feed.resident)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
     make_folder(workdir)
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
-    data = iter(task.dataset)
-    state = first_state(config, task, optimizer, checkpoints, data, mesh)
+    state = first_state(config, task, optimizer, checkpoints, feed.position, mesh)
     frozen = parallel.replicate(task.frozen, mesh)
     first = int(jax.device_get(state.step))
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
-    return Run(config, task, data, mesh, step, frozen, checkpoints, logs, workdir, first), state
+    return Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first), state
+
+
+def make_programs(
+    step: Step, task: Task, config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh, resident
+) -> dict[int, Step]:
+    """Compiles programs of one step and of ``config.steps_per_call``, by their number of steps.
+
+    Args:
+      resident: whether they draw from images that lie on the devices.
+
+    Raises:
+      UserError: the mapper is unknown, or steps by call cannot be.
+    """
+    if resident:
+        step = drawing(step, task.dataset.draw, config.batch_size)
+    counts = {1, steps_per_call(config, resident)}
+    steps = {count: repeated(step, count) if count > 1 else step for count in counts}
+    return {
+        count: parallel.map_step(step, mesh, config.mapper, resident=resident)
+        for count, step in steps.items()
+    }
 
 
 def check(config: ml_collections.ConfigDict, devices: int) -> None:
@@ -103,6 +124,14 @@ def check(config: ml_collections.ConfigDict, devices: int) -> None:
             raise UserError(f"config.{name} is {config[name]}; it must be at least 1")
     if config.dtype not in ("float32", "bfloat16"):
         raise UserError(f"config.dtype is {config.dtype!r}; float32 and bfloat16 are known")
+    if config.steps_per_call < 0:
+        raise UserError(
+            f"config.steps_per_call is {config.steps_per_call}; give 0 for as many as are best"
+        )
+    if not 0 < config.data.memory_share <= 1:
+        raise UserError(
+            f"config.data.memory_share is {config.data.memory_share}; give a share in (0, 1]"
+        )
     if config.data.workers < 0:
         raise UserError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
     profiled_steps(config.profile)
@@ -118,15 +147,14 @@ def check(config: ml_collections.ConfigDict, devices: int) -> None:
 class Run:
     """What stays the same from step to step.
 
-    Nothing goes to the devices but each step's batch, and nothing comes back that is not asked for:
-    parameters stay where :func:`prepare` placed them.
+    Nothing goes to the devices but batches that the host made, and nothing comes back that is not
+    asked for: parameters and packed images stay where :func:`prepare` placed them.
     """
 
     config: ml_collections.ConfigDict
     task: Task
-    data: Iterator[dict]
-    mesh: jax.sharding.Mesh
-    step: Step
+    feed: HostFeed | DeviceFeed
+    programs: dict[int, Step]  # by the number of steps each takes
     frozen: Params
     checkpoints: Checkpoints
     logs: Logs
@@ -137,27 +165,29 @@ class Run:
         """Take all steps that are left, or those until a signal; log, save and evaluate."""
         config = self.config
         meter = Meter(config.batch_size)
-        unchecked = None  # the last step's figures: read one step late, so that devices never wait
+        unchecked = None  # the last call's figures: read one late, so that devices never wait
+        number, calls, compiled = self.first, 0, set()
         with StopSignals() as stop, Profile(config.profile, self.workdir / "profile") as profile:
-            for number in range(self.first + 1, config.steps + 1):
-                profile.at(number)
-                batch = next(self.data)
-                index = batch.pop("index")
-                batch = parallel.shard_batch(batch, self.mesh)
-                state, metrics = self.step(state, batch, self.frozen)
+            while number < config.steps:
+                profile.at(number + 1)
+                count = next_call(number, max(self.programs), self._ends(number))
+                data = self.feed.take(count)
+                state, metrics = self.programs[count](state, data, self.frozen)
                 self._check_finite(unchecked)
-                unchecked = (number, metrics, index)
-                if number == self.first + 1:
+                number, calls = number + count, calls + 1
+                unchecked = (number, metrics)
+                if count not in compiled:
                     jax.block_until_ready(metrics)
                     meter.start(number)  # what follows is not slowed by compiling
-                self.logs.advance()
-                stopping = self._stopping(stop, number)
+                    compiled.add(count)
+                self.logs.advance(count)
+                stopping = self._stopping(stop, calls)
                 last = number == config.steps or stopping
                 if number % config.log_every == 0 or number == config.steps:
                     self._log(number, metrics, meter)
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved
-                    self.checkpoints.save(state, self.data, config)
+                    self.checkpoints.save(state, self.feed.position, config)
                 if number % config.eval_every == 0 or number == config.steps:
                     self._evaluate(number, state, meter)
                 if stopping:
@@ -165,28 +195,39 @@ class Run:
                     break
         return state
 
-    def _stopping(self, stop: StopSignals, number: int) -> bool:
-        if jax.process_count() > 1:  # all hosts must stop after the same step
-            return self.checkpoints.reached_preemption(number)
+    def _ends(self, number: int) -> list[int]:
+        """Returns the steps after ``number`` at which a call has to end, the next of each kind."""
+        config = self.config
+        intervals = (config.log_every, config.checkpoint_every, config.eval_every)
+        first, last = profiled_steps(config.profile)
+        return [number - number % n + n for n in intervals] + [config.steps, first - 1, last]
+
+    def _stopping(self, stop: StopSignals, calls: int) -> bool:
+        if jax.process_count() > 1:  # all hosts must stop after the same call
+            return self.checkpoints.reached_preemption(calls)
         return stop.seen
 
     def _check_finite(self, unchecked) -> None:
         if unchecked is None:
             return
-        number, metrics, index = unchecked
-        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-        broken = [name for name, value in values.items() if not math.isfinite(value)]
-        if broken:
-            what = "loss" if "loss" in broken else broken[0]
-            names = ", ".join(self.task.names(index.tolist()))
-            raise Diverged(
-                f"{what} is {values[what]} at step {number}; this host's batch was: {names}. "
-                "Lower config.optimizer.learning_rate or set config.optimizer.clip_norm; the same "
-                "command then goes on from the last checkpoint, which is from before"
-            )
+        number, metrics = unchecked
+        values = {name: np.atleast_1d(x) for name, x in jax.device_get(metrics).items()}
+        names = sorted(values, key=lambda name: name != "loss")  # the loss is named first
+        finite = np.array([np.isfinite(values[name]) for name in names])  # by figure and step
+        if finite.all():
+            return
+        at = int(np.argmin(finite.all(axis=0)))
+        name = names[int(np.argmin(finite[:, at]))]
+        step = number - finite.shape[1] + 1 + at
+        raise Diverged(
+            f"{name} is {values[name][at]} at step {step}; this host's batch was: "
+            f"{', '.join(self.task.dataset.shown(step - 1))}. "
+            "Lower config.optimizer.learning_rate or set config.optimizer.clip_norm; the same "
+            "command then goes on from the last checkpoint, which is from before"
+        )
 
     def _log(self, number: int, metrics: dict, meter: Meter) -> None:
-        values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+        values = {name: float(x.flat[-1]) for name, x in jax.device_get(metrics).items()}
         values = {"loss": values.pop("loss")} | values | {"img/s": meter.read(number)}
         self.logs.scalars(number, values)
 

@@ -31,11 +31,17 @@ def shard_batch(batch: dict, mesh: Mesh) -> dict:
     return {k: jax.make_array_from_process_local_data(sharding, v) for k, v in batch.items()}
 
 
-def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
-    """Map a per-device step (see ``jaxsr.training.step``) over the mesh and compile it.
+def map_step(
+    step: Callable, mesh: Mesh, mapper: str = "shard_map", *, resident: bool = False
+) -> Callable:
+    """Maps a per-device step (see ``jaxsr.training.step``) over the mesh and compiles it.
 
     "shard_map" keeps the state as global arrays and donates its buffers. "pmap" runs the same step
     through ``jax.pmap``, on one host; it gives the same result.
+
+    Args:
+      resident: the step draws its batch from arrays that every device has; False: each device has
+        its part of a batch.
 
     Raises:
       UserError: an unknown mapper, or "pmap" with several processes.
@@ -46,26 +52,30 @@ def map_step(step: Callable, mesh: Mesh, mapper: str = "shard_map") -> Callable:
         mapped = jax.shard_map(
             step,
             mesh=mesh,
-            in_specs=(everywhere, split, everywhere),
+            in_specs=(everywhere, everywhere if resident else split, everywhere),
             out_specs=(everywhere, everywhere),
             check_vma=False,
         )
         return jax.jit(mapped, donate_argnums=0)
     if mapper == "pmap":
-        return _pmap_step(step, mesh)
+        return _pmap_step(step, mesh, resident)
     raise UserError(f"config.mapper is {mapper!r}; shard_map and pmap are known")
 
 
-def _pmap_step(step: Callable, mesh: Mesh) -> Callable:
+def _pmap_step(step: Callable, mesh: Mesh, resident: bool) -> Callable:
     if jax.process_count() > 1:
         raise UserError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
     devices = list(mesh.devices.flat)
-    mapped = jax.pmap(step, AXIS, in_axes=(None, 0, None), out_axes=(None, None), devices=devices)
+    axes = (None, None if resident else 0, None)
+    mapped = jax.pmap(step, AXIS, in_axes=axes, out_axes=(None, None), devices=devices)
+
+    def part(x):
+        return np.asarray(x).reshape(len(devices), -1, *x.shape[1:])
 
     @functools.wraps(step)
-    def run(state, batch, frozen):
-        batch = {k: np.asarray(v).reshape(len(devices), -1, *v.shape[1:]) for k, v in batch.items()}
-        state, metrics = mapped(jax.device_get(state), batch, jax.device_get(frozen))
+    def run(state, data, frozen):
+        data = data if resident else jax.tree.map(part, data)
+        state, metrics = mapped(jax.device_get(state), data, jax.device_get(frozen))
         return replicate(state, mesh), metrics
 
     return run

@@ -1,5 +1,6 @@
 """Where a run starts: at a checkpoint of its own, at other weights, or anew."""
 
+import grain
 import jax
 import ml_collections
 import optax
@@ -17,13 +18,13 @@ def first_state(
     task: Task,
     optimizer: optax.GradientTransformation,
     checkpoints: Checkpoints,
-    data,
+    position: grain.DatasetIterator,
     mesh: jax.sharding.Mesh,
 ) -> TrainState:
-    """Return the newest checkpoint's state, with ``data`` moved to its place, or a new state.
+    """Returns the newest checkpoint's state, with ``position`` moved to its own, or a new state.
 
     Args:
-      data: the iterator of batches.
+      position: in the data, a feed's.
 
     Raises:
       UserError: the checkpoints are damaged, or of another model or optimiser; or what the run is
@@ -37,7 +38,7 @@ def first_state(
     if not resuming:
         return state
     given = plain(config)
-    state = checkpoints.restore(state, data, lambda trained: check_same_run(trained, given))
+    state = checkpoints.restore(state, position, lambda trained: check_same_run(trained, given))
     step = int(jax.device_get(state.step))
     if step >= config.steps:
         say(f"the run has its {step} steps already; raise config.steps to go on")

@@ -61,6 +61,35 @@ def make_step(
     return step
 
 
+def drawing(step: Step, draw: Callable, batch_size: int) -> Step:
+    """Makes a step draw its part of the batch from arrays on its device.
+
+    Args:
+      step: as :func:`make_step` makes it.
+      draw: (arrays, number of the step, places in the batch) → batch.
+      batch_size: of all devices together.
+
+    Returns:
+      ``(state, arrays, frozen) → (state, metrics)``.
+    """
+
+    def draw_and_step(state: TrainState, arrays: Any, frozen: Params):
+        share = batch_size // jax.lax.axis_size(AXIS)
+        places = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
+        return step(state, draw(arrays, state.step, places), frozen)
+
+    return draw_and_step
+
+
+def repeated(step: Step, count: int) -> Step:
+    """Makes ``count`` steps one function; its metrics are those of each, stacked."""
+
+    def several(state: TrainState, arrays: Any, frozen: Params):
+        return jax.lax.scan(lambda state, _: step(state, arrays, frozen), state, length=count)
+
+    return several
+
+
 def _accumulated(one: Callable, pieces: int) -> Callable:
     """Average ``one(params, batch, frozen)`` over ``pieces`` equal pieces of the batch."""
     if pieces == 1:

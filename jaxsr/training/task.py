@@ -8,7 +8,7 @@ import jax
 import ml_collections
 import numpy as np
 
-from jaxsr.data.batches import Batches
+from jaxsr.data.dataset import Dataset
 from jaxsr.evaluation.evaluator import Evaluator
 from jaxsr.training.checkpoints import plain, weights_of
 from jaxsr.training.step import LossFn
@@ -23,14 +23,14 @@ class Task:
     Attributes:
       init: random key → parameters.
       loss: (parameters, batch, ``frozen``) → the scalar to lower, and its named parts to be logged.
-      dataset: endless batches of this host's examples, each with its image's number as "index".
+      dataset: the examples.
       frozen: parameters of other networks that the loss runs; nothing trains them.
       evaluate: parameters → figures and uint8 (h, w, 3) pictures by name; None: no evaluation.
     """
 
     init: Callable
     loss: LossFn
-    dataset: Batches
+    dataset: Dataset
     frozen: dict[str, Any] = dataclasses.field(default_factory=dict)
     evaluate: Evaluate | None = None
 
@@ -40,12 +40,11 @@ class Task:
 
 
 def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:
-    """Return the arguments by which a data pipeline makes this host's part of every batch."""
+    """Returns the arguments by which a dataset makes this host's part of every batch."""
     return {
         "batch_size": config.batch_size // jax.process_count(),
         "seed": config.seed,
-        "shard_index": jax.process_index(),
-        "shard_count": jax.process_count(),
+        "host": jax.process_index(),
     }
 
 

@@ -70,8 +70,9 @@ def test_seeds_differ_and_come_again_with_the_run(config):
 def test_hosts_share_one_order(config, key):
     whole = np.concatenate([b[key] for b in first(config, 2, batch_size=4)[1]])
     for host in range(2):
-        mine = first(config, 2, batch_size=2, shard_index=host, shard_count=2)[1]
-        np.testing.assert_array_equal(np.concatenate([b[key] for b in mine]), whole[host::2])
+        mine = first(config, 2, batch_size=2, host=host)[1]
+        theirs = whole.reshape(2, 2, 2)[:, host].ravel()
+        np.testing.assert_array_equal(np.concatenate([b[key] for b in mine]), theirs)
 
 
 def test_an_example_knows_its_place_in_the_batch_of_all_hosts(config):

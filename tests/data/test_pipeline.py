@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from jaxsr.data import options, pipeline
-from jaxsr.data.views import RandomPair
+from jaxsr.data.sources import Source
 from jaxsr.image.resize import imresize_uint8, modcrop
 from jaxsr.image.symmetry import turn
 
@@ -124,25 +124,33 @@ def test_the_state_is_that_of_the_batches_given_out_not_of_those_read_ahead(conf
     assert_same(take(handler.restore(tmp_path, iter(dataset(config))), 3), expected)
 
 
-def test_two_hosts_share_out_the_global_order(config):
+def test_two_hosts_make_the_two_halves_of_a_batch(config):
     whole = first(config, 9, batch_size=4)
-    parts = [first(config, 9, batch_size=2, shard_index=i, shard_count=2) for i in range(2)]
+    parts = [first(config, 9, batch_size=2, host=i) for i in range(2)]
     for batch, *halves in zip(whole, *parts, strict=True):
         for key in batch:
-            joined = np.stack([half[key] for half in halves], axis=1)
-            np.testing.assert_array_equal(joined.reshape(batch[key].shape), batch[key])
+            np.testing.assert_array_equal(np.concatenate([h[key] for h in halves]), batch[key])
 
 
-def test_an_epoch_meets_an_image_as_often_as_crops_fit_into_it(config):
-    times = [round(h * w / 32**2) for h, w in SIZES[:4]]
-    batches = first(config, 2, batch_size=sum(times))
-    for batch in batches:
-        assert np.bincount(batch["index"]).tolist() == times
-    assert batches[0]["index"].tolist() != batches[1]["index"].tolist()
+@pytest.mark.parametrize("by_area", [True, False])
+def test_images_are_drawn_as_often_as_they_are_large_or_all_alike(config, by_area):
+    config.weight_by_area = by_area
+    data, count = dataset(config, batch_size=4), 4000
+    drawn = np.concatenate([draws_of(data, step) for step in range(count // 4)])
+    weights = np.array([h * w for h, w in SIZES[:4]]) if by_area else np.ones(4)
+    expected = count * weights / weights.sum()
+    assert (np.abs(np.bincount(drawn, minlength=4) - expected) < 4 * np.sqrt(expected)).all()
 
-    config.weight_by_area = False
-    (batch,) = first(config, 1, batch_size=4)
-    assert sorted(batch["index"]) == [0, 1, 2, 3]
+
+def draws_of(data, step):
+    """The numbers of the images of a batch."""
+    return [data.names.index(name) for name in data.shown(step)]
+
+
+def test_the_images_of_a_batch_can_be_told_without_making_it(config):
+    data = dataset(config)
+    for step, batch in enumerate(first(config, 3)):
+        assert draws_of(data, step) == batch["index"].tolist()
 
 
 def test_another_seed_gives_other_batches(config):
@@ -196,14 +204,13 @@ def test_real_world_pairs_are_reproducible_and_correspond(config):
     assert np.abs(batch["low"] - mean).max() <= 0.51
 
 
-def test_low_images_that_come_with_the_data_are_cropped_at_the_same_place(config):
+def test_low_images_that_come_with_the_data_are_cropped_at_the_same_place(config, monkeypatch):
     """As a tfds dataset with a feature lr gives them; here each image is its own reduction."""
-    data = dataset(config)
-    pair = RandomPair(
-        data.source.high, lambda i: data.source.high(i) // 2, None, np.array([1]), 1, 16, True
-    )
-    example = pair(0, np.random.default_rng(0))
-    np.testing.assert_array_equal(example["low"], example["high"] // 2)
-    wrong = RandomPair(data.source.high, data.source.high, None, np.array([1]), 2, 8, True)
-    with pytest.raises(ValueError, match="image 1 is 40×40, its low-resolution one 40×40"):
-        wrong(0, np.random.default_rng(0))
+    config.degradation = "given"
+    monkeypatch.setattr(Source, "gives_low", True)
+    monkeypatch.setattr(Source, "given", lambda source, index: source.high(index) // 2)
+    data = dataset(config, scale=1)
+    batch = data.batch(0)
+    np.testing.assert_array_equal(batch["low"], batch["high"] // 2)
+    with pytest.raises(ValueError, match=r"image \d is .*, its low-resolution one .* is not ×2"):
+        dataset(config, scale=2).batch(0)

@@ -1,0 +1,129 @@
+"""All images of a source in one array of equal blocks, from which a program cuts crops.
+
+Images of any sizes become blocks of 64 rows × 128 columns of uint8, in raster order, one image
+after the other. A crop touches few of them: they are gathered, laid beside each other and cut. Rows
+of blocks have the three channels interleaved, so that TPUs, which hold arrays in tiles, waste
+nothing; and as blocks are numbered, not pixels, 32-bit indices suffice for any memory.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tqdm
+from jaxtyping import Array, Int32, Integer, UInt8
+
+from jaxsr.data.cache import Pieces
+from jaxsr.data.sources import Source, Unreadable
+from jaxsr.image.symmetry import turned
+
+ROWS, COLUMNS, CHANNELS = 64, 128, 3
+BLOCK_BYTES = ROWS * COLUMNS * CHANNELS
+FIRST, STRIDE, HEIGHT, WIDTH = range(4)  # columns of a table
+
+
+@dataclasses.dataclass(frozen=True)
+class Packed:
+    """Images in blocks, on disk.
+
+    Attributes:
+      blocks: all blocks, memory-mapped.
+      table: of each image its first block, blocks in a row of them, height and width in pixels;
+        zeros where it cannot be read.
+    """
+
+    blocks: UInt8[np.ndarray, "n 64 384"]
+    table: Int32[np.ndarray, "images 4"]
+
+    @property
+    def readable(self) -> np.ndarray:
+        return self.table[:, HEIGHT] > 0
+
+
+def pack(source: Source, variant: str, load: Callable) -> Packed:
+    """Packs a source's images into two files of its cache, or finds them there.
+
+    Args:
+      variant: what ``load`` makes of the images, for the files' names.
+      load: image index → (h, w, 3) uint8; raises ``Unreadable``.
+    """
+    table = source.cached(f"{variant}-table", lambda: _table(len(source), load))
+    shape = int(_blocks_in(table[:, HEIGHT], table[:, WIDTH]).sum()), ROWS, COLUMNS * CHANNELS
+    readable = np.flatnonzero(table[:, HEIGHT])
+    blocks = source.cached(f"{variant}-blocks", lambda: Pieces(shape, _all_blocks(load, readable)))
+    return Packed(blocks, table)
+
+
+def bytes_of(heights, widths) -> int:
+    """Returns how many bytes images of these sizes take when packed."""
+    return int(_blocks_in(heights, widths).sum()) * BLOCK_BYTES
+
+
+def _blocks_in(heights, widths):
+    return -(-heights // ROWS) * -(-widths // COLUMNS)
+
+
+def _table(count: int, load: Callable) -> Int32[np.ndarray, "images 4"]:
+    """Decodes every image once, to see whether it can be and how large it is."""
+    table = np.zeros((count, 4), np.int32)
+    first = 0
+    for i in tqdm.tqdm(range(count), "reading images", unit="image", disable=None):
+        try:
+            height, width, _ = load(i).shape
+        except Unreadable:
+            continue
+        table[i] = first, -(-width // COLUMNS), height, width
+        first += _blocks_in(height, width)
+    return table
+
+
+def _all_blocks(load: Callable, indices) -> Iterator[UInt8[np.ndarray, "n 64 384"]]:
+    for i in tqdm.tqdm(indices, "packing images", unit="image", disable=None):
+        yield to_blocks(load(int(i)))
+
+
+def to_blocks(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "n 64 384"]:
+    """Cuts an image into blocks; those at its lower and right edge end in zeros."""
+    rows, columns = (-(-n // size) for n, size in zip(image.shape, (ROWS, COLUMNS), strict=False))
+    padding = rows * ROWS - image.shape[0], columns * COLUMNS - image.shape[1]
+    padded = np.pad(image, [(0, n) for n in (*padding, 0)])
+    blocks = padded.reshape(rows, ROWS, columns, COLUMNS * CHANNELS).swapaxes(1, 2)
+    return blocks.reshape(-1, ROWS, COLUMNS * CHANNELS)
+
+
+def crops(
+    blocks: UInt8[Array, "n 64 384"],
+    rows: Integer[Array, "b 4"],
+    top: Integer[Array, "b"],
+    left: Integer[Array, "b"],
+    which: Integer[Array, "b"],
+    side: int,
+) -> UInt8[Array, "b side side 3"]:
+    """Cuts one crop out of each of some images, inside a program.
+
+    Args:
+      blocks: of all images.
+      rows: of the table, one for each crop.
+      top, left: of each crop, in pixels; it lies within its image.
+      which: of the eight turns of ``jaxsr.image.symmetry.turn`` each takes.
+      side: of all crops, in pixels.
+    """
+    canvas = jax.vmap(_canvas, (None, 0, 0, 0, None))(blocks, rows, top, left, side)
+    squares = jax.vmap(_square, (0, 0, 0, None))(canvas, top % ROWS, left % COLUMNS, side)
+    return jax.vmap(turned)(squares, which)
+
+
+def _canvas(blocks, row, top, left, side: int) -> UInt8[Array, "_ _"]:
+    """Lays the blocks beside each other that a crop touches at most."""
+    down, right = ((side + size - 2) // size + 1 for size in (ROWS, COLUMNS))
+    # where the crop touches fewer, the others may be those of another image: they're cut off
+    first = row[FIRST] + (top // ROWS + jnp.arange(down)) * row[STRIDE] + left // COLUMNS
+    columns = [blocks.at[first + i].get(mode="clip").reshape(down * ROWS, -1) for i in range(right)]
+    return jnp.concatenate(columns, axis=1)
+
+
+def _square(canvas, top, left, side: int) -> UInt8[Array, "side side 3"]:
+    square = jax.lax.dynamic_slice(canvas, (top, left * CHANNELS), (side, side * CHANNELS))
+    return square.reshape(side, side, CHANNELS)
