@@ -19,8 +19,8 @@ def _common() -> dict:
         "source": "",  # folder:PATH[,PATH…] or tfds:NAME[:SPLIT]
         "data_dir": "",  # of prepared tfds datasets; "": ~/tensorflow_datasets
         "augment": True,  # each crop in one of its eight flips and rotations
-        # where images are: with the "host", sets of any size; on each "device", all of them, and the
-        # program draws its batches itself; "auto": on devices that are no CPUs, if they fit
+        # where images are: with the "host", sets of any size; on each "device", all of them, from
+        # which the program draws its batches; "auto": on devices that are no CPUs, if they fit
         "placement": "auto",
         "memory_share": 0.4,  # of the device's free memory, that images may take
         "workers": 0,  # processes that make batches; 0: a thread of this process
