@@ -37,7 +37,7 @@ class Cache:
         self._folder = folder / VERSION
 
     def get(self, key: str, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """Maps the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one.
+        """Map the array of ``key`` and ``variant`` into memory; ``make()`` makes a missing one.
 
         It makes the array itself, or a :class:`Pieces` of an array too large for the memory.
         """
@@ -77,7 +77,7 @@ def _header(path: str) -> tuple[tuple[int, ...], np.dtype, int]:
 
 
 def _write(path: str, array: np.ndarray | Pieces) -> None:
-    """Writes a file whole or not at all; several writers write the same, and the last wins."""
+    """Write a file whole or not at all; several writers write the same, and the last wins."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with replacing(path) as file:
         if not isinstance(array, Pieces):

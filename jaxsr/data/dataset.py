@@ -51,7 +51,7 @@ class View(Protocol):
     def host_only(self) -> str: ...
 
     def draw(self, images: Any, words: list, places: Any) -> dict:
-        """Draws a batch's arrays.
+        """Draw a batch's arrays.
 
         Args:
           images: a :class:`HostImages`; or a :class:`PackedImages`, unless ``host_only``.
@@ -102,14 +102,14 @@ class Dataset:
         return BatchIterator(self.batch, self.workers)
 
     def batch(self, step: int) -> dict[str, np.ndarray]:
-        """Makes this host's part of the batch of ``step`` (from 0), with each image's "index"."""
+        """Make this host's part of the batch of ``step`` (from 0), with each image's "index"."""
         words, places = self._words(step)
         images = self._images(words[0])
         example = self.view.draw(images, words[1:], places)
         return example | {"index": images.indices}
 
     def shown(self, step: int) -> list[str]:
-        """Returns what to call the images of this host's part of a batch, one an example."""
+        """Return what to call the images of this host's part of a batch, one an example."""
         return [self.names[i] for i in self._images(self._words(step)[0][0]).indices]
 
     def _words(self, step: int):
@@ -129,12 +129,12 @@ class Dataset:
     # In a program
 
     def packed_bytes(self) -> int:
-        """Returns about how many bytes :meth:`pack` takes, without decoding an image."""
+        """Return about how many bytes :meth:`pack` takes, without decoding an image."""
         sizes = [self.source.sizes.T // layer.scale for layer in self.layers.values()]
         return sum(packed.bytes_of(*size) for size in sizes)
 
     def pack(self) -> dict[str, Any]:
-        """Packs all images and returns the arrays from which :meth:`draw` draws.
+        """Pack all images and return the arrays from which :meth:`draw` draws.
 
         The images are on disk, memory-mapped; the first time it takes as long as decoding all.
 
@@ -156,7 +156,7 @@ class Dataset:
         return {"thresholds": self.thresholds, "layers": layers}
 
     def draw(self, arrays: dict[str, Any], step: Any, places: Int[Array, "n"]) -> dict[str, Array]:
-        """Draws the examples of some places of a batch from what :meth:`pack` returned."""
+        """Draw the examples of some places of a batch from what :meth:`pack` returned."""
         first, *words = draws.words(self.seed, step, places, self.view.words + 1)
         positions = draws.choose(first, arrays["thresholds"])
         layers = {
@@ -167,7 +167,7 @@ class Dataset:
 
 
 def next_of(readable: np.ndarray) -> Int[np.ndarray, "m"]:
-    """Returns for every position that of the first readable image from there on, around the end.
+    """Return for every position that of the first readable image from there on, around the end.
 
     Raises:
       UserError: there is none.

@@ -106,7 +106,7 @@ class RealWorld:
     def __call__(
         self, high: UInt8[np.ndarray, "h w 3"], size: tuple[int, int], rng: np.random.Generator
     ) -> UInt8[np.ndarray, "H W 3"]:
-        """Degrades an image and resizes it to ``size`` = (H, W)."""
+        """Degrade an image and resize it to ``size`` = (H, W)."""
         x = high.astype(np.float32) / 255
         for stage in self._stages[:-1]:
             x = random_jpeg(capture(x, stage, rng), stage, rng)
@@ -122,7 +122,7 @@ class RealWorld:
     def batch(
         self, high: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int], words: Sequence
     ) -> UInt8[np.ndarray, "n H W 3"]:
-        """Degrades several images, each by the generator that its own random words seed."""
+        """Degrade several images, each by the generator that its own random words seed."""
         generators = (np.random.default_rng(seed) for seed in zip(*words, strict=True))
         return np.stack([self(x, size, rng) for x, rng in zip(high, generators, strict=True)])
 

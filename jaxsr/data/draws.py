@@ -21,7 +21,7 @@ PARITY = 0x1BD11BDA
 
 
 def words(seed: int, step: Any, places: Ints, count: int) -> list[Word]:
-    """Draws ``count`` random words for each example of a batch.
+    """Draw ``count`` random words for each example of a batch.
 
     Args:
       seed: of the run; its lower 32 bits count.
@@ -39,7 +39,7 @@ def words(seed: int, step: Any, places: Ints, count: int) -> list[Word]:
 
 
 def threefry(key0: Any, key1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
-    """Makes two random words of a counter of two words and a key of two: Threefry-2x32-20.
+    """Make two random words of a counter of two words and a key of two: Threefry-2x32-20.
 
     All are uint32 and are broadcast against each other; ``x0`` is no scalar. Source:
     Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3" (2011), section 3.3.
@@ -55,7 +55,7 @@ def threefry(key0: Any, key1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
 
 
 def below(word: Word, n: Any) -> Ints:
-    """Returns ``floor(word · n / 2³²)``: one of 0 … n − 1, for n of 1 … 2¹⁶.
+    """Return ``floor(word · n / 2³²)``: one of 0 … n − 1, for n of 1 … 2¹⁶.
 
     The 48 bits of the product are never held at once: JAX has no 64-bit integers by default.
     """
@@ -65,17 +65,17 @@ def below(word: Word, n: Any) -> Ints:
 
 
 def chance(word: Word, probability: float) -> Any:
-    """Returns True with the given probability in [0, 1]."""
+    """Return True with the given probability in [0, 1]."""
     return word >> 8 < np.uint32(round(probability * 2**24))
 
 
 def choose(word: Word, thresholds: UInt32[np.ndarray | Array, "_"]) -> Ints:
-    """Chooses one of several things, as often as the weights say that made ``thresholds``."""
+    """Choose one of several things, as often as the weights say that made ``thresholds``."""
     return thresholds.searchsorted(word, side="right").astype(np.int32)
 
 
 def thresholds_of(weights: Int[np.ndarray, "m"]) -> UInt32[np.ndarray, "_"]:
-    """Returns the words at which :func:`choose` goes from one thing to the next."""
+    """Return the words at which :func:`choose` goes from one thing to the next."""
     sums = np.cumsum(weights, dtype=np.float64)
     return np.minimum(sums[:-1] / sums[-1] * 2**32, 2**32 - 1).astype(np.uint32)
 
@@ -83,7 +83,7 @@ def thresholds_of(weights: Int[np.ndarray, "m"]) -> UInt32[np.ndarray, "_"]:
 def draw_places(
     three: Sequence[Word], sizes: Sequence, side: int, augment: bool
 ) -> tuple[Ints, Ints, Ints]:
-    """Draws where crops of ``side`` pixels lie and how they are turned, from three words each.
+    """Draw where crops of ``side`` pixels lie and how they are turned, from three words each.
 
     Args:
       sizes: heights and widths of the images, in pixels.

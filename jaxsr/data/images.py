@@ -28,12 +28,12 @@ class HostImages(NamedTuple):
     layers: Mapping[str, Images]
 
     def sizes(self, layer: str) -> tuple[np.ndarray, np.ndarray]:
-        """Returns heights and widths, in pixels."""
+        """Return heights and widths, in pixels."""
         heights, widths = np.array([x.shape[:2] for x in self.layers[layer]], np.int32).T
         return heights, widths
 
     def crops(self, layer: str, top, left, which, side: int) -> UInt8[np.ndarray, "n side side 3"]:
-        """Copies a square of ``side`` pixels out of each image, and turns it.
+        """Copy a square of ``side`` pixels out of each image, and turn it.
 
         Args:
           top, left: first row and column of each.

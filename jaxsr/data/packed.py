@@ -43,7 +43,7 @@ class Packed:
 
 
 def pack(source: Source, variant: str, load: Callable) -> Packed:
-    """Packs a source's images into two files of its cache, or finds them there.
+    """Pack a source's images into two files of its cache, or find them there.
 
     Args:
       variant: what ``load`` makes of the images, for the files' names.
@@ -57,7 +57,7 @@ def pack(source: Source, variant: str, load: Callable) -> Packed:
 
 
 def bytes_of(heights, widths) -> int:
-    """Returns how many bytes images of these sizes take when packed."""
+    """Return how many bytes images of these sizes take when packed."""
     return int(_blocks_in(heights, widths).sum()) * BLOCK_BYTES
 
 
@@ -66,7 +66,7 @@ def _blocks_in(heights, widths):
 
 
 def _table(count: int, load: Callable) -> Int32[np.ndarray, "images 4"]:
-    """Decodes every image once, to see whether it can be and how large it is."""
+    """Decode every image once, to see whether it can be and how large it is."""
     table = np.zeros((count, 4), np.int32)
     first = 0
     for i in tqdm.tqdm(range(count), "reading images", unit="image", disable=None):
@@ -85,7 +85,7 @@ def _all_blocks(load: Callable, indices) -> Iterator[UInt8[np.ndarray, "n 64 384
 
 
 def to_blocks(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "n 64 384"]:
-    """Cuts an image into blocks; those at its lower and right edge end in zeros."""
+    """Cut an image into blocks; those at its lower and right edge end in zeros."""
     rows, columns = (-(-n // size) for n, size in zip(image.shape, (ROWS, COLUMNS), strict=False))
     padding = rows * ROWS - image.shape[0], columns * COLUMNS - image.shape[1]
     padded = np.pad(image, [(0, n) for n in (*padding, 0)])
@@ -101,7 +101,7 @@ def crops(
     which: Integer[Array, "b"],
     side: int,
 ) -> UInt8[Array, "b side side 3"]:
-    """Cuts one crop out of each of some images, inside a program.
+    """Cut one crop out of each of some images, inside a program.
 
     Args:
       blocks: of all images.
@@ -116,7 +116,7 @@ def crops(
 
 
 def _canvas(blocks, row, top, left, side: int) -> UInt8[Array, "_ _"]:
-    """Lays the blocks beside each other that a crop touches at most."""
+    """Lay the blocks beside each other that a crop touches at most."""
     down, right = ((side + size - 2) // size + 1 for size in (ROWS, COLUMNS))
     # where the crop touches fewer, the others may be those of another image: they're cut off
     first = row[FIRST] + (top // ROWS + jnp.arange(down)) * row[STRIDE] + left // COLUMNS

@@ -20,7 +20,7 @@ def super_resolution(
     seed: int,
     host: int = 0,
 ) -> Dataset:
-    """Makes endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
+    """Make endless batches ``{"low": (b, p, p, 3), "high": (b, s·p, s·p, 3), "index": (b,)}``.
 
     Images are uint8; ``index`` (int32) is the image's number in ``names`` of the result. Every
     example draws its image anew, large ones more often (``weight_by_area``) or all alike, then a
@@ -52,7 +52,7 @@ def compression(
     seed: int,
     host: int = 0,
 ) -> Dataset:
-    """Makes endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
+    """Make endless batches ``{"image": (b, crop, crop, 3), "seed", "place", "index": (b,)}``.
 
     ``seed`` (uint32) is a random number for whatever training draws for the example, such as its
     rate and its noise; ``place`` (int32) is the example's position in the batch of all hosts
@@ -77,7 +77,7 @@ def segmentation(
     seed: int,
     host: int = 0,
 ) -> Dataset:
-    """Makes endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
+    """Make endless batches ``{"image": (b, p, p, 3), "mask": (b, p, p), "index": (b,)}``.
 
     The side p is ``config.crop``. Both are uint8; a mask's values are classes or ``masks.IGNORED``.
     Of each image the whole, or a large part, is stretched to a square. The rest is as in
@@ -110,7 +110,7 @@ def restoration(
     seed: int,
     host: int = 0,
 ) -> Dataset:
-    """Makes endless batches of several crops of an image: one for each of n ``scales``, one more.
+    """Make endless batches of several crops of an image: one for each of n ``scales``, one more.
 
     A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale
     S, "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale
@@ -141,19 +141,19 @@ def restoration(
 def _dataset(
     config, source: sources.Source, layers: Mapping[str, Layer], indices, view: View, *run: int
 ) -> Dataset:
-    """Makes the dataset of some images, weighted as ``config.weight_by_area`` says."""
+    """Make the dataset of some images, weighted as ``config.weight_by_area`` says."""
     area = np.prod(source.sizes[indices], axis=1)
     weights = area if config.weight_by_area else np.ones_like(area)
     return Dataset(source, layers, indices, weights, view, *run, config.workers)
 
 
 def _reduced(source: sources.Source, scale: int) -> Layer:
-    """Returns what MATLAB makes of the images at 1/``scale``."""
+    """Return what MATLAB makes of the images at 1/``scale``."""
     return Layer(functools.partial(source.low, scale=scale), f"-x{scale}", scale)
 
 
 def _low_layer(config, source: sources.Source, scale: int) -> dict[str, Layer]:
-    """Returns the low-resolution images that ``config.degradation`` says, none if it makes crops.
+    """Return the low-resolution images that ``config.degradation`` says, none if it makes crops.
 
     Raises:
       UserError: it is unknown, or the source gives none.
@@ -173,7 +173,7 @@ def _low_layer(config, source: sources.Source, scale: int) -> dict[str, Layer]:
 
 
 def _given(source: sources.Source, scale: int) -> Layer:
-    """Returns the low-resolution images that come with the images, once their sizes are right."""
+    """Return the low-resolution images that come with the images, once their sizes are right."""
 
     def load(index):
         high, low = source.high(index), source.given(index)

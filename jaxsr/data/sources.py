@@ -119,7 +119,7 @@ class Source:
         return self._cache.get(self._keys[index], "-lr", lambda: self._decode(index, low=True))
 
     def cached(self, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
-        """Returns what ``make()`` makes of all images, memory-mapped from the cache."""
+        """Return what ``make()`` makes of all images, memory-mapped from the cache."""
         return self._cache.get("\n".join(self._keys), f"-all{variant}", make)
 
     def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:

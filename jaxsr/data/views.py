@@ -111,7 +111,7 @@ class ManyCrops:
 def degraded(
     degrade: RealWorld, x: UInt8[np.ndarray, "n h w 3"], which: np.ndarray, seeds: list
 ) -> UInt8[np.ndarray, "n h w 3"]:
-    """Degrades those images of a batch that ``which`` says, at their own size."""
+    """Degrade those images of a batch that ``which`` says, at their own size."""
     x = x.copy()
     if which.any():
         x[which] = degrade.batch(x[which], x.shape[1:3], [seed[which] for seed in seeds])

@@ -31,7 +31,7 @@ class HostFeed:
         self._mesh = mesh
 
     def take(self, steps: int) -> dict[str, Any]:
-        """Returns the next step's batch, on the devices; ``steps`` is 1."""
+        """Return the next step's batch, on the devices; ``steps`` is 1."""
         batch = next(self.position)
         del batch["index"]
         return parallel.shard_batch(batch, self._mesh)
@@ -52,7 +52,7 @@ class DeviceFeed:
         self._arrays = parallel.replicate(dataset.pack(), mesh)
 
     def take(self, steps: int) -> dict[str, Any]:
-        """Returns the images, and counts ``steps``."""
+        """Return the images, and count ``steps``."""
         self.position.count += steps
         return self._arrays
 
@@ -74,7 +74,7 @@ class Position(grain.DatasetIterator):
 
 
 def open_feed(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh):
-    """Puts the images where ``config.data.placement`` says; "auto": on devices where they fit.
+    """Put the images where ``config.data.placement`` says; "auto": on devices where they fit.
 
     On CPUs "auto" leaves them with the host: there the same cores make batches and take steps, and
     every device would have a copy in the one memory.
@@ -100,7 +100,7 @@ def open_feed(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh):
 
 
 def _too_large(dataset: Dataset, share: float, mesh: Mesh) -> str:
-    """Says why the images don't fit; "" if they do."""
+    """Say why the images don't fit; "" if they do."""
     local = [device for device in mesh.devices.flat if device.process_index == jax.process_index()]
     free = min(free_memory(device) for device in local)
     if local[0].platform == "cpu":  # one memory for all of them
@@ -119,7 +119,7 @@ def _gigabytes(count: int) -> str:
 
 
 def steps_per_call(config: ml_collections.ConfigDict, resident: bool) -> int:
-    """Returns how many steps a program takes: ``config.steps_per_call``, or what is best.
+    """Return how many steps a program takes: ``config.steps_per_call``, or what is best.
 
     On CPUs that is one: XLA runs convolutions within a loop far slower.
 
@@ -138,7 +138,7 @@ def steps_per_call(config: ml_collections.ConfigDict, resident: bool) -> int:
 
 
 def next_call(number: int, largest: int, ends: list[int]) -> int:
-    """Returns how many steps to take at once after step ``number``: ``largest`` or one.
+    """Return how many steps to take at once after step ``number``: ``largest`` or one.
 
     Args:
       ends: steps after which something is to be done; none is passed over.

@@ -37,7 +37,7 @@ class Logs:
         )
 
     def advance(self, steps: int) -> None:
-        """Counts more steps."""
+        """Count more steps."""
         if self._write:
             self._bar.update(steps)
 

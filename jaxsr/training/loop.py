@@ -196,7 +196,7 @@ class Run:
         return state
 
     def _ends(self, number: int) -> list[int]:
-        """Returns the steps after ``number`` at which a call has to end, the next of each kind."""
+        """Return the steps after ``number`` at which a call has to end, the next of each kind."""
         config = self.config
         intervals = (config.log_every, config.checkpoint_every, config.eval_every)
         first, last = profiled_steps(config.profile)

@@ -34,7 +34,7 @@ def shard_batch(batch: dict, mesh: Mesh) -> dict:
 def map_step(
     step: Callable, mesh: Mesh, mapper: str = "shard_map", *, resident: bool = False
 ) -> Callable:
-    """Maps a per-device step (see ``jaxsr.training.step``) over the mesh and compiles it.
+    """Map a per-device step (see ``jaxsr.training.step``) over the mesh and compile it.
 
     "shard_map" keeps the state as global arrays and donates its buffers. "pmap" runs the same step
     through ``jax.pmap``, on one host; it gives the same result.

@@ -21,7 +21,7 @@ def first_state(
     position: grain.DatasetIterator,
     mesh: jax.sharding.Mesh,
 ) -> TrainState:
-    """Returns the newest checkpoint's state, with ``position`` moved to its own, or a new state.
+    """Return the newest checkpoint's state, with ``position`` moved to its own, or a new state.
 
     Args:
       position: in the data, a feed's.

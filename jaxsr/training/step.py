@@ -62,7 +62,7 @@ def make_step(
 
 
 def drawing(step: Step, draw: Callable, batch_size: int) -> Step:
-    """Makes a step draw its part of the batch from arrays on its device.
+    """Make a step draw its part of the batch from arrays on its device.
 
     Args:
       step: as :func:`make_step` makes it.
@@ -82,7 +82,7 @@ def drawing(step: Step, draw: Callable, batch_size: int) -> Step:
 
 
 def repeated(step: Step, count: int) -> Step:
-    """Makes ``count`` steps one function; its metrics are those of each, stacked."""
+    """Make ``count`` steps one function; its metrics are those of each, stacked."""
 
     def several(state: TrainState, arrays: Any, frozen: Params):
         return jax.lax.scan(lambda state, _: step(state, arrays, frozen), state, length=count)

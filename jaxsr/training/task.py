@@ -40,7 +40,7 @@ class Task:
 
 
 def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:
-    """Returns the arguments by which a dataset makes this host's part of every batch."""
+    """Return the arguments by which a dataset makes this host's part of every batch."""
     return {
         "batch_size": config.batch_size // jax.process_count(),
         "seed": config.seed,
