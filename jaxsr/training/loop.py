@@ -228,8 +228,8 @@ class Run:
 
     def _log(self, number: int, metrics: dict, meter: Meter) -> None:
         values = {name: float(x.flat[-1]) for name, x in jax.device_get(metrics).items()}
-        values = {"loss": values.pop("loss")} | values | {"img/s": meter.read(number)}
-        self.logs.scalars(number, values)
+        speed = {"img/s": speed} if (speed := meter.read(number)) else {}  # none after one call
+        self.logs.scalars(number, {"loss": values.pop("loss")} | values | speed)
 
     def _evaluate(self, number: int, state: TrainState, meter: Meter) -> None:
         if not self.task.evaluate or jax.process_index() > 0:  # other hosts wait at their next step

@@ -66,8 +66,14 @@ def _pmap_step(step: Callable, mesh: Mesh, resident: bool) -> Callable:
     if jax.process_count() > 1:
         raise UserError("config.mapper='pmap' runs on one host; use 'shard_map' on several")
     devices = list(mesh.devices.flat)
-    axes = (None, None if resident else 0, None)
-    mapped = jax.pmap(step, AXIS, in_axes=axes, out_axes=(None, None), devices=devices)
+    mapped = jax.pmap(
+        lambda _, state, data, frozen: step(state, data, frozen),
+        AXIS,
+        in_axes=(0, None, None if resident else 0, None),
+        out_axes=(None, None),
+        devices=devices,
+    )
+    numbers = np.arange(len(devices))  # for pmap wants an argument that differs between devices
 
     def part(x):
         return np.asarray(x).reshape(len(devices), -1, *x.shape[1:])
@@ -75,7 +81,7 @@ def _pmap_step(step: Callable, mesh: Mesh, resident: bool) -> Callable:
     @functools.wraps(step)
     def run(state, data, frozen):
         data = data if resident else jax.tree.map(part, data)
-        state, metrics = mapped(jax.device_get(state), data, jax.device_get(frozen))
+        state, metrics = mapped(numbers, jax.device_get(state), data, jax.device_get(frozen))
         return replicate(state, mesh), metrics
 
     return run
