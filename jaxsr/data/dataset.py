@@ -7,12 +7,13 @@ replacement, each as often as its weight says.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from absl import logging
-from jaxtyping import Array, Int
+from jaxtyping import Array, Int, UInt32
 
 from jaxsr.data import draws, packed
 from jaxsr.data.batches import BatchIterator
@@ -86,15 +87,15 @@ class Dataset:
     batch_size: int
     host: int = 0
     workers: int = 0
-    thresholds: np.ndarray = dataclasses.field(init=False, repr=False)
-
-    def __post_init__(self):
-        object.__setattr__(self, "thresholds", draws.thresholds_of(self.weights))
 
     @property
     def names(self) -> tuple[str, ...]:
         """What to call the images, by their index."""
         return self.source.names
+
+    @functools.cached_property
+    def _thresholds(self) -> UInt32[np.ndarray, "_"]:
+        return draws.thresholds_of(self.weights)
 
     # On the host
 
@@ -120,7 +121,7 @@ class Dataset:
         def load(index):
             return [layer.load(index) for layer in self.layers.values()]
 
-        positions = draws.choose(word, self.thresholds)
+        positions = draws.choose(word, self._thresholds)
         found = [first_readable(load, self.indices, int(position)) for position in positions]
         indices, images = zip(*found, strict=True)
         layers = dict(zip(self.layers, zip(*images, strict=True), strict=True))
@@ -153,7 +154,7 @@ class Dataset:
             name: {"blocks": pack.blocks, "table": pack.table[found]}
             for name, pack in packs.items()
         }
-        return {"thresholds": self.thresholds, "layers": layers}
+        return {"thresholds": self._thresholds, "layers": layers}
 
     def draw(self, arrays: dict[str, Any], step: Any, places: Int[Array, "n"]) -> dict[str, Array]:
         """Draw the examples of some places of a batch from what :meth:`pack` returned."""

@@ -24,8 +24,6 @@ class HostFeed:
       position: an iterator of grain, for checkpoints.
     """
 
-    resident = False
-
     def __init__(self, dataset: Dataset, mesh: Mesh):
         self.position = iter(dataset)
         self._mesh = mesh
@@ -45,10 +43,9 @@ class DeviceFeed:
         the other.
     """
 
-    resident = True
-
     def __init__(self, dataset: Dataset, mesh: Mesh):
         self.position = Position()
+        say(f"images on every device: {_gigabytes(dataset.packed_bytes())}")
         self._arrays = parallel.replicate(dataset.pack(), mesh)
 
     def take(self, steps: int) -> dict[str, Any]:
@@ -73,8 +70,8 @@ class Position(grain.DatasetIterator):
         self.count = state["batches"]
 
 
-def open_feed(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh):
-    """Put the images where ``config.data.placement`` says; "auto": on devices where they fit.
+def belongs_on_devices(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh) -> bool:
+    """Decide where the images go, as ``config.data.placement`` says; "auto": where they fit.
 
     On CPUs "auto" leaves them with the host: there the same cores make batches and take steps, and
     every device would have a copy in the one memory.
@@ -89,14 +86,11 @@ def open_feed(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh):
         )
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     if placement == "host" or (placement == "auto" and on_cpu):
-        return HostFeed(dataset, mesh)
+        return False
     reason = dataset.view.host_only or _too_large(dataset, config.data.memory_share, mesh)
-    if not reason:
-        say(f"images on every device: {_gigabytes(dataset.packed_bytes())}")
-        return DeviceFeed(dataset, mesh)
-    if placement == "device":
+    if reason and placement == "device":
         raise UserError(f"config.data.placement is 'device', but {reason}; use auto or host")
-    return HostFeed(dataset, mesh)
+    return not reason
 
 
 def _too_large(dataset: Dataset, share: float, mesh: Mesh) -> str:

@@ -14,7 +14,7 @@ from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints
 from jaxsr.training.compression import compression
 from jaxsr.training.config import default_config
-from jaxsr.training.feed import DeviceFeed, HostFeed, next_call, open_feed, steps_per_call
+from jaxsr.training.feed import DeviceFeed, HostFeed, belongs_on_devices, next_call, steps_per_call
 from jaxsr.training.logs import Logs
 from jaxsr.training.meter import Meter, Profile, profiled_steps
 from jaxsr.training.optimizer import make_optimizer
@@ -72,11 +72,12 @@ def prepare(
         accumulate=config.accumulate,
         schedule=schedule,
     )
-    feed = open_feed(task.dataset, config, mesh)
-    programs = make_programs(step, task, config, mesh, feed.resident)
+    resident = belongs_on_devices(task.dataset, config, mesh)
+    programs = make_programs(step, task, config, mesh, resident)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
     make_folder(workdir)
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
+    feed = (DeviceFeed if resident else HostFeed)(task.dataset, mesh)
     state = first_state(config, task, optimizer, checkpoints, feed.position, mesh)
     frozen = parallel.replicate(task.frozen, mesh)
     first = int(jax.device_get(state.step))
@@ -87,7 +88,7 @@ def prepare(
 def make_programs(
     step: Step, task: Task, config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh, resident
 ) -> dict[int, Step]:
-    """Compiles programs of one step and of ``config.steps_per_call``, by their number of steps.
+    """Make programs of one step and of ``config.steps_per_call``, by their number of steps.
 
     Args:
       resident: whether they draw from images that lie on the devices.

@@ -1,7 +1,7 @@
 """What the loop needs to know of a task; the loop itself is the same for all."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -33,10 +33,6 @@ class Task:
     dataset: Dataset
     frozen: dict[str, Any] = dataclasses.field(default_factory=dict)
     evaluate: Evaluate | None = None
-
-    def names(self, indices: Sequence[int]) -> list[str]:
-        """Return what to call examples in a message."""
-        return [self.dataset.names[i] for i in indices]
 
 
 def share_of_host(config: ml_collections.ConfigDict) -> dict[str, int]:

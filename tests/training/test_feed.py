@@ -138,7 +138,7 @@ def test_cpus_leave_images_with_the_host_and_take_single_steps(config):
     config.data.placement = "auto"
     mesh = loop.parallel.make_mesh()
     dataset = loop.TASKS[config.task](config).dataset
-    assert not feed.open_feed(dataset, config, mesh).resident
+    assert not feed.belongs_on_devices(dataset, config, mesh)
     assert feed.steps_per_call(config, resident=True) == 1
     config.update(steps_per_call=100)
     assert feed.steps_per_call(config, resident=True) == 4  # logs and checkpoints are every 4 steps

@@ -96,4 +96,4 @@ def test_steps_of_the_task_make_its_loss_smaller(config):
     assert 0 < metrics["unrestored"] < 1
     before = jax.device_get(frozen)
     jax.tree.map(np.testing.assert_array_equal, before, task.frozen)  # nothing trains them
-    assert task.names([0]) == [str(next(Path(config.data.source[7:]).glob("*.png")))]
+    assert task.dataset.names == (str(next(Path(config.data.source[7:]).glob("*.png"))),)

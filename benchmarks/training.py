@@ -1,0 +1,147 @@
+"""How many images a second does training take, and what do placement and devices change?
+
+    python benchmarks/training.py --photos=DIR[,DIR] --masked=DIR [--seconds=10] [--rounds=2]
+
+Each row is a process of its own that trains a config's network on crops of its size; the rows take
+turns, round by round, so that what else the machine does hits all, and each row's best round
+counts. ``batches/s`` is the host's pipeline alone, without training. ``--tree=DIR`` measures
+another checkout's code in the same run, as the rows "tree".
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+REPO = Path(__file__).resolve().parents[1]
+CONFIGS = {  # task → config file, and what makes a step of it short enough to count many
+    "super-resolution": ("sr/span_compact.py:4", {"data.low_crop": 32, "batch_size": 8}),
+    "compression": ("codec/patch_hyperprior.py", {"data.crop": 128, "batch_size": 8}),
+    "segmentation": ("roi/segment.py", {"data.crop": 128, "batch_size": 8}),
+    "restoration": ("roi/restore.py", {"data.crop": 48, "batch_size": 4}),
+}
+ON_DEVICE = ("super-resolution", "compression")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--photos", required=True, help="folders of photographs, by commas")
+    parser.add_argument("--masked", required=True, help="folder of images/ and masks/")
+    parser.add_argument("--tree", help="another checkout, to compare with")
+    parser.add_argument("--tasks", default=",".join(CONFIGS), help="some of them, by commas")
+    parser.add_argument("--devices", default="1,2", help="numbers of CPU devices, by commas")
+    parser.add_argument("--seconds", type=float, default=10, help="to train for, a row and round")
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--one", help=argparse.SUPPRESS)  # a row, as JSON, in this process
+    return parser.parse_args()
+
+
+def rows(args):
+    """Yield task, code, placement, steps a call and devices of each row."""
+    for task in args.tasks.split(","):
+        for devices in map(int, args.devices.split(",")):
+            if args.tree:
+                yield task, args.tree, "", 0, devices
+            yield task, str(REPO), "host", 0, devices
+            if task in ON_DEVICE:
+                yield task, str(REPO), "device", 1, devices
+        if task in ON_DEVICE:
+            yield task, str(REPO), "device", 4, 1
+
+
+def measure(args, row):
+    """Run a row in a process of its own; return images and batches a second."""
+    _, tree, _, _, devices = row
+    environment = os.environ | {
+        "PYTHONPATH": tree,
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": str(devices),
+    }
+    command = [sys.executable, __file__, *sys.argv[1:], f"--one={json.dumps(row)}"]
+    done = subprocess.run(command, env=environment, cwd=tree, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def one(args, row):
+    """Train in this process for some seconds."""
+    import importlib.util
+    import time
+
+    from jaxsr.cli.environment import prepare_jax
+
+    prepare_jax(every_core=False)
+    import jax
+
+    from jaxsr.training import loop
+
+    task, tree, placement, steps, _ = row
+    name, changes = CONFIGS[task]
+    path, _, argument = name.partition(":")
+    spec = importlib.util.spec_from_file_location("config", f"{tree}/configs/{path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    config = module.get_config(*filter(None, [argument]))
+    source = args.masked if task == "segmentation" else args.photos
+    changes = changes | {"data.source": f"folder:{source}", "log_every": 10**6, "steps": 10**6}
+    changes |= {"checkpoint_every": 10**6, "eval_every": 10**6}
+    if placement:
+        changes |= {"data.placement": placement, "steps_per_call": steps}
+    config.update_from_flattened_dict(changes)
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
+        run, state = loop.prepare(config, folder)
+        data = iter(run.task.dataset)
+        batches = rate(lambda: next(data), min(args.seconds, 5), time.perf_counter)
+        data.close()
+
+        def step():
+            nonlocal state
+            if placement:
+                program = run.programs[count]
+                state, metrics = program(state, run.feed.take(count), run.frozen)
+            else:
+                batch = {k: x for k, x in next(run.data).items() if k != "index"}
+                batch = loop.parallel.shard_batch(batch, run.mesh)
+                state, metrics = run.step(state, batch, run.frozen)
+            jax.block_until_ready(metrics["loss"])
+
+        count = max(run.programs) if placement else 1
+        images = rate(step, args.seconds, time.perf_counter) * count * config.batch_size
+        run.logs.close()
+        run.checkpoints.close()
+    print(json.dumps([images, batches]))
+
+
+def rate(call, seconds, clock):
+    """Return how often a second ``call`` returns, after three calls that warm it up."""
+    for _ in range(3):
+        call()
+    start, count = clock(), 0
+    while clock() - start < seconds:
+        call()
+        count += 1
+    return count / (clock() - start)
+
+
+def main():
+    args = parse()
+    if args.one:
+        one(args, json.loads(args.one))
+        return
+    best = {row: (0.0, 0.0) for row in rows(args)}
+    for _ in range(args.rounds):
+        for row in best:
+            best[row] = tuple(map(max, best[row], measure(args, row)))
+    print("            task    images  steps  devices   images/s  batches/s of the host")
+    for (task, _, placement, steps, devices), (images, batches) in best.items():
+        where = placement or "tree"
+        print(f"{task:>16} {where:>9} {steps or 1:6} {devices:8} {images:10.1f} {batches:10.1f}")
+
+
+if __name__ == "__main__":
+    main()
