@@ -18,7 +18,7 @@ and gpu.
 from absl import flags
 from ml_collections import config_flags
 
-from jaxsr.cli import scripts
+from jaxsr.cli import cluster, scripts
 from jaxsr.cli.environment import use_cores_for
 from jaxsr.errors import UserError
 
@@ -52,14 +52,12 @@ flags.register_multi_flags_validator(
 def main() -> None:
     if _COMPILE_FOR.value:
         return compile_for(_COMPILE_FOR.value)
-    import jax  # after the flags are read: --help stays quick
+    from jaxsr.training import loop  # after the flags are read: --help stays quick
 
-    from jaxsr.training import loop
-
-    cluster = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
+    job = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
     if _DISTRIBUTED.value:
-        jax.distributed.initialize(*cluster)
-    elif cluster != (None, None, None):
+        cluster.meet(*job, tell=scripts.complain)
+    elif job != (None, None, None):
         raise UserError("--coordinator, --processes and --process go with --distributed")
     else:
         use_cores_for(_CONFIG.value.batch_size, _CONFIG.value.accumulate)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import jaxsr
 from jaxsr.cli import (
+    cluster,
     compare,
     compress,
     convert,
@@ -52,7 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(words)
     prepare_jax()
     try:
-        return arguments.run(arguments)
+        with cluster.joined(arguments):
+            return arguments.run(arguments)
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED

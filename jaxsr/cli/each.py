@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxsr.cli import streams
+from jaxsr.cli.cluster import Cluster
 from jaxsr.cli.paths import STREAM, Job, Plan
 from jaxsr.cli.report import USER_ERRORS, complain, naming, say
 
@@ -88,12 +89,29 @@ def run(
             road = Road(steps, bar, tell, arguments.debug)
             road.go(plan.jobs)
     failed = len(plan.problems) + (road.failed if road else 0)
-    tell(summary(road.done if road else 0, plan.skipped, failed, done_word, arguments.output))
-    return 2 if failed else 0
+    counts, whole = [road.done if road else 0, plan.skipped, failed], True
+    if arguments.cluster is not None:
+        counts, whole = of_all(arguments.cluster, counts)
+    if arguments.cluster is None or arguments.cluster.index == 0:
+        tell(summary(counts, done_word, arguments.output))
+    return 0 if whole and not counts[-1] else 2
 
 
-def summary(done: int, skipped: int, failed: int, done_word: str, output: str) -> str:
-    """Describe the end: ``3 compressed to DIR, 1 failed``."""
+def of_all(cluster: Cluster, counts: list[int]) -> tuple[list[int], bool]:
+    """Give the first process the sum of all processes' counts, and whether all came to their end.
+
+    The others get their own counts back. A process that died is told of in a line.
+    """
+    ends = cluster.leave(counts) or [counts]
+    for i, end in enumerate(ends):
+        if end is None:
+            complain(f"process {i} died; run the job again: files that are done are skipped")
+    return [sum(column) for column in zip(*filter(None, ends), strict=True)], None not in ends
+
+
+def summary(counts: list[int], done_word: str, output: str) -> str:
+    """Describe the end: ``3 compressed to DIR, 1 failed``; counts are done, skipped and failed."""
+    done, skipped, failed = counts
     parts = [f"{done} {done_word} to {output}"]
     if skipped:
         parts.append(f"{skipped} skipped that exist (--overwrite replaces them)")

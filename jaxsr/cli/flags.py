@@ -4,6 +4,7 @@ import argparse
 import math
 from collections.abc import Callable
 
+from jaxsr.cli.cluster import Shard
 from jaxsr.image.formats import FORMATS as IMAGE_FORMATS
 
 FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS if kind.written}
@@ -41,6 +42,37 @@ def add_files(
         f"folder each result is named after its input{names}",
     )
     add_overwrite(parser)
+    add_processes(parser)
+
+
+def add_processes(parser: argparse.ArgumentParser) -> None:
+    """Add what shares the files among several processes."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--shard",
+        type=shard,
+        default=Shard(),
+        metavar="I/N",
+        help="do only the I-th of N shares of the files, I from 0 to N-1, as a job of an array "
+        "does; shares depend on the files' paths alone",
+    )
+    which.add_argument(
+        "--distributed",
+        action="store_true",
+        help="share the files among the processes of a cluster (jax.distributed.initialize); "
+        "process 0 tells the end of the whole job",
+    )
+    parser.add_argument(
+        "--coordinator",
+        metavar="HOST:PORT",
+        help="with --distributed, where JAX does not know the cluster: the address of process 0",
+    )
+    parser.add_argument(
+        "--processes", type=int, metavar="N", help="likewise: the number of processes"
+    )
+    parser.add_argument(
+        "--process", type=int, metavar="I", help="likewise: this process's number, from 0"
+    )
 
 
 def add_overwrite(parser: argparse.ArgumentParser) -> None:
@@ -101,6 +133,13 @@ def name(text: str) -> str:
     if text:
         return text
     raise argparse.ArgumentTypeError("the name is empty")
+
+
+def shard(text: str) -> Shard:
+    index, _, count = text.partition("/")
+    if index.isdecimal() and count.isdecimal() and int(index) < int(count):
+        return Shard(int(index), int(count))
+    raise argparse.ArgumentTypeError(f"{text!r} is not I/N, with I from 0 to N-1")
 
 
 def tile_side(text: str) -> int | str:

@@ -5,6 +5,9 @@ else that lies in a folder. In an output folder it is named after its input: ``a
 ``a.jpg`` where the format stays, and becomes ``a.jpg.png`` or ``a.jpg.jsr`` where it changes, so
 that ``a.png`` beside it gets another name; decompressing takes the ``.jsr`` off again.
 
+Of several processes, each takes its share of the files (:class:`jaxsr.cli.cluster.Shard`), which
+depends on nothing but their paths.
+
 A file that exists is skipped, and replaced only with ``--overwrite``. What the command was given
 to read (inputs, masks, weights) is never replaced.
 """
@@ -13,11 +16,13 @@ import argparse
 import collections
 import dataclasses
 import glob
+import itertools
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jaxsr.cli import flags
+from jaxsr.cli.cluster import Shard
 from jaxsr.errors import UserError
 from jaxsr.image import formats
 from jaxsr.image.folders import find_images, is_image_file
@@ -79,14 +84,15 @@ def plan(
     Args:
       arguments: ``inputs``, ``output``, ``overwrite``, and ``format``, ``mask_out`` and the flags
         of ``GIVEN`` where the command has them. The output is a file if it is named as one and
-        there is one input; else a folder.
+        there is one input; else a folder. Of the files, ``shard`` takes its own; none is all.
       suffix: of what is written (``".png"``) where ``format`` does not say; None: the input's own,
         or ``".png"`` if that is not written.
       reads, writes: suffixes of the files that are read and written.
 
     Raises:
       UserError: ``output`` is a single file's name for several inputs, or not of ``writes``; or
-        image and mask would both go to stdout.
+        image and mask would both go to stdout; or the shares of several processes would not be
+        the same again, because results become inputs.
     """
     suffix = flags.FORMATS.get(getattr(arguments, "format", None) or "", suffix)
     mask_out = getattr(arguments, "mask_out", None)
@@ -103,11 +109,37 @@ def plan(
             masks = targets_of(arguments.inputs, found, mask_out, kind, IMAGES_WRITTEN)
         for (source, _), (target, kind), (mask, _) in zip(found, targets, masks, strict=True):
             jobs.append(Job(source, target, kind, mask))
-    return settled(jobs, problems, arguments)
+    shard = getattr(arguments, "shard", Shard())
+    if shard.count > 1:
+        check_shared(jobs, arguments.inputs, outputs, reads)
+    if shard.index > 0 and getattr(arguments, "distributed", False):
+        problems = []  # process 0 tells them
+    return settled(jobs, problems, arguments, shard)
 
 
-def settled(jobs: Sequence[Job], problems: list[str], arguments: argparse.Namespace) -> Plan:
-    """Decide which jobs may be done: none that replaces what is read or what is to be kept."""
+def check_shared(
+    jobs: Sequence[Job], inputs: Sequence[str], outputs: Sequence[Path], reads: tuple[str, ...]
+) -> None:
+    """Raise UserError unless several processes find the same files, whatever is done by then."""
+    if any(STREAM in (job.source, job.target, job.mask) for job in jobs):
+        raise UserError("-: several processes have no stdin and stdout in common; name files")
+    results = {path.suffix.lower() for job in jobs for path in job.written}
+    for text in inputs:
+        folder = searched(text)
+        if folder and results & set(reads) and any(is_within(folder, out) for out in outputs):
+            raise UserError(
+                f"{text}: other processes would take the results in it for inputs; give -o a "
+                "folder of its own"
+            )
+
+
+def settled(
+    jobs: Sequence[Job], problems: list[str], arguments: argparse.Namespace, shard: Shard
+) -> Plan:
+    """Decide which jobs may be done: none that replaces what is read or what is to be kept.
+
+    That is judged by all jobs; those of ``shard`` are returned.
+    """
     inputs = {real(job.source): "an input" for job in jobs if job.source != STREAM}
     for flag, what in GIVEN.items():
         if (file := getattr(arguments, flag, None)) and os.path.isfile(file):
@@ -117,7 +149,10 @@ def settled(jobs: Sequence[Job], problems: list[str], arguments: argparse.Namesp
         for path in job.written:
             claims[real(path).lower()].append(job)  # on some disks, case does not count
     left, skipped, problems = [], 0, list(problems)
+    share = shard.of([real(job.source) for job in jobs])
     for job in jobs:
+        if real(job.source) not in share:
+            continue
         there = [path for path in job.written if path.exists() and not arguments.overwrite]
         if refusal := refused(job, inputs, claims):
             problems.append(refusal)
@@ -196,8 +231,8 @@ def sources(
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Return (file, name to keep below the output folder) of every image once; and the problems.
 
-    A folder's own name is kept where there are several. Where one of ``outputs`` lies within an
-    input folder, what is in it are results of an earlier run and no input.
+    A folder's own name is kept where there are several. Where one of ``outputs`` lies within a
+    folder that is searched, what is in it are results of an earlier run and no input.
     """
     found: dict[str, tuple[Path, Path]] = {}
     problems = []
@@ -211,19 +246,32 @@ def sources(
             images = [
                 (image, image.absolute().relative_to(base) if several else image.relative_to(base))
                 for image in find_images(path, reads)
-                if not any(is_within(image, out) and not is_within(path, out) for out in outputs)
             ]
-        elif not path.exists() and glob.has_magic(text):
+        elif searched(text):
             matches = map(Path, sorted(glob.glob(text, recursive=True)))
             images = [(image, Path(image.name)) for image in matches if is_image_file(image, reads)]
         else:  # reading it will say if it isn't there
             images = [(path.absolute() if path == STREAM else path, Path(path.name))]
+        if folder := searched(text):
+            results = [out for out in outputs if not is_within(folder, out)]
+            images = [x for x in images if not any(is_within(x[0], out) for out in results)]
         if not images:
             what = "images" if reads == IMAGES else f"{' or '.join(reads)} files"
             problems.append(f"{text}: no {what} here; {', '.join(reads)} are read")
         for image, name in images:
             found.setdefault("-" if image == STREAM else real(image), (image, name))
     return list(found.values()), problems
+
+
+def searched(text: str) -> Path | None:
+    """Return the folder that an input's files are looked for in; None if it names one file."""
+    path = Path(text)
+    if text == "-" or (path.exists() and not path.is_dir()):
+        return None
+    if path.is_dir():
+        return path
+    fixed = list(itertools.takewhile(lambda part: not glob.has_magic(part), path.parts))
+    return Path(*fixed) if len(fixed) < len(path.parts) else None
 
 
 def is_within(path: Path, folder: Path) -> bool:

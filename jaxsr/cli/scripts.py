@@ -143,7 +143,12 @@ def ran_config(error: BaseException) -> bool:
     return False
 
 
+def complain(message: str) -> None:
+    """Print one line on stderr, in the script's name."""
+    say(f"{Path(sys.argv[0]).name}: {message}", on_stderr=True)
+
+
 def fail(message: str) -> NoReturn:
     """Print one line and exit with 2."""
-    say(f"{Path(sys.argv[0]).name}: {message}", on_stderr=True)
+    complain(message)
     sys.exit(2)
