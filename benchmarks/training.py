@@ -34,6 +34,7 @@ def parse():
     parser.add_argument("--tree", help="another checkout, to compare with")
     parser.add_argument("--tasks", default=",".join(CONFIGS), help="some of them, by commas")
     parser.add_argument("--devices", default="1,2", help="numbers of CPU devices, by commas")
+    parser.add_argument("--steps", type=int, default=1, help="a call, as a row more: slow on CPUs")
     parser.add_argument("--seconds", type=float, default=10, help="to train for, a row and round")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--one", help=argparse.SUPPRESS)  # a row, as JSON, in this process
@@ -49,8 +50,8 @@ def rows(args):
             yield task, str(REPO), "host", 0, devices
             if task in ON_DEVICE:
                 yield task, str(REPO), "device", 1, devices
-        if task in ON_DEVICE:
-            yield task, str(REPO), "device", 4, 1
+            if task in ON_DEVICE and args.steps > 1:
+                yield task, str(REPO), "device", args.steps, devices
 
 
 def measure(args, row):
@@ -118,9 +119,8 @@ def one(args, row):
 
 
 def rate(call, seconds, clock):
-    """Return how often a second ``call`` returns, after three calls that warm it up."""
-    for _ in range(3):
-        call()
+    """Return how often a second ``call`` returns, after one that warms it up."""
+    call()
     start, count = clock(), 0
     while clock() - start < seconds:
         call()

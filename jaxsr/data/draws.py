@@ -71,7 +71,10 @@ def chance(word: Word, probability: float) -> Any:
 
 def choose(word: Word, thresholds: UInt32[np.ndarray | Array, "_"]) -> Ints:
     """Choose one of several things, as often as the weights say that made ``thresholds``."""
-    return thresholds.searchsorted(word, side="right").astype(np.int32)
+    if isinstance(word, np.ndarray):
+        return thresholds.searchsorted(word, side="right").astype(np.int32)
+    # all compared at once: a search in steps is as many kernels on a GPU
+    return jnp.searchsorted(thresholds, word, side="right", method="compare_all").astype(jnp.int32)
 
 
 def thresholds_of(weights: Int[np.ndarray, "m"]) -> UInt32[np.ndarray, "_"]:

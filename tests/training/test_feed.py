@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import signal
 from pathlib import Path
 
 import jax
@@ -69,10 +70,14 @@ def test_images_on_devices_train_as_batches_of_the_host(config, of_host, tmp_pat
     assert_same(params_of(state), of_host, atol=1e-6)
 
 
-def test_one_device_trains_as_four(config, of_host, tmp_path, monkeypatch):
+def test_one_device_trains_as_four_in_pieces_of_the_batch_too(
+    config, of_host, tmp_path, monkeypatch
+):
+    config.accumulate = 2
     one = jax.devices()[:1]
     make_mesh = loop.parallel.make_mesh
     monkeypatch.setattr(loop.parallel, "make_mesh", lambda: make_mesh(one))
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
     assert_same(params_of(loop.fit(config, tmp_path)), of_host, atol=1e-5)
 
 
@@ -94,6 +99,19 @@ def test_a_run_goes_on_from_any_step_with_the_same_bits(config, tmp_path):
     config.steps = 8
     config.data.placement = "host"
     assert_same(params_of(loop.fit(config, tmp_path / "other")), whole, atol=1e-6)
+
+
+def test_a_run_stopped_by_a_signal_after_a_call_ends_with_the_same_bits(
+    config, tmp_path, monkeypatch, capsys
+):
+    config.update(steps_per_call=3, log_every=6, checkpoint_every=6)
+    whole = params_of(loop.fit(config, tmp_path / "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(loop.Logs, "advance", lambda logs, n: signal.raise_signal(signal.SIGTERM))
+        assert int(loop.fit(config, tmp_path / "run").step) == 3
+    assert "stopped after step 3" in capsys.readouterr().out
+    assert_same(params_of(loop.fit(config, tmp_path / "run")), whole)
+    assert steps_logged(tmp_path / "run") == steps_logged(tmp_path / "whole") == [6, 8]
 
 
 def test_nothing_goes_to_the_devices_once_images_are_there(config, tmp_path):
