@@ -24,7 +24,7 @@ def described(program: Program, topology: Topology, examples: int) -> str:
     lines = {
         "devices": f"{devices} on {_plural(topology.hosts, 'host')}, {topology.name}",
         "memory": memory(program) + (f" of {chip.memory:g} GiB" if chip else ""),
-        "": ", ".join(f"{name} {_gib(size)}" for name, size in _parts(program)),
+        "": parts(program),
         "arithmetic": f"{program.flops / 1e9:.4g} GFLOP a device",
         "moved": f"{program.moved / 1e9:.4g} GB a device",
         "bound": bound(program, topology, examples),
@@ -72,8 +72,10 @@ def messages(program: Program) -> str:
     return ", ".join(f"{count} {name} of {size / 1e6:.3g} MB" for name, (count, size) in found)
 
 
-def _parts(program: Program) -> list[tuple[str, int]]:
-    return [(name, getattr(program, name)) for name in ("arguments", "temporaries", "code")]
+def parts(program: Program) -> str:
+    """Return what the memory is for."""
+    names = "arguments", "temporaries", "code"
+    return ", ".join(f"{name} {_gib(getattr(program, name))}" for name in names)
 
 
 def _gib(size: int) -> str:

@@ -49,8 +49,8 @@ class Logs:
         self._jsonl.flush()
         for name, value in values.items():
             self._board.add_scalar(name, value, step)
-        if "img/s" in values:
-            self._bar.set_postfix_str(f"{values['img/s']:.0f} img/s", refresh=False)
+        if "examples/s" in values:
+            self._bar.set_postfix_str(f"{values['examples/s']:.0f} examples/s", refresh=False)
         text = "  ".join(f"{name} {value:.5g}" for name, value in values.items())
         self._bar.write(f"step {step}  {text}", file=sys.stdout)
         sys.stdout.flush()

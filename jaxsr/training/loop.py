@@ -9,14 +9,16 @@ import ml_collections
 import numpy as np
 
 from jaxsr.atomic import make_folder
+from jaxsr.chips.table import chip_of
 from jaxsr.errors import Diverged, UserError
 from jaxsr.training import parallel
 from jaxsr.training.checkpoints import Checkpoints
+from jaxsr.training.compiled import Programs
 from jaxsr.training.compression import compression
 from jaxsr.training.config import default_config
 from jaxsr.training.feed import DeviceFeed, HostFeed, belongs_on_devices, next_call, steps_per_call
 from jaxsr.training.logs import Logs
-from jaxsr.training.meter import Meter, Profile, profiled_steps
+from jaxsr.training.meter import Meter, Profile, profiled_steps, speeds
 from jaxsr.training.optimizer import make_optimizer
 from jaxsr.training.restoration import restoration
 from jaxsr.training.segmentation import segmentation
@@ -82,6 +84,7 @@ def prepare(
     frozen = parallel.replicate(task.frozen, mesh)
     first = int(jax.device_get(state.step))
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
+    programs = Programs(programs, config.accumulate)
     return Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first), state
 
 
@@ -155,7 +158,7 @@ class Run:
     config: ml_collections.ConfigDict
     task: Task
     feed: HostFeed | DeviceFeed
-    programs: dict[int, Step]  # by the number of steps each takes
+    programs: Programs
     frozen: Params
     checkpoints: Checkpoints
     logs: Logs
@@ -167,33 +170,38 @@ class Run:
         config = self.config
         meter = Meter(config.batch_size)
         unchecked = None  # the last call's figures: read one late, so that devices never wait
-        number, calls, compiled = self.first, 0, set()
+        number, calls = self.first, 0
         with StopSignals() as stop, Profile(config.profile, self.workdir / "profile") as profile:
             while number < config.steps:
                 profile.at(number + 1)
-                count = next_call(number, max(self.programs), self._ends(number))
-                data = self.feed.take(count)
-                state, metrics = self.programs[count](state, data, self.frozen)
+                count = next_call(number, self.programs.largest, self._ends(number))
+                with meter.spending("waiting for data"):
+                    data = self.feed.take(count)
+                if not self.programs.ready(count):
+                    with meter.spending("compiling", slows=False):
+                        self.programs.compile(count, state, data, self.frozen)
+                state, metrics = self.programs(count, state, data, self.frozen)
                 self._check_finite(unchecked)
                 number, calls = number + count, calls + 1
                 unchecked = (number, metrics)
-                if count not in compiled:
+                if calls == 1:
                     jax.block_until_ready(metrics)
-                    meter.start(number)  # what follows is not slowed by compiling
-                    compiled.add(count)
+                    meter.start(number)  # the first call warms up
                 self.logs.advance(count)
                 stopping = self._stopping(stop, calls)
                 last = number == config.steps or stopping
                 if number % config.log_every == 0 or number == config.steps:
-                    self._log(number, metrics, meter)
+                    self._log(number, count, metrics, meter)
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved
-                    self.checkpoints.save(state, self.feed.position, config)
+                    with meter.spending("saving"):
+                        self.checkpoints.save(state, self.feed.position, config)
                 if number % config.eval_every == 0 or number == config.steps:
                     self._evaluate(number, state, meter)
                 if stopping:
                     say(f"stopped after step {number}; the same command goes on")
                     break
+        say(meter.goodput())
         return state
 
     def _ends(self, number: int) -> list[int]:
@@ -227,16 +235,20 @@ class Run:
             "command then goes on from the last checkpoint, which is from before"
         )
 
-    def _log(self, number: int, metrics: dict, meter: Meter) -> None:
+    def _log(self, number: int, steps: int, metrics: dict, meter: Meter) -> None:
         values = {name: float(x.flat[-1]) for name, x in jax.device_get(metrics).items()}
-        speed = {"img/s": speed} if (speed := meter.read(number)) else {}  # none after one call
+        rate = meter.read(number)  # 0 after the first call
+        speed = {"examples/s": rate} if rate else {}
+        if (program := self.programs.taken.get(steps)) is not None:
+            examples, kind = steps * self.config.batch_size, jax.local_devices()[0].device_kind
+            speed = speeds(rate, program, examples, chip_of(kind))
         self.logs.scalars(number, {"loss": values.pop("loss")} | values | speed)
 
     def _evaluate(self, number: int, state: TrainState, meter: Meter) -> None:
         if not self.task.evaluate or jax.process_index() > 0:  # other hosts wait at their next step
             return
         assert self.task.evaluate is not None  # asked for only where there is something to measure
-        with meter.paused():
+        with meter.spending("evaluating", slows=False):
             scalars, pictures = self.task.evaluate(jax.device_get(state.ema))
             self.logs.scalars(number, scalars)
             for name, picture in pictures.items():

@@ -190,7 +190,7 @@ def test_a_step_moves_nothing_but_its_batch_to_the_devices(config, tmp_path):
     run.checkpoints.close()
     assert int(state.step) == 4
     figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()][-1]
-    assert {"loss", "l1", "grad_norm", "learning_rate", "img/s"} <= figures.keys()
+    assert {"loss", "l1", "grad_norm", "learning_rate", "examples/s", "TFLOP/s"} <= figures.keys()
 
 
 def test_a_damaged_checkpoint_costs_its_steps_alone(config, tmp_path):
