@@ -25,6 +25,9 @@ def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
         "steps_per_call": 0,  # of one program, images on the devices; 0: 1 on CPUs, 20 elsewhere
         "accumulate": 1,  # pieces a device takes its part of the batch in
         "steps": 100_000,
+        # > 0: as many steps as fit into so many minutes, by the speed of the first hundred, and no
+        # more than "steps"; the schedule is theirs
+        "minutes": 0.0,
         "ema_decay": 0.999,
         "dtype": "float32",  # compute: or "bfloat16"; parameters stay float32
         "seed": 0,

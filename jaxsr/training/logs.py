@@ -41,6 +41,12 @@ class Logs:
         if self._write:
             self._bar.update(steps)
 
+    def set_total(self, steps: int) -> None:
+        """Change the number of steps of the whole run."""
+        if self._write:
+            self._bar.total = steps
+            self._bar.refresh()
+
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Write named figures everywhere."""
         if not self._write:

@@ -17,6 +17,7 @@ from jaxsr.training.compiled import Programs
 from jaxsr.training.compression import compression
 from jaxsr.training.config import default_config
 from jaxsr.training.feed import DeviceFeed, HostFeed, belongs_on_devices, next_call, steps_per_call
+from jaxsr.training.limit import Limit
 from jaxsr.training.logs import Logs
 from jaxsr.training.meter import Meter, Profile, profiled_steps, speeds
 from jaxsr.training.optimizer import make_optimizer
@@ -63,6 +64,7 @@ def prepare(
     config: ml_collections.ConfigDict, workdir: str | os.PathLike
 ) -> tuple["Run", TrainState]:
     """Build a run and the state that it starts or goes on from; raise what :func:`fit` does."""
+    limit = Limit(config)
     check(config, jax.device_count())
     task = TASKS[config.task](config)
     optimizer, schedule = make_optimizer(config.optimizer, config.steps)
@@ -85,7 +87,9 @@ def prepare(
     first = int(jax.device_get(state.step))
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
     programs = Programs(programs, config.accumulate)
-    return Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first), state
+    limit.resume(int(jax.device_get(state.horizon)))
+    run = Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first, limit)
+    return run, state
 
 
 def make_programs(
@@ -136,6 +140,8 @@ def check(config: ml_collections.ConfigDict, devices: int) -> None:
         raise UserError(
             f"config.data.memory_share is {config.data.memory_share}; give a share in (0, 1]"
         )
+    if config.minutes < 0:
+        raise UserError(f"config.minutes is {config.minutes}; give 0 for config.steps steps")
     if config.data.workers < 0:
         raise UserError(f"config.data.workers is {config.data.workers}; 0 or more are possible")
     profiled_steps(config.profile)
@@ -164,6 +170,7 @@ class Run:
     logs: Logs
     workdir: Path
     first: int  # steps taken before
+    limit: Limit
 
     def go(self, state: TrainState) -> TrainState:
         """Take all steps that are left, or those until a signal; log, save and evaluate."""
@@ -172,7 +179,7 @@ class Run:
         unchecked = None  # the last call's figures: read one late, so that devices never wait
         number, calls = self.first, 0
         with StopSignals() as stop, Profile(config.profile, self.workdir / "profile") as profile:
-            while number < config.steps:
+            while number < self.limit.steps:
                 profile.at(number + 1)
                 count = next_call(number, self.programs.largest, self._ends(number))
                 with meter.spending("waiting for data"):
@@ -187,16 +194,19 @@ class Run:
                 if calls == 1:
                     jax.block_until_ready(metrics)
                     meter.start(number)  # the first call warms up
+                    self.limit.warm(number)
                 self.logs.advance(count)
                 stopping = self._stopping(stop, calls)
-                last = number == config.steps or stopping
-                if number % config.log_every == 0 or number == config.steps:
+                if self.limit.probed == number:
+                    state = self._decide_length(number, state)
+                last = number == self.limit.steps or stopping
+                if number % config.log_every == 0 or last:
                     self._log(number, count, metrics, meter)
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved
                     with meter.spending("saving"):
                         self.checkpoints.save(state, self.feed.position, config)
-                if number % config.eval_every == 0 or number == config.steps:
+                if number % config.eval_every == 0 or number == self.limit.steps:
                     self._evaluate(number, state, meter)
                 if stopping:
                     say(f"stopped after step {number}; the same command goes on")
@@ -209,7 +219,17 @@ class Run:
         config = self.config
         intervals = (config.log_every, config.checkpoint_every, config.eval_every)
         first, last = profiled_steps(config.profile)
-        return [number - number % n + n for n in intervals] + [config.steps, first - 1, last]
+        ends = [number - number % n + n for n in intervals]
+        return [*ends, self.limit.steps, self.limit.probed, first - 1, last]
+
+    def _decide_length(self, number: int, state: TrainState) -> TrainState:
+        """Set the run's number of steps by the speed so far; checkpoints have it in the state."""
+        jax.block_until_ready(state.step)
+        steps = self.limit.decide(number)
+        self.logs.set_total(steps)
+        say(f"{steps} steps fit into {self.config.minutes:g} minutes")
+        put = jax.make_array_from_process_local_data
+        return state.replace(horizon=put(state.horizon.sharding, np.int32(steps)))
 
     def _stopping(self, stop: StopSignals, calls: int) -> bool:
         if jax.process_count() > 1:  # all hosts must stop after the same call

@@ -1,14 +1,21 @@
 """The optimiser a config describes: schedule, clipping, Adam, AdamW or Muon (optax)."""
 
+import functools
 import re
+from collections.abc import Callable
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import ml_collections
 import optax
+from jaxtyping import Array, Float, Int
 from optax.contrib import MuonDimensionNumbers
 
 from jaxsr.errors import UserError
 
+Count = int | Int[Array, ""]
+Schedule = Callable[..., Float[Array, ""]]  # see make_schedule
 MUON_CHANNELS = 16  # a kernel with fewer on either side is too thin a matrix to orthogonalise
 MUON_RMS = 0.2  # of an update: that of Adam's, so that one learning rate suits both
 
@@ -35,39 +42,64 @@ def default_config() -> ml_collections.ConfigDict:
     )
 
 
-def make_schedule(config: ml_collections.ConfigDict, steps: int) -> optax.Schedule:
+def make_schedule(config: ml_collections.ConfigDict, steps: int) -> Schedule:
     """Return the learning rate over ``steps`` steps: linear warm-up, then the named decay.
 
     "stable" is constant up to the last ``decay_steps``, and linear in them (warm-up–stable–decay).
     A run can be prolonged from a checkpoint of its constant part by raising ``steps``, as if it
     had been meant so from the start. Source: Hu et al., "MiniCPM" (2024), section 4.2.
+
+    Returns:
+      (step, horizon) → learning rate. A horizon of more than 0 is a number of steps that counts in
+      place of ``steps``; both may be traced.
+
+    Raises:
+      UserError: the schedule is unknown.
     """
-    rest = max(1, steps - config.warmup_steps)
-    peak = config.learning_rate
-    if config.schedule == "cosine":
-        decay = optax.cosine_decay_schedule(peak, rest, config.final_fraction)
-    elif config.schedule == "multistep":
-        at = {int(fraction * rest): config.factor for fraction in config.milestones}
-        decay = optax.piecewise_constant_schedule(peak, at)
-    elif config.schedule == "constant":
-        decay = optax.constant_schedule(peak)
-    elif config.schedule == "stable":
-        last, fall = peak * config.final_fraction, min(config.decay_steps, rest)
-        decay = optax.linear_schedule(peak, last, fall, transition_begin=rest - fall)
-    else:
+    if config.schedule not in DECAYS:
         raise UserError(
-            f"config.optimizer.schedule is {config.schedule!r}; cosine, multistep, constant and "
-            "stable are known"
+            f"config.optimizer.schedule is {config.schedule!r}; there are: {', '.join(DECAYS)}"
         )
-    if not config.warmup_steps:
-        return decay
-    warmup = optax.linear_schedule(0.0, peak, config.warmup_steps)
-    return optax.join_schedules([warmup, decay], [config.warmup_steps])
+    decay, warmup = DECAYS[config.schedule], config.warmup_steps
+
+    def schedule(step: Count, horizon: Count = 0) -> Float[Array, ""]:
+        total = jnp.where(jnp.asarray(horizon) > 0, horizon, steps)
+        rest = jnp.maximum(1, total - warmup).astype(jnp.float32)
+        after = jnp.asarray(step - warmup, jnp.float32)
+        decayed = decay(config, jnp.clip(after, 0, rest), rest)
+        return config.learning_rate * jnp.where(after < 0, 1 + after / max(1, warmup), decayed)
+
+    return schedule
+
+
+def _cosine(config: ml_collections.ConfigDict, after: Any, rest: Any) -> Any:
+    last = config.final_fraction
+    return last + (1 - last) * (1 + jnp.cos(jnp.pi * after / rest)) / 2
+
+
+def _multistep(config: ml_collections.ConfigDict, after: Any, rest: Any) -> Any:
+    passed = (after >= jnp.floor(fraction * rest) for fraction in config.milestones)
+    return functools.reduce(lambda rate, at: rate * jnp.where(at, config.factor, 1.0), passed, 1.0)
+
+
+def _stable(config: ml_collections.ConfigDict, after: Any, rest: Any) -> Any:
+    fall = jnp.clip(config.decay_steps, 1, rest)
+    fallen = jnp.clip((after - (rest - fall)) / fall, 0, 1)
+    return 1 - (1 - config.final_fraction) * fallen
+
+
+# by name: (options, steps after warm-up, their number in all) → share of the first learning rate
+DECAYS: dict[str, Callable[[ml_collections.ConfigDict, Any, Any], Any]] = {
+    "cosine": _cosine,
+    "multistep": _multistep,
+    "constant": lambda config, after, rest: jnp.ones_like(after),
+    "stable": _stable,
+}
 
 
 def make_optimizer(
     config: ml_collections.ConfigDict, steps: int
-) -> tuple[optax.GradientTransformation, optax.Schedule]:
+) -> tuple[optax.GradientTransformationExtraArgs, Schedule]:
     """Return the gradient transformation and its learning-rate schedule.
 
     "muon" orthogonalises the momentum of large kernels (:func:`muon_kernels`) and updates all other
@@ -75,31 +107,52 @@ def make_optimizer(
     (2024); updates are scaled to Adam's size as in Liu et al., "Muon is Scalable for LLM Training"
     (2025).
 
+    The transformation takes a ``horizon``, for the schedule, beside gradients, state and
+    parameters.
+
     Raises:
       UserError: the optimiser or the schedule is unknown.
     """
+    if config.name not in UPDATES:
+        raise UserError(
+            f"config.optimizer.name is {config.name!r}; there are: {', '.join(UPDATES)}"
+        )
     schedule = make_schedule(config, steps)
-    if config.name == "adam":
-        update = optax.adam(schedule, config.b1, config.b2)
-    elif config.name == "adamw":
-        update = optax.adamw(
-            schedule, config.b1, config.b2, weight_decay=config.weight_decay, mask=kernels
-        )
-    elif config.name == "muon":
-        update = optax.contrib.muon(
-            schedule,
-            weight_decay=config.weight_decay,
-            adam_b1=config.b1,
-            adam_b2=config.b2,
-            adam_learning_rate=lambda step: config.adam_fraction * schedule(step),
-            muon_weight_dimension_numbers=muon_kernels,
-            consistent_rms=MUON_RMS,
-        )
-    else:
-        raise UserError(f"config.optimizer.name is {config.name!r}; adam, adamw and muon are known")
     # with or without clipping the state has one shape: it may be switched on in a run's middle
     clip = optax.clip_by_global_norm(config.clip_norm) if config.clip_norm else optax.identity()
-    return optax.chain(clip, update), schedule
+
+    def towards(horizon: Count) -> optax.GradientTransformation:
+        return optax.chain(clip, UPDATES[config.name](config, lambda step: schedule(step, horizon)))
+
+    def update(gradients, state, params=None, *, horizon: Count = 0, **_):
+        return towards(horizon).update(gradients, state, params)
+
+    return optax.GradientTransformationExtraArgs(towards(0).init, update), schedule
+
+
+def _adam(config: ml_collections.ConfigDict, schedule: optax.Schedule):
+    return optax.adam(schedule, config.b1, config.b2)
+
+
+def _adamw(config: ml_collections.ConfigDict, schedule: optax.Schedule):
+    return optax.adamw(
+        schedule, config.b1, config.b2, weight_decay=config.weight_decay, mask=kernels
+    )
+
+
+def _muon(config: ml_collections.ConfigDict, schedule: optax.Schedule):
+    return optax.contrib.muon(
+        schedule,
+        weight_decay=config.weight_decay,
+        adam_b1=config.b1,
+        adam_b2=config.b2,
+        adam_learning_rate=lambda step: config.adam_fraction * schedule(step),
+        muon_weight_dimension_numbers=muon_kernels,
+        consistent_rms=MUON_RMS,
+    )
+
+
+UPDATES = {"adam": _adam, "adamw": _adamw, "muon": _muon}
 
 
 def kernels(params: dict) -> dict:

@@ -40,7 +40,7 @@ def first_state(
     given = plain(config)
     state = checkpoints.restore(state, position, lambda trained: check_same_run(trained, given))
     step = int(jax.device_get(state.step))
-    if step >= config.steps:
+    if step >= (int(jax.device_get(state.horizon)) or config.steps):
         say(f"the run has its {step} steps already; raise config.steps to go on")
     else:
         start = "; config.init_from was for the start" if config.init_from else ""

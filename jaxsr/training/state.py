@@ -10,9 +10,15 @@ import optax
 
 @flax.struct.dataclass
 class TrainState:
-    """Parameters, their moving average and the optimiser's state after ``step`` steps."""
+    """Parameters, their moving average and the optimiser's state after ``step`` steps.
 
-    step: Any  # int32 scalar; a tree of specs or of NumPy arrays is a state too
+    Step and horizon are int32 scalars. The horizon is the number of steps of the whole run, where
+    its speed has decided that; 0: as many as the config says. A tree of shapes or of NumPy arrays
+    is a state, too.
+    """
+
+    step: Any
+    horizon: Any
     params: dict
     ema: dict
     opt_state: optax.OptState
@@ -22,6 +28,7 @@ def new_state(params: dict, optimizer: optax.GradientTransformation) -> TrainSta
     """Return the state before the first step; the average starts at the parameters themselves."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
+        horizon=jnp.zeros((), jnp.int32),
         params=params,
         ema=jax.tree.map(jnp.copy, params),  # its own buffers: both are donated
         opt_state=optimizer.init(params),

@@ -26,7 +26,7 @@ def make_step(
     *,
     ema_decay: float = 0.999,
     accumulate: int = 1,
-    schedule: optax.Schedule | None = None,
+    schedule: Callable | None = None,
 ) -> Step:
     """Make the step of one device, ``(state, its part of the batch, frozen) → (state, metrics)``.
 
@@ -37,13 +37,16 @@ def make_step(
     Args:
       ema_decay: of the moving average of the parameters.
       accumulate: pieces in which a part is taken, one after the other, at the memory of one.
-      schedule: learning rate by step; given, it is among the metrics.
+      schedule: (step, horizon) → learning rate; given, it is among the metrics.
     """
+    optimizer = optax.with_extra_args_support(optimizer)
     loss_and_slope = _accumulated(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
         (loss, parts), grads = jax.lax.pmean(loss_and_slope(state.params, batch, frozen), AXIS)
-        updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+        updates, opt_state = optimizer.update(
+            grads, state.opt_state, state.params, horizon=state.horizon
+        )
         params = optax.apply_updates(state.params, updates)
         count = state.step + 1
         # the decay grows from 0.18 to its final value: an average over what there is so far
@@ -55,8 +58,8 @@ def make_step(
             "update_norm": optax.tree.norm(updates),  # not finite: neither are the parameters now
         }
         if schedule is not None:
-            metrics["learning_rate"] = jnp.asarray(schedule(state.step))
-        return TrainState(count, params, ema, opt_state), metrics
+            metrics["learning_rate"] = jnp.asarray(schedule(state.step, state.horizon))
+        return TrainState(count, state.horizon, params, ema, opt_state), metrics
 
     return step
 

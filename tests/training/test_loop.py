@@ -178,7 +178,7 @@ def test_options_of_another_task_are_no_options_of_this_one():
         assert config.task == task
     upscaler.task = "restoration"  # by --config.task=restoration
     with pytest.raises(UserError, match=r"no config\.codec, which restoration has"):
-        loop.check(upscaler)
+        loop.check(upscaler, 1)
 
 
 def test_a_step_moves_nothing_but_its_batch_to_the_devices(config, tmp_path):
@@ -246,3 +246,18 @@ def test_the_last_step_is_logged_however_short_the_run(config, tmp_path, capsys)
     figures = [json.loads(line) for line in (tmp_path / "metrics.jsonl").open()]
     assert [line["step"] for line in figures] == [2] and figures[0]["loss"] > 0
     assert "step 2  loss " in capsys.readouterr().out
+
+
+def test_minutes_decide_the_length_once_and_a_resumed_run_keeps_it(config, tmp_path, monkeypatch):
+    monkeypatch.setattr("jaxsr.training.limit.PROBE", 4)
+    config.update(minutes=60.0, steps=12, log_every=6, checkpoint_every=6)
+    run, state = loop.prepare(config, tmp_path)
+    monkeypatch.setattr(run.limit, "_deadline", 0.0)  # long ago: one more step is taken
+    state = run.go(state)
+    assert (int(state.step), int(state.horizon)) == (6, 6)
+    run.logs.close()
+    run.checkpoints.close()
+    run, state = loop.prepare(config, tmp_path)
+    run.logs.close()
+    run.checkpoints.close()
+    assert (int(state.step), run.limit.steps, run.limit.is_open) == (6, 6, False)

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxsr.training import optimizer
@@ -21,6 +22,32 @@ def test_schedules_warm_up_and_decay():
     stable = optimizer.make_schedule(config, 100)
     np.testing.assert_allclose([stable(5), stable(10), stable(80)], [0.5, 1, 1], atol=1e-6)
     np.testing.assert_allclose([stable(90), stable(100)], [0.55, 0.1], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["cosine", "multistep", "stable"])
+def test_a_horizon_counts_in_place_of_the_configs_steps(name):
+    config = optimizer.default_config()
+    config.update(schedule=name, warmup_steps=5, decay_steps=20)
+    near, far = (optimizer.make_schedule(config, steps) for steps in (60, 1000))
+    for step in (2, 5, 30, 50, 60):
+        np.testing.assert_allclose(far(step, 60), near(step), rtol=1e-6)
+        np.testing.assert_allclose(far(step, 0), far(step), rtol=1e-6)
+
+
+def test_schedules_are_those_of_optax():
+    config = optimizer.default_config()
+    config.update(learning_rate=0.3, warmup_steps=0, final_fraction=0.2, milestones=(0.3, 0.8))
+    peers = {
+        "cosine": optax.cosine_decay_schedule(0.3, 50, 0.2),
+        "multistep": optax.piecewise_constant_schedule(0.3, {15: 0.5, 40: 0.5}),
+        "constant": optax.constant_schedule(0.3),
+        "stable": optax.linear_schedule(0.3, 0.06, 10, transition_begin=40),
+    }
+    for name, peer in peers.items():
+        config.update(schedule=name, decay_steps=10)
+        ours = optimizer.make_schedule(config, 50)
+        for step in (0, 10, 16, 35, 41, 45, 50, 70):
+            np.testing.assert_allclose(ours(step), peer(step), rtol=1e-5)
 
 
 def test_weight_decay_spares_biases_and_clipping_bounds_the_gradient():

@@ -27,7 +27,7 @@ def run(devices, mapper="shard_map", accumulate=1, steps=5):
     state = replicate(new_state(params, OPTIMIZER), mesh)
     frozen = replicate({"gain": np.float32(2.0)}, mesh)
     step = make_step(
-        loss, OPTIMIZER, accumulate=accumulate, schedule=lambda step: 1e-2 / (step + 1)
+        loss, OPTIMIZER, accumulate=accumulate, schedule=lambda step, horizon: 1e-2 / (step + 1)
     )
     step = map_step(step, mesh, mapper)
     for _ in range(steps):
