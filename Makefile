@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo weights test lint format docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/jaxsr demo --output demo --overwrite
@@ -16,6 +16,15 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/basedpyright --pythonpath $(BIN)/python
+
+# the released weights anew; killed at any time, the same command goes on
+MINUTES ?= 60
+WEIGHTS ?= runs/weights
+weights: $(VENV)/.train
+	$(BIN)/python train.py --config=configs/weights.py --workdir=$(WEIGHTS) --config.minutes=$(MINUTES) \
+		--config.data=$(DATA) --config.masked=$(MASKED) --config.parts=$(subst $(space),$(comma),$(strip $(PARTS))) $(ARGUMENTS)
+comma := ,
+space := $(subst ,, )
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .

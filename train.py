@@ -22,6 +22,8 @@ from jaxsr.cli import cluster, scripts
 from jaxsr.cli.environment import use_cores_for
 from jaxsr.errors import UserError
 
+SMALLEST_BATCH = 2  # of configs/weights.py on CPUs, whose parts differ in that
+
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "the config file of the experiment, one of configs/; needed"
 )
@@ -52,16 +54,20 @@ flags.register_multi_flags_validator(
 def main() -> None:
     if _COMPILE_FOR.value:
         return compile_for(_COMPILE_FOR.value)
-    from jaxsr.training import loop  # after the flags are read: --help stays quick
+    from jaxsr.training import loop, weights  # after the flags are read: --help stays quick
 
+    config = _CONFIG.value
     job = _COORDINATOR.value, _PROCESSES.value, _PROCESS.value
     if _DISTRIBUTED.value:
         cluster.meet(*job, tell=scripts.complain)
     elif job != (None, None, None):
         raise UserError("--coordinator, --processes and --process go with --distributed")
     else:
-        use_cores_for(_CONFIG.value.batch_size, _CONFIG.value.accumulate)
-    loop.fit(_CONFIG.value, str(_WORKDIR.value))
+        use_cores_for(config.get("batch_size", SMALLEST_BATCH), config.get("accumulate", 1))
+    if config.task == "weights":
+        weights.make_weights(config, str(_WORKDIR.value))
+    else:
+        loop.fit(config, str(_WORKDIR.value))
 
 
 def compile_for(topology: str) -> None:

@@ -58,12 +58,9 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
 
 def convert_run(source: str, target: str, scale: int | None, classes: str | None):
     """Write the averaged parameters of a training run's newest checkpoint; return them."""
-    from jaxsr import networks, zoo
-    from jaxsr.codec import weights
-    from jaxsr.codec.export import export
-
     with needs_extra("train", "reading a training run"):
         from jaxsr.training import checkpoints
+        from jaxsr.training.exporting import write_weights
     loaded = checkpoints.load_weights(source)
     if classes is not None:
         notes = loaded.notes | {"classes": named(loaded, classes)}
@@ -72,12 +69,7 @@ def convert_run(source: str, target: str, scale: int | None, classes: str | None
     if scale not in (None, made_for):
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
         raise UserError(f"{source}: a run {what}, not ×{scale}")
-    if loaded.network in networks.COMPRESSORS:
-        weights.save(target, export(loaded))
-        return loaded
-    loaded = zoo.folded(loaded)
-    zoo.weights.write(target, loaded)
-    return loaded
+    return write_weights(target, loaded)
 
 
 def named(loaded, classes: str) -> str:

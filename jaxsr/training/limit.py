@@ -7,7 +7,8 @@ import ml_collections
 import numpy as np
 from jax.experimental import multihost_utils
 
-PROBE = 100  # steps by whose speed the number of all is decided
+PROBE = 100  # steps by whose speed the number of all is decided …
+PROBE_SHARE = 0.25  # … or those that a slow machine takes in this share of the minutes
 RESERVE = 0.05  # share of the minutes that is left for what comes after the last step
 
 
@@ -25,7 +26,8 @@ class Limit:
         self.is_open = config.minutes > 0
         self._most = config.steps
         self._minutes = config.minutes
-        self._deadline = time.perf_counter() + 60 * config.minutes
+        self._start = time.perf_counter()
+        self._deadline = self._start + 60 * config.minutes
         self._first, self._since = 0, 0.0
 
     def resume(self, horizon: int) -> None:
@@ -41,6 +43,14 @@ class Limit:
     def probed(self) -> int:
         """The step after which the number of all is decided; 0 where it is not open."""
         return self._first + PROBE if self.is_open else 0
+
+    def is_due(self, number: int) -> bool:
+        """Return True if step ``number`` is where the number of all is to be decided."""
+        if not self.is_open or number <= self._first:
+            return False
+        # hosts must decide after the same step, and their clocks differ
+        probing = time.perf_counter() < self._start + PROBE_SHARE * 60 * self._minutes
+        return number >= self.probed or not (probing or jax.process_count() > 1)
 
     def decide(self, number: int) -> int:
         """Decide the number of steps after step ``number``, the same on all hosts, and return it.

@@ -197,7 +197,7 @@ class Run:
                     self.limit.warm(number)
                 self.logs.advance(count)
                 stopping = self._stopping(stop, calls)
-                if self.limit.probed == number:
+                if self.limit.is_due(number):
                     state = self._decide_length(number, state)
                 last = number == self.limit.steps or stopping
                 if number % config.log_every == 0 or last:

@@ -36,6 +36,17 @@ def test_minutes_hold_as_many_steps_as_the_first_hundred_say(clock):
     assert not run.is_open and run.steps == 511
 
 
+def test_the_length_is_decided_after_a_hundred_steps_or_a_quarter_of_the_time(clock):
+    run = of(minutes=10.0)
+    run.warm(1)
+    assert not run.is_due(1) and not run.is_due(100)
+    assert run.is_due(101)
+    clock.now += 151
+    assert run.is_due(2)
+    run.decide(2)
+    assert not run.is_due(3)
+
+
 def test_a_resumed_run_keeps_the_length_that_was_decided(clock):
     run = of(minutes=10.0)
     run.resume(0)
