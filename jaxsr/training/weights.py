@@ -109,7 +109,7 @@ def batch_for(table: Sequence[Sequence[int]]) -> int:
 def finished(train: ml_collections.ConfigDict, folder: Path) -> bool:
     """Train, and return True unless a signal ended that."""
     state = loop.fit(train, folder)
-    return int(jax.device_get(state.step)) >= int(jax.device_get(state.horizon)) > 0
+    return int(jax.device_get(state.step)) >= (int(jax.device_get(state.horizon)) or train.steps)
 
 
 def measured(
