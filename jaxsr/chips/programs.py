@@ -63,8 +63,11 @@ class Program:
         return "memory" if slower else "arithmetic"
 
 
-def compiled(traced: jax.stages.Traced) -> Program:
-    """Compile a traced program and reads off what it takes.
+def compiled(traced: jax.stages.Traced, shared_by: int = 1) -> Program:
+    """Compile a traced program and read off what it takes.
+
+    Args:
+      shared_by: devices that XLA splits the program over; those that it is mapped over don't count.
 
     Raises:
       DoesNotFit: the compiler says that memory does not suffice.
@@ -78,10 +81,15 @@ def compiled(traced: jax.stages.Traced) -> Program:
         if "RESOURCE_EXHAUSTED" not in str(error):
             raise
         raise DoesNotFit(f"it does not fit: {_shortage(str(error))}") from None
-    return read(program, traced, time.perf_counter() - start)
+    return read(program, traced, shared_by, time.perf_counter() - start)
 
 
-def read(program: jax.stages.Compiled, traced: jax.stages.Traced, seconds: float = 0.0) -> Program:
+def read(
+    program: jax.stages.Compiled,
+    traced: jax.stages.Traced,
+    shared_by: int = 1,
+    seconds: float = 0.0,
+) -> Program:
     """Read off what a compiled program takes; ``seconds`` are those that compiling took."""
     cost, memory = program.cost_analysis() or {}, program.memory_analysis()
     returned = memory.output_size_in_bytes - memory.alias_size_in_bytes if memory else 0
@@ -89,7 +97,7 @@ def read(program: jax.stages.Compiled, traced: jax.stages.Traced, seconds: float
         arguments=memory.argument_size_in_bytes if memory else 0,
         temporaries=memory.temp_size_in_bytes + returned if memory else 0,
         code=memory.generated_code_size_in_bytes if memory else 0,
-        flops=2.0 * multiply_adds_of_program(traced.jaxpr.jaxpr, loops=1),
+        flops=2.0 * multiply_adds_of_program(traced.jaxpr.jaxpr, loops=1) / shared_by,
         moved=float(cost.get("bytes accessed", 0)),
         collectives=collectives(program.as_text() or ""),
         seconds=seconds,

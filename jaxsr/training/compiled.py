@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import ml_collections
 
 from jaxsr.chips import programs, report
 from jaxsr.chips.programs import Program
@@ -21,10 +22,11 @@ class Programs:
       taken: what those compiled so far take, by their number of steps.
     """
 
-    def __init__(self, jitted: dict[int, Callable], accumulate: int):
-        """Take mapped steps by how many each is, and the pieces of a batch (``accumulate``)."""
+    def __init__(self, jitted: dict[int, Callable], config: ml_collections.ConfigDict):
+        """Take compiled steps by how many each is, and the config they were made by."""
         self._jitted = jitted
-        self._accumulate = accumulate
+        self._accumulate = config.accumulate
+        self._shared_by = jax.device_count() if config.shard_params else 1
         self._ready: dict[int, Callable] = {}
         self.taken: dict[int, Program] = {}
         self.largest = max(jitted)
@@ -41,7 +43,7 @@ class Programs:
             return
         traced = step.trace(*arguments)
         self._ready[steps] = compiled = traced.lower().compile()
-        found = programs.read(compiled, traced)
+        found = programs.read(compiled, traced, self._shared_by)
         loops = steps * self._accumulate  # XLA counts what is within them once
         if not self.taken:
             say(memory_told(found))

@@ -28,7 +28,8 @@ def compile_step(config: ml_collections.ConfigDict, topology: Topology) -> Progr
       UserError: an option cannot be; or, as :class:`jaxsr.chips.programs.DoesNotFit`, the step
         needs more memory than a device has.
     """
-    program = programs.compiled(trace_step(config, topology))
+    shared_by = len(topology.devices) if config.shard_params else 1
+    program = programs.compiled(trace_step(config, topology), shared_by)
     # XLA counts a loop's body once, and nearly all is in the loop over the pieces of a batch
     return dataclasses.replace(program, moved=program.moved * config.accumulate)
 
@@ -56,9 +57,11 @@ def trace_step(config: ml_collections.ConfigDict, topology: Topology) -> jax.sta
         ema_decay=config.ema_decay,
         accumulate=config.accumulate,
         schedule=schedule,
+        mapped=not config.shard_params,
     )
-    step = parallel.map_step(step, mesh)
-    given = _placed(state, everywhere), _placed(batch, split), _placed(task.frozen, everywhere)
+    step = loop.placing(task, config, mesh, optimizer)(step)
+    layout = parallel.parts_of(state, mesh) if config.shard_params else everywhere
+    given = _placed(state, layout), _placed(batch, split), _placed(task.frozen, everywhere)
     return step.trace(*given)
 
 
@@ -79,8 +82,13 @@ def report_step(config: ml_collections.ConfigDict, topology: Topology) -> str:
     return report.described(program, topology, config.batch_size)
 
 
-def _placed(tree, sharding: NamedSharding):
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), tree)
+def _placed(tree, sharding):
+    """Return the shapes of a tree with one sharding for all, or with a tree of them."""
+    if isinstance(sharding, NamedSharding):
+        sharding = jax.tree.map(lambda _: sharding, tree)
+    return jax.tree.map(
+        lambda x, where: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=where), tree, sharding
+    )
 
 
 def _without_data(config: ml_collections.ConfigDict, folder: Path) -> tuple[Task, dict]:

@@ -32,6 +32,7 @@ def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
         "dtype": "float32",  # compute: or "bfloat16"; parameters stay float32
         "seed": 0,
         "mapper": "shard_map",  # or "pmap"
+        "shard_params": False,  # each device keeps a part of the parameters, not all of them
         "log_every": 100,
         "checkpoint_every": 1000,
         "keep_checkpoints": 3,

@@ -2,11 +2,14 @@
 
 import dataclasses
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import ml_collections
 import numpy as np
+import optax
+from jax.experimental import multihost_utils
 
 from jaxsr.atomic import make_folder
 from jaxsr.chips.table import chip_of
@@ -25,7 +28,7 @@ from jaxsr.training.restoration import restoration
 from jaxsr.training.segmentation import segmentation
 from jaxsr.training.signals import StopSignals
 from jaxsr.training.start import first_state, say
-from jaxsr.training.state import TrainState
+from jaxsr.training.state import TrainState, new_state
 from jaxsr.training.step import Params, Step, drawing, make_step, repeated
 from jaxsr.training.super_resolution import super_resolution
 from jaxsr.training.task import Task
@@ -75,9 +78,10 @@ def prepare(
         ema_decay=config.ema_decay,
         accumulate=config.accumulate,
         schedule=schedule,
+        mapped=not config.shard_params,
     )
     resident = belongs_on_devices(task.dataset, config, mesh)
-    programs = make_programs(step, task, config, mesh, resident)
+    programs = make_programs(step, task, config, mesh, optimizer, resident)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
     make_folder(workdir)
     checkpoints = Checkpoints(workdir, config.keep_checkpoints)
@@ -86,14 +90,19 @@ def prepare(
     frozen = parallel.replicate(task.frozen, mesh)
     first = int(jax.device_get(state.step))
     logs = Logs(workdir, first, config.steps, write=jax.process_index() == 0)
-    programs = Programs(programs, config.accumulate)
+    programs = Programs(programs, config)
     limit.resume(int(jax.device_get(state.horizon)))
     run = Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first, limit)
     return run, state
 
 
 def make_programs(
-    step: Step, task: Task, config: ml_collections.ConfigDict, mesh: jax.sharding.Mesh, resident
+    step: Step,
+    task: Task,
+    config: ml_collections.ConfigDict,
+    mesh: jax.sharding.Mesh,
+    optimizer: optax.GradientTransformation,
+    resident: bool,
 ) -> dict[int, Step]:
     """Make programs of one step and of ``config.steps_per_call``, by their number of steps.
 
@@ -104,13 +113,32 @@ def make_programs(
       UserError: the mapper is unknown, or steps by call cannot be.
     """
     if resident:
-        step = drawing(step, task.dataset.draw, config.batch_size)
+        mapped = not config.shard_params
+        step = drawing(step, task.dataset.draw, config.batch_size, mapped)
     counts = {1, steps_per_call(config, resident)}
     steps = {count: repeated(step, count) if count > 1 else step for count in counts}
-    return {
-        count: parallel.map_step(step, mesh, config.mapper, resident=resident)
-        for count, step in steps.items()
-    }
+    place = placing(task, config, mesh, optimizer, resident)
+    return {count: place(step) for count, step in steps.items()}
+
+
+def placing(
+    task: Task,
+    config: ml_collections.ConfigDict,
+    mesh: jax.sharding.Mesh,
+    optimizer: optax.GradientTransformation,
+    resident: bool = False,
+) -> Callable[[Step], Step]:
+    """Return what compiles a step for the mesh, as ``config.mapper`` or ``shard_params`` say.
+
+    Raises:
+      UserError: the two don't go together.
+    """
+    if not config.shard_params:
+        return lambda step: parallel.map_step(step, mesh, config.mapper, resident=resident)
+    if config.mapper != "shard_map":
+        raise UserError("config.shard_params goes with config.mapper='shard_map' alone")
+    state = jax.eval_shape(lambda key: new_state(task.init(key), optimizer), jax.random.key(0))
+    return lambda step: parallel.partition_step(step, state, mesh, resident=resident)
 
 
 def check(config: ml_collections.ConfigDict, devices: int) -> None:
@@ -265,11 +293,19 @@ class Run:
         self.logs.scalars(number, {"loss": values.pop("loss")} | values | speed)
 
     def _evaluate(self, number: int, state: TrainState, meter: Meter) -> None:
-        if not self.task.evaluate or jax.process_index() > 0:  # other hosts wait at their next step
+        if not self.task.evaluate:
             return
-        assert self.task.evaluate is not None  # asked for only where there is something to measure
+        ema = self._whole(state.ema)
+        if jax.process_index() > 0:  # other hosts wait at their next step
+            return
         with meter.spending("evaluating", slows=False):
-            scalars, pictures = self.task.evaluate(jax.device_get(state.ema))
+            scalars, pictures = self.task.evaluate(ema)
             self.logs.scalars(number, scalars)
             for name, picture in pictures.items():
                 self.logs.image(number, name, picture)
+
+    def _whole(self, params: Params) -> Params:
+        """Return parameters on the host, also where each of several hosts has a part of them."""
+        if self.config.shard_params and jax.process_count() > 1:
+            return multihost_utils.process_allgather(params, tiled=True)
+        return jax.device_get(params)

@@ -1,6 +1,7 @@
 """Devices and hosts: the mesh, where arrays live, and mapping one device's step over all."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import jax
@@ -9,6 +10,8 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxsr.errors import UserError
 from jaxsr.training.step import AXIS
+
+SMALLEST_SPREAD = 2**12  # numbers: smaller arrays cost more to fetch than to have everywhere
 
 
 def make_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -22,6 +25,57 @@ def replicate(tree, mesh: Mesh):
     sharding = NamedSharding(mesh, PartitionSpec())
     return jax.tree.map(
         lambda x: jax.make_array_from_process_local_data(sharding, np.asarray(x)), tree
+    )
+
+
+def spread(tree, mesh: Mesh):
+    """Put each array of a tree in parts on all devices, and those too small for that on every one.
+
+    So a state takes a part of each device's memory (fully sharded data parallelism: Rajbhandari et
+    al., "ZeRO", 2020, stage 3).
+    """
+
+    def placed(x, sharding: NamedSharding) -> jax.Array:
+        x = np.asarray(x)
+        return jax.make_array_from_callback(x.shape, sharding, lambda part: x[part])
+
+    return jax.tree.map(placed, tree, parts_of(tree, mesh))
+
+
+def parts_of(tree, mesh: Mesh):
+    """Return how :func:`spread` lays the arrays of a tree, or arrays of such shapes."""
+
+    def layout(x) -> NamedSharding:
+        shape = np.shape(x)
+        divisible = [i for i, side in enumerate(shape) if side % mesh.size == 0]
+        if math.prod(shape) < SMALLEST_SPREAD or not divisible:
+            return NamedSharding(mesh, PartitionSpec())
+        longest = max(divisible, key=lambda i: shape[i])
+        return NamedSharding(mesh, PartitionSpec(*[None] * longest, AXIS))
+
+    return jax.tree.map(layout, tree)
+
+
+def partition_step(step: Callable, state, mesh: Mesh, *, resident: bool = False) -> Callable:
+    """Compile a step of all devices as one, with a state that lies as :func:`spread` lays it.
+
+    XLA splits the step over the devices by where its arguments are, and fetches the parameters of a
+    layer where it needs them.
+
+    Args:
+      step: of ``make_step(…, mapped=False)``.
+      state: the shapes of its state.
+      resident: as for :func:`map_step`.
+    """
+    everywhere, split = (
+        NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS))
+    )
+    layout = parts_of(state, mesh)
+    return jax.jit(
+        step,
+        in_shardings=(layout, everywhere if resident else split, everywhere),
+        out_shardings=(layout, everywhere),
+        donate_argnums=0,
     )
 
 

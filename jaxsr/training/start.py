@@ -34,7 +34,8 @@ def first_state(
     resuming = checkpoints.latest_step() is not None
     if config.init_from and not resuming:
         params = start_from(params, config.init_from, config.get("scale", 4))
-    state = parallel.replicate(new_state(params, optimizer), mesh)
+    place = parallel.spread if config.shard_params else parallel.replicate
+    state = place(new_state(params, optimizer), mesh)
     if not resuming:
         return state
     given = plain(config)

@@ -27,6 +27,7 @@ def make_step(
     ema_decay: float = 0.999,
     accumulate: int = 1,
     schedule: Callable | None = None,
+    mapped: bool = True,
 ) -> Step:
     """Make the step of one device, ``(state, its part of the batch, frozen) → (state, metrics)``.
 
@@ -38,12 +39,15 @@ def make_step(
       ema_decay: of the moving average of the parameters.
       accumulate: pieces in which a part is taken, one after the other, at the memory of one.
       schedule: (step, horizon) → learning rate; given, it is among the metrics.
+      mapped: False makes the step of all devices as one, which takes the whole batch and is under
+        no mapped axis.
     """
     optimizer = optax.with_extra_args_support(optimizer)
     loss_and_slope = _accumulated(jax.value_and_grad(loss_fn, has_aux=True), accumulate)
 
     def step(state: TrainState, batch: Batch, frozen: Params) -> tuple[TrainState, Metrics]:
-        (loss, parts), grads = jax.lax.pmean(loss_and_slope(state.params, batch, frozen), AXIS)
+        found = loss_and_slope(state.params, batch, frozen)
+        (loss, parts), grads = jax.lax.pmean(found, AXIS) if mapped else found
         updates, opt_state = optimizer.update(
             grads, state.opt_state, state.params, horizon=state.horizon
         )
@@ -64,21 +68,23 @@ def make_step(
     return step
 
 
-def drawing(step: Step, draw: Callable, batch_size: int) -> Step:
+def drawing(step: Step, draw: Callable, batch_size: int, mapped: bool = True) -> Step:
     """Make a step draw its part of the batch from arrays on its device.
 
     Args:
       step: as :func:`make_step` makes it.
       draw: (arrays, number of the step, places in the batch) → batch.
       batch_size: of all devices together.
+      mapped: as for :func:`make_step`.
 
     Returns:
       ``(state, arrays, frozen) → (state, metrics)``.
     """
 
     def draw_and_step(state: TrainState, arrays: Any, frozen: Params):
-        share = batch_size // jax.lax.axis_size(AXIS)
-        places = jax.lax.axis_index(AXIS) * share + jnp.arange(share)
+        devices, this = (jax.lax.axis_size(AXIS), jax.lax.axis_index(AXIS)) if mapped else (1, 0)
+        share = batch_size // devices
+        places = this * share + jnp.arange(share)
         return step(state, draw(arrays, state.step, places), frozen)
 
     return draw_and_step

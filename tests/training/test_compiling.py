@@ -41,3 +41,14 @@ def test_every_task_has_its_shapes_without_data(task):
 def test_a_batch_that_does_not_divide_is_named():
     with pytest.raises(UserError, match="make it a multiple of 4"):
         report_step(small(6), topology_of("cpu:4"))
+
+
+def test_parts_of_the_parameters_take_less_memory_and_the_same_arithmetic():
+    whole, parts = small(), small()
+    for config in (whole, parts):
+        config.model.options = {"features": 64, "blocks": 2}
+    parts.shard_params = True
+    here = topology_of("cpu:4")
+    whole, parts = compile_step(whole, here), compile_step(parts, here)
+    assert parts.arguments < 0.5 * whole.arguments
+    assert parts.flops == whole.flops
