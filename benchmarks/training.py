@@ -103,15 +103,17 @@ def one(args, row):
         def step():
             nonlocal state
             if placement:
-                program = run.programs[count]
-                state, metrics = program(state, run.feed.take(count), run.frozen)
+                data = run.feed.take(count)
+                if not run.programs.ready(count):
+                    run.programs.compile(count, state, data, run.frozen)
+                state, metrics = run.programs(count, state, data, run.frozen)
             else:
                 batch = {k: x for k, x in next(run.data).items() if k != "index"}
                 batch = loop.parallel.shard_batch(batch, run.mesh)
                 state, metrics = run.step(state, batch, run.frozen)
             jax.block_until_ready(metrics["loss"])
 
-        count = max(run.programs) if placement else 1
+        count = run.programs.largest if placement else 1
         images = rate(step, args.seconds, time.perf_counter) * count * config.batch_size
         run.logs.close()
         run.checkpoints.close()

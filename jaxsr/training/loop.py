@@ -257,7 +257,7 @@ class Run:
         self.logs.set_total(steps)
         say(f"{steps} steps fit into {self.config.minutes:g} minutes")
         put = jax.make_array_from_process_local_data
-        return state.replace(horizon=put(state.horizon.sharding, np.int32(steps)))
+        return dataclasses.replace(state, horizon=put(state.horizon.sharding, np.int32(steps)))
 
     def _stopping(self, stop: StopSignals, calls: int) -> bool:
         if jax.process_count() > 1:  # all hosts must stop after the same call

@@ -23,7 +23,7 @@ class Meter:
     def __init__(self, batch_size: int):
         self._batch_size = batch_size
         self._begin = time.perf_counter()
-        self.spent: collections.Counter[str] = collections.Counter()
+        self.spent: dict[str, float] = collections.defaultdict(float)
         self.start(0)
 
     def start(self, number: int) -> None:
@@ -53,7 +53,7 @@ class Meter:
     def goodput(self) -> str:
         """Return one line on the whole run so far: the share that went to steps, and the rest."""
         whole = time.perf_counter() - self._begin
-        share = 1 - self.spent.total() / whole
+        share = 1 - sum(self.spent.values()) / whole
         rest = ", ".join(f"{what} {seconds:.1f}" for what, seconds in self.spent.items())
         return f"goodput {share:.0%} of {whole:.1f} s" + (f"; seconds {rest}" if rest else "")
 
