@@ -228,7 +228,7 @@ class Run:
                 if self.limit.is_due(number):
                     state = self._decide_length(number, state)
                 last = number == self.limit.steps or stopping
-                if number % config.log_every == 0 or last:
+                if number % config.log_every == 0 or number == self.limit.steps:
                     self._log(number, count, metrics, meter)
                 if number % config.checkpoint_every == 0 or last:
                     self._check_finite(unchecked)  # a broken state is never saved
