@@ -22,7 +22,7 @@ CONFIGS = {  # task → config file, and what makes a step of it short enough to
     "super-resolution": ("sr/span_compact.py:4", {"data.low_crop": 32, "batch_size": 8}),
     "compression": ("codec/patch_hyperprior.py", {"data.crop": 128, "batch_size": 8}),
     "segmentation": ("roi/segment.py", {"data.crop": 128, "batch_size": 8}),
-    "restoration": ("roi/restore.py", {"data.crop": 48, "batch_size": 4}),
+    "restoration": ("roi/restore.py", {"data.crop": 96, "batch_size": 2}),
 }
 ON_DEVICE = ("super-resolution", "compression")
 
@@ -138,7 +138,9 @@ def main():
     best = {row: (0.0, 0.0) for row in rows(args)}
     for _ in range(args.rounds):
         for row in best:
-            best[row] = tuple(map(max, best[row], measure(args, row)))
+            measured = measure(args, row)
+            best[row] = tuple(map(max, best[row], measured))
+            print(*row, *measured, file=sys.stderr)
     print("            task    images  steps  devices   images/s  batches/s of the host")
     for (task, _, placement, steps, devices), (images, batches) in best.items():
         where = placement or "tree"

@@ -95,5 +95,6 @@ def draw_places(
     Returns:
       Their first rows, their first columns, and which of the eight turns each takes.
     """
-    top, left = (below(word, n - (side - 1)) for word, n in zip(three, sizes, strict=False))
+    free = ((n - (side - 1)).clip(max=2**16) for n in sizes)  # what lies beyond is not drawn
+    top, left = (below(word, n) for word, n in zip(three, free, strict=False))
     return top, left, below(three[2], 8 if augment else 1)

@@ -8,6 +8,7 @@ nothing; and as blocks are numbered, not pixels, 32-bit indices suffice for any 
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -67,16 +68,20 @@ def _blocks_in(heights, widths):
 
 def _table(count: int, load: Callable) -> Int32[np.ndarray, "images 4"]:
     """Decode every image once, to see whether it can be and how large it is."""
-    table = np.zeros((count, 4), np.int32)
-    first = 0
-    for i in tqdm.tqdm(range(count), "reading images", unit="image", disable=None):
+
+    def size_of(index: int) -> tuple[int, int]:
         try:
-            height, width, _ = load(i).shape
+            return load(index).shape[:2]
         except Unreadable:
-            continue
-        table[i] = first, -(-width // COLUMNS), height, width
-        first += _blocks_in(height, width)
-    return table
+            return 0, 0
+
+    with ThreadPoolExecutor() as pool:  # decoders let go of Python's lock
+        sizes = pool.map(size_of, range(count))
+        sizes = list(tqdm.tqdm(sizes, "reading images", count, unit="image", disable=None))
+    heights, widths = np.array(sizes, np.int32).reshape(-1, 2).T
+    ends = np.cumsum(_blocks_in(heights, widths))
+    firsts = np.concatenate([[0], ends[:-1]])
+    return np.stack([firsts, -(-widths // COLUMNS), heights, widths], axis=1).astype(np.int32)
 
 
 def _all_blocks(load: Callable, indices) -> Iterator[UInt8[np.ndarray, "n 64 384"]]:

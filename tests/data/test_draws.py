@@ -41,6 +41,15 @@ def test_a_word_below_a_number_is_the_upper_half_of_their_product():
         np.testing.assert_array_equal(jax.jit(lambda w, n=n: draws.below(w, n))(word), expected)
 
 
+def test_places_lie_within_images_however_large():
+    sizes = np.array([8, 9, 65_600, 200_000], np.int32)
+    for word in (np.zeros(4, np.uint32), np.full(4, 2**32 - 1, np.uint32)):
+        top, left, which = draws.draw_places([word] * 3, (sizes, sizes), 8, augment=True)
+        assert (top == left).all() and (top >= 0).all() and (top <= sizes - 8).all()
+        assert top.tolist() == ([0, 0, 0, 0] if word[0] == 0 else [0, 1, 65_535, 65_535])
+        assert which.tolist() == [0 if word[0] == 0 else 7] * 4
+
+
 def test_things_are_chosen_as_often_as_they_weigh():
     weights = np.array([1, 0, 5, 2])
     thresholds = draws.thresholds_of(weights)
