@@ -4,7 +4,8 @@
 
 Each row is a process of its own that trains a config's network on crops of its size; the rows take
 turns, round by round, so that what else the machine does hits all, and each row's best round
-counts. ``batches/s`` is the host's pipeline alone, without training. ``--tree=DIR`` measures
+counts. ``CPU ms`` is the time of all cores for an image, which other programs disturb less than
+``images/s``; ``batches/s`` is the host's pipeline alone, without training. ``--tree=DIR`` measures
 another checkout's code in the same run, as the rows "tree".
 """
 
@@ -15,6 +16,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[1]
@@ -55,7 +57,7 @@ def rows(args):
 
 
 def measure(args, row):
-    """Run a row in a process of its own; return images and batches a second."""
+    """Run a row in a process of its own; return what is largest at best."""
     _, tree, _, _, devices = row
     environment = os.environ | {
         "PYTHONPATH": tree,
@@ -72,7 +74,6 @@ def measure(args, row):
 def one(args, row):
     """Train in this process for some seconds."""
     import importlib.util
-    import time
 
     from jaxsr.cli.environment import prepare_jax
 
@@ -97,7 +98,7 @@ def one(args, row):
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
         run, state = loop.prepare(config, folder)
         data = iter(run.task.dataset)
-        batches = rate(lambda: next(data), min(args.seconds, 5), time.perf_counter)
+        batches, _ = rate(lambda: next(data), min(args.seconds, 5))
         data.close()
 
         def step():
@@ -114,20 +115,22 @@ def one(args, row):
             jax.block_until_ready(metrics["loss"])
 
         count = run.programs.largest if placement else 1
-        images = rate(step, args.seconds, time.perf_counter) * count * config.batch_size
+        calls, busy = rate(step, args.seconds)
+        images, each = calls * count * config.batch_size, busy / count / config.batch_size
         run.logs.close()
         run.checkpoints.close()
-    print(json.dumps([images, batches]))
+    print(json.dumps([images, -1000 * each, batches]))
 
 
-def rate(call, seconds, clock):
-    """Return how often a second ``call`` returns, after one that warms it up."""
+def rate(call, seconds):
+    """Return how often a second ``call`` returns, and its CPU seconds, after one to warm it up."""
     call()
-    start, count = clock(), 0
-    while clock() - start < seconds:
+    start, before, count = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() - start < seconds:
         call()
         count += 1
-    return count / (clock() - start)
+    busy = time.process_time() - before
+    return count / (time.perf_counter() - start), busy / count
 
 
 def main():
@@ -135,16 +138,16 @@ def main():
     if args.one:
         one(args, json.loads(args.one))
         return
-    best = {row: (0.0, 0.0) for row in rows(args)}
+    best = {row: (-float("inf"),) * 3 for row in rows(args)}
     for _ in range(args.rounds):
         for row in best:
             measured = measure(args, row)
             best[row] = tuple(map(max, best[row], measured))
             print(*row, *measured, file=sys.stderr)
-    print("            task    images  steps  devices   images/s  batches/s of the host")
-    for (task, _, placement, steps, devices), (images, batches) in best.items():
-        where = placement or "tree"
-        print(f"{task:>16} {where:>9} {steps or 1:6} {devices:8} {images:10.1f} {batches:10.1f}")
+    print("            task    images  steps  devices   images/s   CPU ms  batches/s of the host")
+    for (task, _, placement, steps, devices), (images, each, batches) in best.items():
+        where = f"{placement or 'tree':>9} {steps or 1:6} {devices:8}"
+        print(f"{task:>16} {where} {images:10.1f} {-each:8.1f} {batches:10.1f}")
 
 
 if __name__ == "__main__":
