@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 REPO = Path(__file__).resolve().parents[1]
 CONFIGS = {  # task → config file, and what makes a step of it short enough to count many
@@ -86,6 +87,7 @@ def one(args, row):
     name, changes = CONFIGS[task]
     path, _, argument = name.partition(":")
     spec = importlib.util.spec_from_file_location("config", f"{tree}/configs/{path}")
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config(*filter(None, [argument]))
@@ -96,7 +98,8 @@ def one(args, row):
         changes |= {"data.placement": placement, "steps_per_call": steps}
     config.update_from_flattened_dict(changes)
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(sys.stderr):
-        run, state = loop.prepare(config, folder)
+        prepared: Any = loop.prepare(config, folder)  # of this tree or of another
+        run, state = prepared
         data = iter(run.task.dataset)
         batches, _ = rate(lambda: next(data), min(args.seconds, 5))
         data.close()

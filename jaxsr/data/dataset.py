@@ -23,7 +23,7 @@ from jaxsr.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
-class Layer:
+class ImageLayer:
     """One of the images that an example has of each image of a source.
 
     Attributes:
@@ -38,7 +38,7 @@ class Layer:
 
 
 @runtime_checkable
-class View(Protocol):
+class Showing(Protocol):
     """What a batch shows of its images.
 
     Attributes:
@@ -46,7 +46,8 @@ class View(Protocol):
       host_only: why a program cannot draw it; "" where it can.
     """
 
-    words: int
+    @property
+    def words(self) -> int: ...
 
     @property
     def host_only(self) -> str: ...
@@ -79,10 +80,10 @@ class Dataset:
     """
 
     source: Source
-    layers: Mapping[str, Layer]
+    layers: Mapping[str, ImageLayer]
     indices: Int[np.ndarray, "m"]
     weights: Int[np.ndarray, "m"]
-    view: View
+    view: Showing
     seed: int
     batch_size: int
     host: int = 0

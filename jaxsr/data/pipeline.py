@@ -7,7 +7,7 @@ import ml_collections
 import numpy as np
 
 from jaxsr.data import degradations, masked, masks, sources
-from jaxsr.data.dataset import Dataset, Layer, View
+from jaxsr.data.dataset import Dataset, ImageLayer, Showing
 from jaxsr.data.views import Crops, ManyCrops, Pairs, Views
 from jaxsr.errors import UserError
 
@@ -39,10 +39,11 @@ def super_resolution(
         raise UserError(f"config.data.low_crop is {config.low_crop}; give 1 pixel or more")
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.low_crop * scale, "low_crop")
-    layers = {"high": Layer(source.high)} | _low_layer(config, source, scale)
+    layers = {"high": ImageLayer(source.high)} | _low_layer(config, source, scale)
     degrade = degradations.RealWorld(config.real) if config.degradation == "real" else None
     view = Pairs(scale, config.low_crop, config.augment, degrade)
-    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
+    run = {"seed": seed, "batch_size": batch_size, "host": host}
+    return _dataset(config, source, layers, indices, view, run)
 
 
 def compression(
@@ -66,8 +67,9 @@ def compression(
     source = sources.open_source(config.source, config.cache, config.data_dir)
     indices = source.at_least(config.crop, "crop")
     view = Crops(config.crop, config.augment)
-    layers = {"high": Layer(source.high)}
-    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
+    layers = {"high": ImageLayer(source.high)}
+    run = {"seed": seed, "batch_size": batch_size, "host": host}
+    return _dataset(config, source, layers, indices, view, run)
 
 
 def segmentation(
@@ -95,8 +97,8 @@ def segmentation(
     indices = np.arange(len(source))
     view = Views(legend, config.crop, config.augment)
     layers = {
-        "image": Layer(source.high),
-        "mask": Layer(lambda index: source.pair(index)[1]),
+        "image": ImageLayer(source.high),
+        "mask": ImageLayer(lambda index: source.pair(index)[1]),
     }
     weights = np.ones_like(indices)
     return Dataset(source, layers, indices, weights, view, seed, batch_size, host, config.workers)
@@ -133,26 +135,32 @@ def restoration(
         for scale in scales
     }
     view = ManyCrops(config.crop, config.augment, degrade, config.clean)
-    layers = {"high": Layer(source.high)}
+    layers = {"high": ImageLayer(source.high)}
     layers |= {f"low_{scale}": _reduced(source, scale) for scale in scales if scale > 1}
-    return _dataset(config, source, layers, indices, view, seed, batch_size, host)
+    run = {"seed": seed, "batch_size": batch_size, "host": host}
+    return _dataset(config, source, layers, indices, view, run)
 
 
 def _dataset(
-    config, source: sources.Source, layers: Mapping[str, Layer], indices, view: View, *run: int
+    config,
+    source: sources.Source,
+    layers: Mapping[str, ImageLayer],
+    indices,
+    view: Showing,
+    run: dict,
 ) -> Dataset:
     """Make the dataset of some images, weighted as ``config.weight_by_area`` says."""
     area = np.prod(source.sizes[indices], axis=1)
     weights = area if config.weight_by_area else np.ones_like(area)
-    return Dataset(source, layers, indices, weights, view, *run, config.workers)
+    return Dataset(source, layers, indices, weights, view, workers=config.workers, **run)
 
 
-def _reduced(source: sources.Source, scale: int) -> Layer:
+def _reduced(source: sources.Source, scale: int) -> ImageLayer:
     """Return what MATLAB makes of the images at 1/``scale``."""
-    return Layer(functools.partial(source.low, scale=scale), f"-x{scale}", scale)
+    return ImageLayer(functools.partial(source.low, scale=scale), f"-x{scale}", scale)
 
 
-def _low_layer(config, source: sources.Source, scale: int) -> dict[str, Layer]:
+def _low_layer(config, source: sources.Source, scale: int) -> dict[str, ImageLayer]:
     """Return the low-resolution images that ``config.degradation`` says, none if it makes crops.
 
     Raises:
@@ -172,7 +180,7 @@ def _low_layer(config, source: sources.Source, scale: int) -> dict[str, Layer]:
     return {"low": layers[config.degradation]} if config.degradation in layers else {}
 
 
-def _given(source: sources.Source, scale: int) -> Layer:
+def _given(source: sources.Source, scale: int) -> ImageLayer:
     """Return the low-resolution images that come with the images, once their sizes are right."""
 
     def load(index):
@@ -184,4 +192,4 @@ def _given(source: sources.Source, scale: int) -> Layer:
             )
         return low
 
-    return Layer(load, "-lr", scale)
+    return ImageLayer(load, "-lr", scale)

@@ -143,7 +143,8 @@ class Views:
         return {"image": np.stack([x for x, _ in drawn]), "mask": np.stack([x for _, x in drawn])}
 
     def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        box = random_part(*mask.shape, rng) if self.augment else None
+        height, width = mask.shape
+        box = random_part(height, width, rng) if self.augment else None
         image = stretched(image, self.side, box)
         mask = self.legend.labels(stretched(mask, self.side, box, self.legend.resampling))
         if self.augment:
