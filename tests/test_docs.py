@@ -35,6 +35,7 @@ def commands(page: Path) -> list[list[str]]:
     text = text.replace("\\\n", " ")
     lines = [line.strip() for line in text.splitlines() if line.startswith("    ")]
     lines = [re.sub(r" [<>] \S+", "", line) for line in lines if command_in(line)]
+    lines = [re.sub(r"\$[A-Z_]+", "3", line) for line in lines]  # a number of a job array's
     words = [shlex.split(line, comments=True) for line in lines]
     return [part[next(i for i, word in enumerate(part) if "=" not in word) :] for part in words]
 

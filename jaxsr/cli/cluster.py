@@ -48,12 +48,12 @@ class Shard:
 def joined(arguments: argparse.Namespace) -> Iterator[None]:
     """Join the command's other processes if it has any, and leave them at the end.
 
-    Sets ``arguments.cluster``, to None where the process works alone, and ``arguments.shard``.
+    Sets ``arguments.cluster``, which is None where the process works alone, and
+    ``arguments.shard``.
 
     Raises:
       UserError: the flags do not name a job, or its first process cannot start it.
     """
-    arguments.cluster = None
     given = [getattr(arguments, flag, None) for flag in FLAGS]
     if not getattr(arguments, "distributed", False):
         if given != [None, None, None]:

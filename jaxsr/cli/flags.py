@@ -46,7 +46,8 @@ def add_files(
 
 
 def add_processes(parser: argparse.ArgumentParser) -> None:
-    """Add what shares the files among several processes."""
+    """Add what shares the files among several processes; alone until :func:`cluster.joined`."""
+    parser.set_defaults(cluster=None)
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--shard",
