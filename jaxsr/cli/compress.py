@@ -58,6 +58,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     flags.add_model(
         parser, "--upscaler", "the ×2 upscaler of images kept at half their size", flags.UPSCALER
     )
+    flags.add_entropy_device(parser)
     return parser
 
 
@@ -100,7 +101,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     from jaxsr import codec
     from jaxsr.cli import pictures
 
-    model = codec.load(arguments.model or codec.DEFAULT)
+    model = codec.load(arguments.model or codec.DEFAULT, arguments.entropy_device)
     options = {"bpp": arguments.bpp, "max_bytes": arguments.max_bytes}
     options |= {"keep_metadata": arguments.keep_metadata, "mode": arguments.mode}
     if arguments.upscaler:

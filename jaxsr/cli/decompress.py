@@ -41,6 +41,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "the released one that a file names",
     )
     flags.add_model(parser, "--restorer", "the restorer of the region", flags.RESTORER)
+    flags.add_entropy_device(parser)
     return parser
 
 
@@ -58,10 +59,11 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
 
     model = codec.load(arguments.model) if arguments.model else None
     upscaler = codec.load_enlarger(arguments.upscaler) if arguments.upscaler else None
+    networks = {"model": model, "upscaler": upscaler, "entropy_device": arguments.entropy_device}
     finish = finisher(arguments)
 
     def work(job: paths.Job, data: bytes) -> each.Output:
-        picture = codec.decode_picture(data, model=model, upscaler=upscaler)
+        picture = codec.decode_picture(data, **networks)
         kind: Any = pictures.format_of(job, data)
         files.check_holds(kind, picture, job.target)  # before it is enlarged
         result, done = finish(picture, codec.region_of(data))

@@ -12,6 +12,7 @@ FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS 
 # jaxsr.codec, which take JAX to import.
 UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"
 CODEC = "patch-hyperprior"
+ENTROPY_DEVICES = ("auto", "cpu", "default")  # of jaxsr.codec, likewise
 
 
 def add_files(
@@ -115,6 +116,17 @@ def add_model(parser: argparse.ArgumentParser, flag: str, what: str, default: st
         metavar="NAME|FILE",
         help=f"{what}: a name of released weights (see jaxsr models) or a .safetensors file "
         f"(default: {default})",
+    )
+
+
+def add_entropy_device(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--entropy-device",
+        choices=ENTROPY_DEVICES,
+        default="auto",
+        help="where the entropy coder runs: on the host's CPUs (cpu), beside the networks "
+        "(default), or on the CPUs where networks run on a GPU or TPU (auto); files do not depend "
+        "on it (default: auto)",
     )
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+import jax
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -23,16 +24,17 @@ def decode(
     *,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
+    entropy_device: str | jax.Device | None = None,
 ) -> UInt8[np.ndarray, "h w *c"]:
     """Decode a ``.jsr`` file to ``(h, w, 3)``, or gray to ``(h, w)``; alpha is a last channel.
 
     Args:
-      data, model, upscaler: as for :func:`decode_picture`.
+      data, model, upscaler, entropy_device: as for :func:`decode_picture`.
 
     Raises:
       UserError: see :func:`decode_picture`.
     """
-    picture = decode_picture(data, model=model, upscaler=upscaler)
+    picture = decode_picture(data, model=model, upscaler=upscaler, entropy_device=entropy_device)
     pixels = picture.pixels
     if picture.alpha is not None:
         return np.concatenate([pixels, picture.alpha[..., None]], axis=-1)
@@ -44,6 +46,7 @@ def decode_picture(
     *,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
+    entropy_device: str | jax.Device | None = None,
 ) -> files.Picture:
     """Decode a ``.jsr`` file to its picture: 8-bit pixels and any alpha, ICC profile and EXIF.
 
@@ -52,6 +55,8 @@ def decode_picture(
       model: the codec that wrote the file; by default the released one that the file names.
       upscaler: for a file that holds the image at half its size, the upscaler ×2 it was made with;
         by default the released one that the file names.
+      entropy_device: where the entropy coder runs; by default where ``model`` says. See
+        :class:`jaxsr.codec.Model`.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file or is damaged, or the file was made with another
@@ -59,6 +64,8 @@ def decode_picture(
     """
     file = container.parse(data)
     model, enlarger = model_of(file.header, model), enlarger_of(file.header, upscaler)
+    if entropy_device is not None:
+        model = model.coding_on(entropy_device)
     return files.Picture(decoded(file, model, enlarger), file.alpha, file.icc, file.exif)
 
 

@@ -21,12 +21,14 @@ from jaxsr import networks
 from jaxsr.codec import container
 from jaxsr.entropy import integer, tables
 from jaxsr.entropy.tables import SCALE_COUNT, STEP, Tables
+from jaxsr.errors import UserError
 from jaxsr.networks.compressor import HYPER_DOWN, INDEX_UNIT, level
 from jaxsr.networks.density import gaussian_bits, scale_of
 
 LEVELS = container.LEVELS
 GAIN_UNIT = 256  # a stored log-gain counts 1/256 of a σ index step
 OFFSET_BITS = 7  # the accumulator and the offsets count 2^-7 of a σ index step
+ENTROPY_DEVICES = ("auto", "cpu", "default")
 HYPER_LIMIT = 127  # hyper-latents lie within ± this
 
 Latents = Float[Array, "h w m"]
@@ -75,6 +77,9 @@ class Model:
       programs: jitted functions by name. Models that differ only in their arrays can share them:
         ``dataclasses.replace(model, programs=other.programs)``.
       device: where it runs; None is the default device. See :meth:`on`.
+      entropy_device: where the entropy coder runs. "default": beside the transforms; "cpu": on the
+        CPUs of the host; "auto": on those where the transforms run on a GPU or TPU, whose loops are
+        slow; or a device. See :meth:`coding_on`.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Model:
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
     programs: dict[Any, Callable] = dataclasses.field(default_factory=dict, repr=False)
     device: jax.Device | None = None
+    entropy_device: str | jax.Device = "auto"
 
     @functools.cached_property
     def hash(self) -> bytes:
@@ -172,9 +178,30 @@ class Model:
             self._elsewhere[device] = dataclasses.replace(self, device=device)
         return self._elsewhere[device]
 
+    def coding_on(self, entropy_device: str | jax.Device) -> "Model":
+        """Return this model with its coder placed so, always the same object.
+
+        Raises:
+          UserError: it is neither a device nor one of ``ENTROPY_DEVICES``.
+        """
+        if isinstance(entropy_device, str) and entropy_device not in ENTROPY_DEVICES:
+            raise UserError(
+                f"entropy_device is {', '.join(ENTROPY_DEVICES)} or a JAX device, "
+                f"got {entropy_device!r}"
+            )
+        if entropy_device not in self._choices:
+            other = dataclasses.replace(self, entropy_device=entropy_device)
+            vars(other)["_choices"] = self._choices
+            self._choices[entropy_device] = other
+        return self._choices[entropy_device]
+
     @functools.cached_property
     def _elsewhere(self) -> dict[jax.Device, "Model"]:
         return {}
+
+    @functools.cached_property
+    def _choices(self) -> dict[str | jax.Device, "Model"]:
+        return {self.entropy_device: self}
 
     # ---- jitted once for every canvas size; parameters are arguments, not constants ----
 

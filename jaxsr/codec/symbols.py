@@ -41,7 +41,7 @@ def write(
 
     Args:
       model: gives the tables.
-      symbols: on the tile's canvas.
+      symbols: on the tile's canvas; they may lie on another device than the model.
       rate: the level's integers.
       region: steps of finer quantisation of every latent position of the canvas.
       size: latents of the tile within its canvas, (height, width).
@@ -49,8 +49,8 @@ def write(
     """
     lanes = max(n for n in LANES if n == 1 or n * BYTES_PER_LANE <= bits / 8)
     encode = _encoder(model, lanes)
-    where = jax.device_put((rate.anchor, size), model.device)
-    words, length = jax.device_get(encode(symbols, *where))
+    symbols, anchor, extent = jax.device_put((symbols, rate.anchor, size), model.device)
+    words, length = jax.device_get(encode(symbols, anchor, extent))
     return CodedTile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
 
 

@@ -5,17 +5,20 @@ larger one is cut into tiles of 64×64 latents, each with symbols of its own. Th
 a margin of 8 latents around a tile, which is more than they reach, so tiles leave no seams.
 """
 
+import collections
+import functools
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Float32, Int8, Int32, UInt8
+from jaxtyping import Array, Float, Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import CodedTile
 from jaxsr.codec.model import Model, Rate
+from jaxsr.errors import UserError
 from jaxsr.networks.compressor import DOWN
 from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
 
@@ -25,6 +28,7 @@ STEP = 16  # a lone tile's canvas is a multiple of this many latents
 # Bytes to have free for each tile of 1024×1024 pixels in work: XLA reports 52 MB for the
 # released codec's analysis and 42 for its synthesis; the rest is for arrays on the host.
 TILE_MEMORY = 1 << 28
+AHEAD = 4  # tiles for each device that are begun before the first of them is asked for
 Map = Int8[np.ndarray, "rows columns"]
 Result = TypeVar("Result")
 
@@ -81,6 +85,12 @@ def cut(x: np.ndarray, place: Place, unit: int, margin: int) -> np.ndarray:
     return x[axes[0]][:, axes[1]]
 
 
+@functools.partial(jax.jit, static_argnums=1)  # without jit, the numbers would be moved over
+def inner(y: Float[Array, "h w m"], margin: int) -> Float[Array, "hh ww m"]:
+    """Take a margin of so many latents off a tile's."""
+    return y[margin:-margin, margin:-margin]
+
+
 class Analysed:
     """An image's latents, ready to be coded at any level."""
 
@@ -90,6 +100,7 @@ class Analysed:
         self.places = places(*pixels.shape[:2])
         self.region = region_of(region, self.places)
         self._models = models(model, len(self.places))
+        self._coders = coders(model, self._models, len(self.places))
         self.latents = list(self._each(self._analyse, [pixels] * len(self.places)))
 
     def _each(self, function: Callable[..., Result], values: Iterable) -> Iterator[Result]:
@@ -98,20 +109,22 @@ class Analysed:
 
     def _analyse(self, model: Model, place: Place, pixels: np.ndarray) -> jax.Array:
         y = model.analyse(cut(pixels, place, DOWN, place.margin))
-        height, width = place.canvas
-        return y[place.margin : place.margin + height, place.margin : place.margin + width]
+        return inner(y, place.margin) if place.margin else y
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
         """Yield every tile, coded at ``level``, 0 to 1023."""
         rate = self.model.rate(level)
 
-        def tile(model: Model, place: Place, latents: jax.Array) -> CodedTile:
-            coded, bits, region = self._symbols(model, place, latents, rate)
-            return symbols.write(
-                model, coded, rate, region, place.size, float(jax.device_get(bits))
-            )
+        def transformed(model: Model, place: Place, latents: jax.Array):
+            return self._symbols(model, place, latents, rate)
 
-        return self._each(tile, self.latents)
+        def coded(model: Model, place: Place, parts) -> CodedTile:
+            found, bits, region = parts
+            bits = float(jax.device_get(bits))
+            return symbols.write(model, found, rate, region, place.size, bits)
+
+        steps = (transformed, self._models), (coded, self._coders)
+        return in_two_steps(*steps, self.places, self.latents)
 
     def estimate(self, level: int) -> float:
         """Return the bits that all symbols take by the densities that training uses."""
@@ -131,39 +144,107 @@ class Analysed:
 
 
 def models(model: Model, tiles: int) -> list[Model]:
-    """Return the model on each device that has a tile to compute, and memory for it."""
-    if tiles == 1:
+    """Return the model on each device that has a tile to transform, and memory for it."""
+    if tiles > 1:
+        return [model.on(device) for device in with_memory(jax.local_devices())[:tiles]]
+    if not host_of(model):
         return [model]
-    devices = jax.local_devices()
-    if devices[0].platform == "cpu":  # they share the machine's memory
-        fit = int(MEMORY_SHARE * free_memory(devices[0]) / TILE_MEMORY)
-        devices = devices[: max(1, fit)]
-    return [model.on(device) for device in devices[:tiles]]
+    # named: what comes from another device is moved to a device with a name only
+    return [model.on(model.device or jax.local_devices()[0])]
+
+
+def coders(model: Model, transformers: list[Model], tiles: int) -> list[Model]:
+    """Return the model on each device that codes tiles.
+
+    Those are the devices of ``transformers`` (the same list), unless ``model.entropy_device`` puts
+    the coder on another one, or on the CPUs of a host whose transforms run on a GPU or TPU.
+    """
+    if not (devices := host_of(model)):
+        return transformers
+    return [model.on(device) for device in with_memory(devices)[:tiles]]
+
+
+def host_of(model: Model) -> list[jax.Device]:
+    """Return the devices apart from the transforms' that code symbols; [] if there are none.
+
+    Raises:
+      UserError: the host's CPUs are asked for, but JAX has been told not to use them.
+    """
+    where = model.entropy_device
+    if isinstance(where, jax.Device):
+        return [where]
+    transforms = model.device or jax.local_devices()[0]
+    if where == "default" or transforms.platform == "cpu":
+        return []
+    try:
+        return jax.local_devices(backend="cpu")
+    except RuntimeError:  # JAX_PLATFORMS names other platforms only
+        if where == "auto":
+            return []
+        raise UserError(
+            "entropy_device is cpu, but JAX_PLATFORMS leaves out the CPU; add it, as in cuda,cpu"
+        ) from None
+
+
+def with_memory(devices: list[jax.Device]) -> list[jax.Device]:
+    """Return as many of the devices as there is memory for a tile on each."""
+    if devices[0].platform != "cpu":
+        return devices
+    fit = int(MEMORY_SHARE * free_memory(devices[0]) / TILE_MEMORY)  # they share the machine's
+    return devices[: max(1, fit)]
+
+
+def in_two_steps(
+    first: tuple[Callable[..., Any], list[Model]],
+    second: tuple[Callable[..., Result], list[Model]],
+    places: list[Place],
+    *columns: Iterable,
+) -> Iterator[Result]:
+    """Yield ``second(model, place, first(model, place, *row))`` of every tile, in order.
+
+    Each step comes with the models that it runs on. On the same devices, a tile's steps follow each
+    other; on different ones, the second step of tiles is done beside the first of later ones.
+    """
+    (make, makers), (finish, finishers) = first, second
+    if makers is finishers:
+
+        def both(model: Model, place: Place, *row) -> Result:
+            return finish(model, place, make(model, place, *row))
+
+        return side_by_side(both, makers, places, *columns)
+    made = side_by_side(make, makers, places, *columns, alone=False)
+    return side_by_side(finish, finishers, places, made, alone=False)
 
 
 def side_by_side(
-    function: Callable[..., Result], models: list[Model], *columns
+    function: Callable[..., Result], models: list[Model], *columns: Iterable, alone: bool = True
 ) -> Iterator[Result]:
     """Yield ``function(model, *row)`` of each row of the columns in order, by models in turn.
 
-    Each model works in a thread of its own, on one row at a time. This is not
-    :class:`jaxsr.tiling.runner.Runner`, whose batches would change the shapes of the arrays, so the
-    last bits of floats, and so the bytes of a file. An image of 25 megapixels is encoded 1.68 times
-    as fast on two cores as on one, and decoded 1.75 times as fast: in 5.19 and 6.43 s, against 6.03
-    and 7.20 s on one device that spans both cores (``benchmarks/codec.py``).
+    Each model works in a thread of its own, on one row at a time; rows are taken as they are
+    needed. This is not :class:`jaxsr.tiling.runner.Runner`, whose batches would change the shapes
+    of the arrays, so the last bits of floats, and so the bytes of a file. An image of 25 megapixels
+    is encoded 1.68 times as fast on two cores as on one, and decoded 1.75 times as fast: in 5.19
+    and 6.43 s, against 6.03 and 7.20 s on one device that spans both cores
+    (``benchmarks/codec.py``).
+
+    Args:
+      alone: False if a single model is to have a thread, too, and so to work beside its caller.
     """
-    rows = list(zip(*columns, strict=True))
-    if len(models) == 1:
+    rows = zip(*columns, strict=True)
+    if alone and len(models) == 1:
         yield from (function(models[0], *row) for row in rows)
         return
     threads = [ThreadPoolExecutor(1) for _ in models]
+    waiting: collections.deque[Future[Result]] = collections.deque()
     try:
-        turns = [i % len(models) for i in range(len(rows))]
-        waiting = [
-            threads[i].submit(function, models[i], *row) for i, row in zip(turns, rows, strict=True)
-        ]
-        for result in waiting:
-            yield result.result()
+        for i, row in enumerate(rows):
+            thread, model = threads[i % len(models)], models[i % len(models)]
+            waiting.append(thread.submit(function, model, *row))
+            if len(waiting) > AHEAD * len(models):
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
     finally:  # also where a tile fails
         for thread in threads:
             thread.shutdown(cancel_futures=True)
@@ -196,14 +277,20 @@ def decode(
     steps = region_of(region, where)
     latents = np.empty((*steps.shape, model.latents), np.float32)
 
-    def read(model: Model, place: Place, tile: CodedTile, number: int) -> np.ndarray:
+    def read(model: Model, place: Place, tile: CodedTile, number: int) -> symbols.Symbols:
         local = cut(steps, place, 1, 0)
-        coded = symbols.read(model, tile, rate, local, place.size, f"tile {number} of {len(where)}")
+        what = f"tile {number} of {len(where)}"
+        return symbols.read(model, tile, rate, local, place.size, what)
+
+    def transformed(model: Model, place: Place, coded: symbols.Symbols) -> np.ndarray:
+        local = cut(steps, place, 1, 0)
         y = jax.device_get(model.decoded_latents(coded, rate, local, place.size))
         return y[: place.height, : place.width]
 
     spread = models(model, len(where))
-    parts = side_by_side(read, spread, where, tiles, range(1, len(where) + 1))
+    reading = read, coders(model, spread, len(where))
+    numbers = range(1, len(where) + 1)
+    parts = in_two_steps(reading, (transformed, spread), where, tiles, numbers)
     for place, y in zip(where, parts, strict=True):
         rows = slice(place.top, place.top + place.height)
         latents[rows, place.left : place.left + place.width] = y

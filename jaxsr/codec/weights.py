@@ -56,13 +56,20 @@ def holds_codec(path: str | os.PathLike) -> bool:
         return False
 
 
-def load(name_or_path: str | os.PathLike = DEFAULT) -> Model:
+def load(
+    name_or_path: str | os.PathLike = DEFAULT, entropy_device: str | jax.Device = "auto"
+) -> Model:
     """Load a codec by released name or file; one file gives one object until it is rewritten.
 
+    Args:
+      name_or_path: a name of :func:`available`, or a file.
+      entropy_device: where the entropy coder runs; see :class:`jaxsr.codec.Model`. Files do not
+        depend on it.
+
     Raises:
-      UserError: there is no such name or file, or the file holds no codec.
+      UserError: there is no such name, file or entropy device, or the file holds no codec.
     """
-    return _read(find(name_or_path))
+    return _read(find(name_or_path)).coding_on(entropy_device)
 
 
 @once_a_file

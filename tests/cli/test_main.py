@@ -13,6 +13,7 @@ import jaxsr
 from jaxsr import zoo
 from jaxsr.cli import flags, main
 from jaxsr.codec import weights
+from jaxsr.codec.model import ENTROPY_DEVICES
 from jaxsr.errors import UserError
 from jaxsr.image import files
 from jaxsr.pipeline import Upscale
@@ -280,7 +281,7 @@ def test_an_empty_name_is_not_taken_for_the_current_folder(folder, save, run, co
 def test_help_names_the_weights_that_are_used_by_default(run):
     named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC
     defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
-    assert named == defaults
+    assert named == defaults and flags.ENTROPY_DEVICES == ENTROPY_DEVICES
     code, out, _ = run("compress", "--help")
     assert code == 0 and "(default:patch-hyperprior)" in "".join(out.split())
 

@@ -1,5 +1,7 @@
 """Tiles on all devices: the same bytes as on one, parameters placed once."""
 
+import threading
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import skimage.data
 
 from jaxsr import codec
 from jaxsr.codec import tiles
+from jaxsr.errors import UserError
 
 CAT = skimage.data.chelsea()[40:240, 80:330]
 
@@ -39,6 +42,59 @@ def test_one_device_and_all_of_them_write_and_read_the_same(model, tiny_tiles, m
     monkeypatch.setattr(tiles, "models", lambda model, tiles: [model])
     assert codec.encode(CAT, 50, model=model) == data
     np.testing.assert_array_equal(codec.decode(data, model=model), pixels)
+
+
+@pytest.mark.parametrize("size", [(200, 250), (1040, 1040)], ids=["one tile", "four tiles"])
+def test_a_coder_on_another_device_writes_and_reads_the_same(model, size, monkeypatch):
+    image = np.tile(CAT, (6, 5, 1))[: size[0], : size[1]]
+    data = codec.encode(image, 50, model=model)
+    pixels = codec.decode(data, model=model)
+    first, *_, last = jax.local_devices()
+    monkeypatch.setattr(tiles.jax, "local_devices", lambda: [first])  # of the transforms
+    apart = model.coding_on(last)
+    jax.config.update("jax_transfer_guard", "disallow")  # in all threads
+    try:
+        assert codec.encode(image, 50, model=apart) == data
+        np.testing.assert_array_equal(codec.decode(data, model=apart), pixels)
+        np.testing.assert_array_equal(codec.decode(data, model=model, entropy_device=last), pixels)
+    finally:
+        jax.config.update("jax_transfer_guard", "allow")
+    assert {model.device for model in tiles.models(apart, 4)} == {first}
+    assert {model.device for model in tiles.coders(apart, [], 4)} == {last}
+
+
+@pytest.mark.parametrize("choice", ["auto", "cpu", "default"])
+def test_on_a_cpu_every_choice_keeps_the_coder_beside_the_transforms(model, tiny_codec, choice):
+    chosen = model.coding_on(choice)
+    assert chosen is codec.load(tiny_codec, choice)
+    assert chosen.coding_on("auto") is model.coding_on("auto")
+    for count in (1, 4):
+        transformers = tiles.models(chosen, count)
+        assert tiles.coders(chosen, transformers, count) is transformers
+
+
+def test_the_second_step_of_a_tile_is_done_beside_the_first_of_later_ones(model):
+    first, *_, last = jax.local_devices()
+    later = threading.Event()
+
+    def make(model, place):
+        if place.top > 0:
+            later.set()
+        return model.device, place.top
+
+    def finish(model, place, made):
+        assert later.wait(60)  # tile 0 is not finished before tile 1 was begun
+        return *made, model.device
+
+    steps = (make, [model.on(first)]), (finish, [model.on(last)])
+    where = tiles.places(40 * 1024, 1024)
+    done = list(tiles.in_two_steps(*steps, where))
+    assert done == [(first, i * tiles.SIDE, last) for i in range(40)]
+
+
+def test_an_unknown_place_for_the_coder_is_refused_with_the_known_ones(tiny_codec):
+    with pytest.raises(UserError, match="auto, cpu, default or a JAX device, got 'gpu'"):
+        codec.load(tiny_codec, "gpu")
 
 
 def test_as_many_tiles_run_at_once_as_memory_holds(model, monkeypatch):
