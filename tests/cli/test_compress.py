@@ -10,6 +10,7 @@ from PIL import Image
 
 from jaxsr import codec, pipeline
 from jaxsr.cli import main
+from jaxsr.cli.flags import ENTROPY_DEVICES
 from jaxsr.image import files
 from jaxsr.regions.masks import REGION
 from jaxsr.zoo import weights
@@ -338,3 +339,13 @@ def test_a_file_of_another_codec_is_not_decoded_to_noise(save, run, tiny_codec, 
     code = main(["decompress", "a.jsr", "-o", "b.png"])
     err = capsys.readouterr().err
     assert code == 2 and "coded with a model that is not here" in err and err.count("\n") == 1
+
+
+def test_files_and_pixels_do_not_depend_on_where_the_coder_runs(folder, save, run):
+    save("cat.png", CAT)
+    for place in ENTROPY_DEVICES:
+        there = "--entropy-device", place
+        assert run("compress", "cat.png", "-o", f"{place}.jsr", *there)[0] == 0
+        assert run("decompress", f"{place}.jsr", "-o", f"{place}.png", *there)[0] == 0
+    for kind in ("jsr", "png"):
+        assert len({(folder / f"{place}.{kind}").read_bytes() for place in ENTROPY_DEVICES}) == 1
