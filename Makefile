@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
 
-.PHONY: demo weights test lint format docs clean
+.PHONY: demo weights check-accelerator test lint format docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/jaxsr demo --output demo --overwrite
@@ -25,6 +25,10 @@ weights: $(VENV)/.train
 		--config.data=$(DATA) --config.masked=$(MASKED) --config.parts=$(subst $(space),$(comma),$(strip $(PARTS))) $(ARGUMENTS)
 comma := ,
 space := $(subst ,, )
+
+# networks, codec, training and speeds on the accelerator that JAX finds, beside the CPU
+check-accelerator: $(VENV)/.all
+	$(BIN)/python benchmarks/check_accelerator.py $(ARGUMENTS)
 
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
