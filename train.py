@@ -19,7 +19,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from jaxsr.cli import cluster, scripts
-from jaxsr.cli.environment import use_cores_for
+from jaxsr.cli.environment import prepare_to_compile_for, use_cores_for
 from jaxsr.errors import UserError
 
 SMALLEST_BATCH = 2  # of configs/weights.py on CPUs, whose parts differ in that
@@ -72,11 +72,7 @@ def main() -> None:
 
 def compile_for(topology: str) -> None:
     """Print what a step of the config takes of devices that need not be here."""
-    import jax
-
-    if topology != "gpu":
-        jax.config.update("jax_platforms", "cpu")  # a TPU that is here stays free
-    jax.config.update("jax_enable_compilation_cache", False)  # what compiling takes is printed
+    prepare_to_compile_for(topology)
     from jaxsr.chips.topology import topology_of
     from jaxsr.training.compiling import report_step
 

@@ -1,6 +1,5 @@
 """Devices to compile for, whether they are here or not: ``v5e:4x4``, ``cpu:8``, ``gpu``."""
 
-import contextlib
 import dataclasses
 import importlib.util
 import math
@@ -58,8 +57,7 @@ class Topology:
 def topology_of(name: str) -> Topology:
     """Find the devices that ``name`` says.
 
-    A TPU need not be here: its compiler comes with the package libtpu. For ``cpu:8`` JAX must not
-    have computed anything yet, as its CPU devices are made then.
+    A TPU need not be here: its compiler comes with the package libtpu.
 
     Raises:
       UserError: there is no such topology, no such device here, or no libtpu.
@@ -99,8 +97,6 @@ def _tpus(kind: str, size: str) -> Sequence[jax.Device]:
 
 
 def _cpus(count: int) -> Sequence[jax.Device]:
-    with contextlib.suppress(RuntimeError):  # they are made already
-        jax.config.update("jax_num_cpu_devices", count)
     devices = jax.devices("cpu")
     if len(devices) < count:
         raise UserError(

@@ -44,6 +44,22 @@ def use_cores_for(batch_size: int, accumulate: int = 1) -> None:
         jax.config.update("jax_num_cpu_devices", next(share, 1))
 
 
+def prepare_to_compile_for(topology: str) -> None:
+    """Set JAX up to compile for devices that need not be here; see ``jaxsr.chips.topology``.
+
+    To be called when JAX has computed nothing yet. Nothing is taken from disk, as the time that
+    compiling takes is told.
+    """
+    import jax
+
+    kind, _, count = topology.partition(":")
+    if kind != "gpu":
+        jax.config.update("jax_platforms", "cpu")  # a TPU that is here stays free
+    if kind == "cpu" and count.isdecimal() and int(count) and not devices_are_set():
+        jax.config.update("jax_num_cpu_devices", int(count))
+    jax.config.update("jax_enable_compilation_cache", False)
+
+
 def devices_are_set() -> bool:
     """Return True if the environment says how many devices a CPU is."""
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from jaxsr.cli.environment import prepare_to_compile_for
 from jaxsr.cli.report import short
 from jaxsr.errors import UserError
 
@@ -86,15 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def compile_for(arguments: argparse.Namespace) -> int:
     """Print what each program of the networks takes; 2 where one does not fit."""
-    import jax
-
     from jaxsr import zoo
     from jaxsr.chips.programs import DoesNotFit
     from jaxsr.chips.report import HEADINGS, row
     from jaxsr.chips.topology import topology_of
     from jaxsr.pipeline import programs
 
-    jax.config.update("jax_enable_compilation_cache", False)  # what compiling takes is printed
+    prepare_to_compile_for(arguments.compile_for)
     topology = topology_of(arguments.compile_for)
     names = [network_of(name) for name in arguments.names]
     every = [name for kind in zoo.KINDS for name in sorted(kind.networks)]

@@ -42,8 +42,7 @@ def trace_step(config: ml_collections.ConfigDict, topology: Topology) -> jax.sta
     """
     config = config.copy_and_resolve_references()
     loop.check(config, len(topology.devices))
-    # a thread that makes batches ahead may still write there
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         task, batch = _without_data(config, Path(folder))
     mesh = topology.mesh(AXIS)
     everywhere, split = (
@@ -97,9 +96,7 @@ def _without_data(config: ml_collections.ConfigDict, folder: Path) -> tuple[Task
     Shapes depend on no image, so one will do in place of all.
     """
     task = loop.TASKS[config.task](_with_noise(config, folder, config.batch_size))
-    batches = iter(loop.TASKS[config.task](_with_noise(config, folder, 1)).dataset)
-    one = next(batches)
-    batches.close()
+    one = loop.TASKS[config.task](_with_noise(config, folder, 1)).dataset.batch(0)
     one.pop("index")
     size = config.batch_size
     return task, {k: jax.ShapeDtypeStruct((size, *x.shape[1:]), x.dtype) for k, x in one.items()}

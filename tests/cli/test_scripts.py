@@ -86,3 +86,16 @@ def test_what_a_config_file_tells_its_user_is_one_line(tmp_path):
 def test_a_users_mistake_shows_its_traceback_to_debug():
     done = run(["eval.py", "--config.data=tests/nowhere", "--debug"])
     assert done.returncode == 1 and "UserError: tests/nowhere: no such folder" in done.stderr
+
+
+def test_a_step_is_told_for_devices_that_are_not_there():
+    done = run([*TRAIN, "--compile_for=cpu:3", "--config.batch_size=9"])
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("devices      3 on 1 host, cpu:3\nmemory ") and not done.stderr
+    assert "1 all-reduce of " in done.stdout
+
+
+def test_a_topology_that_is_unknown_is_one_line():
+    done = run([*TRAIN, "--compile_for=v9:2x2"])
+    assert done.returncode == 2
+    assert done.stderr.startswith("train.py: unknown topology 'v9:2x2'; give v4:2x2x1, v5e:4x4")
