@@ -20,6 +20,16 @@ TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 EACH = ("images", "precision", "recall")  # what is left out: long lists that no table shows
 
 SETS = {"set5": "Set5", "set14": "Set14", "bsd100": "B100"}
+UPSCALERS = {  # scale → figures' name, parameters, and the paper's PSNR on Set5
+    2: (("span-compact", "184K", ""), ("pan", "261K", "38.00"), ("rlfn", "527K", "38.07")),
+    3: (("span-compact", "189K", ""), ("pan", "261K", "34.40")),
+    4: (("span-compact", "195K", ""), ("pan", "272K", "32.13"), ("rlfn", "544K", "32.24")),
+}
+TITLES = {
+    "span-compact": "**span-compact** (released)",
+    "pan": "PAN, its published weights",
+    "rlfn": "RLFN, its published weights",
+}
 METHODS = {
     "segmenter": "**attention-unet** (released)",
     "centred Gaussian": "a Gaussian in the middle",
@@ -61,6 +71,19 @@ def span_compact() -> Iterator[str]:
             yield row(f"{title} ×{scale}", *pair)
 
 
+def upscalers() -> Iterator[str]:
+    """Yield a line for every model and scale, beside bicubic's."""
+    yield row("model", "parameters", "scale", *SETS.values(), "published")
+    yield "|---|--:|---|---|---|---|---|"
+    for scale, models in UPSCALERS.items():
+        times = f"×{scale}"
+        bicubic = scores(figures(f"span-compact-x{scale}"), "bicubic_mean")
+        yield row("bicubic", "–", times, *bicubic, "")
+        for name, parameters, published in models:
+            measured = scores(figures(f"{name}-x{scale}"), "mean")
+            yield row(TITLES[name], parameters, times, *measured, published)
+
+
 def segmenter() -> Iterator[str]:
     """Yield the segmenter's line and those of what needs no weights."""
     (measured,) = figures("attention-unet")["sets"]
@@ -91,6 +114,7 @@ def restorer() -> Iterator[str]:
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "span-compact": span_compact,
+    "upscalers": upscalers,
     "segmenter": segmenter,
     "restorer": restorer,
 }
