@@ -1,0 +1,1 @@
+"""What compiled programs take of chips, which need not be here."""

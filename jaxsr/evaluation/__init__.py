@@ -1,0 +1,1 @@
+"""Measuring upscalers, codecs, segmenters and restorers by the protocols of the literature."""
