@@ -15,9 +15,8 @@ from jaxsr.chips.programs import DoesNotFit, Program
 from jaxsr.chips.topology import Topology
 from jaxsr.errors import UserError
 from jaxsr.training import loop, parallel
-from jaxsr.training.optimizer import make_optimizer
 from jaxsr.training.state import new_state
-from jaxsr.training.step import AXIS, make_step
+from jaxsr.training.step import AXIS
 from jaxsr.training.task import Task
 
 
@@ -48,16 +47,8 @@ def trace_step(config: ml_collections.ConfigDict, topology: Topology) -> jax.sta
     everywhere, split = (
         NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS))
     )
-    optimizer, schedule = make_optimizer(config.optimizer, config.steps)
+    step, optimizer = loop.step_of(task, config)
     state = jax.eval_shape(lambda key: new_state(task.init(key), optimizer), jax.random.key(0))
-    step = make_step(
-        task.loss,
-        optimizer,
-        ema_decay=config.ema_decay,
-        accumulate=config.accumulate,
-        schedule=schedule,
-        mapped=not config.shard_params,
-    )
     step = loop.placing(task, config, mesh, optimizer)(step)
     layout = parallel.parts_of(state, mesh) if config.shard_params else everywhere
     given = _placed(state, layout), _placed(batch, split), _placed(task.frozen, everywhere)

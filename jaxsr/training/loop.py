@@ -70,16 +70,8 @@ def prepare(
     limit = Limit(config)
     check(config, jax.device_count())
     task = TASKS[config.task](config)
-    optimizer, schedule = make_optimizer(config.optimizer, config.steps)
     mesh = parallel.make_mesh()
-    step = make_step(
-        task.loss,
-        optimizer,
-        ema_decay=config.ema_decay,
-        accumulate=config.accumulate,
-        schedule=schedule,
-        mapped=not config.shard_params,
-    )
+    step, optimizer = step_of(task, config)
     resident = belongs_on_devices(task.dataset, config, mesh)
     programs = make_programs(step, task, config, mesh, optimizer, resident)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
@@ -94,6 +86,22 @@ def prepare(
     limit.resume(int(jax.device_get(state.horizon)))
     run = Run(config, task, feed, programs, frozen, checkpoints, logs, workdir, first, limit)
     return run, state
+
+
+def step_of(
+    task: Task, config: ml_collections.ConfigDict
+) -> tuple[Step, optax.GradientTransformation]:
+    """Return a task's training step as ``config`` describes it, and the optimiser that it uses."""
+    optimizer, schedule = make_optimizer(config.optimizer, config.steps)
+    step = make_step(
+        task.loss,
+        optimizer,
+        ema_decay=config.ema_decay,
+        accumulate=config.accumulate,
+        schedule=schedule,
+        mapped=not config.shard_params,
+    )
+    return step, optimizer
 
 
 def make_programs(

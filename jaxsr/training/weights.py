@@ -10,6 +10,7 @@ import jax
 import ml_collections
 
 from jaxsr.atomic import make_folder, write_bytes
+from jaxsr.chips.table import GIB
 from jaxsr.errors import UserError
 from jaxsr.evaluation import tasks
 from jaxsr.tiling.runner import free_memory
@@ -19,7 +20,6 @@ from jaxsr.training.exporting import write_weights
 from jaxsr.training.start import say
 
 FIGURES = "weights.json"
-GIB = 2**30
 
 
 def make_weights(config: ml_collections.ConfigDict, workdir: str | os.PathLike) -> None:

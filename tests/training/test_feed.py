@@ -1,6 +1,5 @@
 """Images on the devices: the loop trains as on the host's batches, with several steps a call."""
 
-import importlib.util
 import json
 import signal
 from pathlib import Path
@@ -8,8 +7,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import skimage.data
-from PIL import Image
 
 from jaxsr.errors import Diverged, UserError
 from jaxsr.training import feed, loop
@@ -19,19 +16,13 @@ TINY = Path(__file__).with_name("tiny.py")
 
 
 @pytest.fixture(scope="module")
-def photos(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("photos")
-    for name in ("astronaut", "coffee", "chelsea"):
-        Image.fromarray(getattr(skimage.data, name)()[100:180, 60:156]).save(folder / f"{name}.png")
-    return folder
+def photos(folder_of, crops):
+    return folder_of(crops("astronaut coffee chelsea", slice(100, 180), slice(60, 156)))
 
 
 @pytest.fixture
-def config(photos):
-    spec = importlib.util.spec_from_file_location("tiny", TINY)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+def config(photos, module_at):
+    config = module_at(TINY).get_config()
     config.data.update(source=f"folder:{photos}", cache=str(photos.parent / "cache"))
     config.data.placement = "device"
     config.update(steps=8, log_every=4, checkpoint_every=4, eval_every=8)
@@ -51,12 +42,9 @@ def steps_logged(workdir):
 
 
 @pytest.fixture(scope="module")
-def of_host(photos, tmp_path_factory):
+def of_host(photos, module_at, tmp_path_factory):
     """What batches of the host make of the tiny network in eight steps."""
-    spec = importlib.util.spec_from_file_location("tiny", TINY)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    config = module.get_config()
+    config = module_at(TINY).get_config()
     config.data.update(source=f"folder:{photos}", cache=str(photos.parent / "cache"))
     config.update(steps=8)
     return params_of(loop.fit(config, tmp_path_factory.mktemp("host")))
