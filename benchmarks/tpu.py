@@ -9,7 +9,6 @@ docs/devices.md.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from jaxsr.chips.topology import Topology, topology_of
 from jaxsr.errors import UserError
 from jaxsr.pipeline import programs
 from jaxsr.training.compiling import compile_step
+from jaxsr.training.config import config_of
 from jaxsr.zoo.kinds import CODEC
 
 REPO = Path(__file__).resolve().parent.parent
@@ -62,15 +62,6 @@ def steps(topology: Topology) -> Iterator[tuple[dict, Any]]:
 def step(config, topology: Topology) -> Program:
     """Compile a step, or raise where a device has not the memory for it."""
     return report.fits(compile_step(config, topology), topology)
-
-
-def config_of(path: Path):
-    """Return the config that a file of configs/ describes."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config()
 
 
 def figures(program: Program, topology: Topology) -> dict[str, Any]:

@@ -15,11 +15,12 @@ given: ``sr`` (as Set5), ``codec`` (as Kodak) and ``regions`` (with masks).
 On 2 CPU cores, 6 minutes show that all works, no more: ``docs/weights.md`` has figures.
 """
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import ml_collections
+
+from jaxsr.training.config import config_of
 
 HERE = Path(__file__).parent
 
@@ -76,12 +77,3 @@ def part(kind: str, file: str, share: float, batch: dict[int, int], *argument: s
         "init_from": "",  # another part, whose parameters it starts from
         "batch": [list(pair) for pair in sorted(batch.items())],
     }
-
-
-def config_of(path: Path, *argument: str) -> ml_collections.ConfigDict:
-    """Return what the ``get_config`` of another config file returns."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(*argument)

@@ -1,5 +1,9 @@
 """The options of a training run; the files in ``configs/`` change some of them."""
 
+import importlib.util
+import os
+from pathlib import Path
+
 import ml_collections
 
 from jaxsr.data import options
@@ -42,6 +46,20 @@ def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
         "profile": "",  # "FIRST:LAST" step to trace into WORKDIR/profile
     }
     return ml_collections.ConfigDict(shared | OPTIONS[task])
+
+
+def config_of(path: str | os.PathLike, *argument: str) -> ml_collections.ConfigDict:
+    """Run a config file, such as those of ``configs/``, and return what its ``get_config`` does.
+
+    Args:
+      path: of the file.
+      argument: for ``get_config``, if it takes one (on the command line, what follows the colon).
+    """
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(*argument)
 
 
 RECONSTRUCTION = {"l1": 1.0, "charbonnier": 0.0, "fft": 0.0}  # weights of losses between images
