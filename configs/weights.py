@@ -38,7 +38,7 @@ def get_config() -> ml_collections.ConfigDict:
             "upscaler_x4": upscaler(4, share=5.0),
             "upscaler_x2": upscaler(2, share=2.0, init_from="upscaler_x4"),
             "upscaler_x3": upscaler(3, share=1.5, init_from="upscaler_x4"),
-            "codec": part("codec", "codec/patch_hyperprior.py", 6.0, {0: 8, 14: 64, 70: 128}),
+            "codec": codec(share=6.0),
             "restorer": part("regions", "roi/restore.py", 3.0, {0: 2, 14: 16, 70: 64}),
             "segmenter": part("regions", "roi/segment.py", 2.5, {0: 16, 14: 64, 70: 128}),
         }
@@ -53,6 +53,13 @@ def upscaler(scale: int, share: float, init_from: str = "") -> dict[str, Any]:
         name="muon", learning_rate=2e-3, adam_fraction=0.5, weight_decay=0.02
     )
     return made | {"init_from": init_from}
+
+
+def codec(share: float) -> dict[str, Any]:
+    """Return the part that trains the released codec; JPEG alone is measured beside it."""
+    made = part("codec", "codec/patch_hyperprior.py", share, {0: 8, 14: 64, 70: 128})
+    made["evaluate"].classical.update(webp=(), avif=(), jpeg_xl=())
+    return made
 
 
 def part(kind: str, file: str, share: float, batch: dict[int, int], *argument: str) -> dict:
