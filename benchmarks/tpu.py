@@ -53,8 +53,7 @@ def steps(topology: Topology) -> Iterator[tuple[dict, Any]]:
     for path in sorted(REPO.glob("configs/[!e]*/*.py")):
         config = config_of(path)
         config.batch_size = EACH * len(topology.devices)
-        if config.task != "compression":
-            config.dtype = "bfloat16"
+        config.dtype = "bfloat16"
         of = {"network": config.model.name, "program": "step", "topology": topology.name}
         yield of | {"examples": config.batch_size}, lambda c=config: step(c, topology)
 

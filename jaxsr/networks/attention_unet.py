@@ -63,7 +63,9 @@ class AttentionUNet(nn.Module):
         f = skips.pop()
         tokens = f.reshape(f.shape[0], -1, f.shape[-1])
         for i in range(self.layers):
-            attention = nn.MultiHeadDotProductAttention(self.heads, dtype=self.dtype, parent=None)
+            attention = nn.MultiHeadDotProductAttention(
+                self.heads, dtype=self.dtype, force_fp32_for_softmax=True, parent=None
+            )
             tokens = TransformerLayer(attention, dtype=self.dtype, name=f"attend_{i}")(tokens)
         f = tokens.reshape(f.shape)
         for level in reversed(range(len(skips))):

@@ -17,6 +17,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 from jaxsr.networks.compressor import (
@@ -29,13 +30,14 @@ from jaxsr.networks.compressor import (
 )
 from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.gdn import GDN
-from jaxsr.networks.layers import Conv, fan_in, pixel_shuffle
+from jaxsr.networks.layers import Conv, Dtype, fan_in, pixel_shuffle
 
 
 class Transposed(nn.Module):
     """The papers' transposed 5×5 convolution of stride 2: to twice the size."""
 
     features: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
@@ -44,6 +46,7 @@ class Transposed(nn.Module):
             "kernel", fan_in(4.0), shape, jnp.float32
         )  # a quarter of the taps meet a pixel
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = transposed(x, kernel)
         return y + jnp.broadcast_to(bias, y.shape)
 
@@ -71,11 +74,13 @@ class BalleAnalysis(nn.Module):
 
     features: int
     latents: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         for i in range(3):
-            x = Conv(self.features, 5, strides=2, name=f"conv{i}")(x)
+            dtype = self.dtype if i else None
+            x = Conv(self.features, 5, strides=2, dtype=dtype, name=f"conv{i}")(x)
             x = GDN(name=f"gdn{i}")(x)
         return Conv(self.latents, 5, strides=2, name="conv3")(x)
 
@@ -84,11 +89,12 @@ class BalleSynthesis(nn.Module):
     """The paper's ``g_s``, which mirrors ``g_a``: latents → images. It ignores the level."""
 
     features: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, y: Array, level: Array) -> Array:
         for i in range(3):
-            y = Transposed(self.features, name=f"conv{i}")(y)
+            y = Transposed(self.features, self.dtype if i else None, name=f"conv{i}")(y)
             y = GDN(inverse=True, name=f"gdn{i}")(y)
         return Transposed(3, name="conv3")(y)
 
@@ -143,7 +149,7 @@ def plain_rates(latents: int, scales: bool = True) -> RateControl:
 
 
 def bmshj2018_factorized(
-    features: int = 128, latents: int = 192, anchors: int = ANCHORS
+    features: int = 128, latents: int = 192, anchors: int = ANCHORS, dtype: Dtype = None
 ) -> FactorizedCompressor:
     """Build the compressor without side information.
 
@@ -151,27 +157,32 @@ def bmshj2018_factorized(
       features: the paper's N, channels between the layers (128; 192 for its higher rates).
       latents: the paper's M (192; 320 for its higher rates).
       anchors: rates at which the density is learnt; 1 as in the paper, for a single rate.
+      dtype: what the transforms compute in; see :class:`~jaxsr.networks.compressor.TransformCodec`.
     """
     return FactorizedCompressor(
-        analysis=BalleAnalysis(features, latents),
-        synthesis=BalleSynthesis(features),
+        analysis=BalleAnalysis(features, latents, dtype),
+        synthesis=BalleSynthesis(features, dtype),
         rates=plain_rates(latents, scales=False),
         density=FactorizedDensity(latents, anchors),
     )
 
 
 def bmshj2018_hyperprior(
-    features: int = 128, latents: int = 192, hidden: int = 64, anchors: int = ANCHORS
+    features: int = 128,
+    latents: int = 192,
+    hidden: int = 64,
+    anchors: int = ANCHORS,
+    dtype: Dtype = None,
 ) -> Compressor:
     """Build the compressor with a scale hyperprior; all means are 0.
 
     Args:
-      features, latents, anchors: see :func:`bmshj2018_factorized`.
+      features, latents, anchors, dtype: see :func:`bmshj2018_factorized`.
       hidden: width of the integer network that predicts the σ indexes.
     """
     return Compressor(
-        analysis=BalleAnalysis(features, latents),
-        synthesis=BalleSynthesis(features),
+        analysis=BalleAnalysis(features, latents, dtype),
+        synthesis=BalleSynthesis(features, dtype),
         hyper_analysis=BalleHyperAnalysis(features),
         hyper_synthesis=ZeroMeans(latents),
         means=WithoutContext(),

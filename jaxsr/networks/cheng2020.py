@@ -15,110 +15,141 @@ from jaxsr.networks.bmshj2018 import plain_rates
 from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales
 from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.gdn import GDN
-from jaxsr.networks.layers import Conv, pixel_shuffle
+from jaxsr.networks.layers import Conv, Dtype, pixel_shuffle
 
 
 class Subpixel(nn.Module):
     """A 3×3 convolution and a pixel shuffle: to twice the size."""
 
     features: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return pixel_shuffle(Conv(4 * self.features, 3, name="conv")(x), 2)
+        return pixel_shuffle(Conv(4 * self.features, 3, dtype=self.dtype, name="conv")(x), 2)
 
 
 class Residual(nn.Module):
-    """Two 3×3 convolutions, added to their input."""
+    """Two 3×3 convolutions, added to their input, whose type stays."""
+
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         channels = x.shape[-1]
-        y = nn.leaky_relu(Conv(channels, 3, name="conv1")(x))
-        return x + nn.leaky_relu(Conv(channels, 3, name="conv2")(y))
+        y = nn.leaky_relu(Conv(channels, 3, dtype=self.dtype, name="conv1")(x))
+        y = nn.leaky_relu(Conv(channels, 3, dtype=self.dtype, name="conv2")(y))
+        return x + y.astype(x.dtype)
 
 
 class ResidualDown(nn.Module):
-    """Two 3×3 convolutions to half the size, ended by GDN, beside a 1×1 skip."""
+    """Two 3×3 convolutions to half the size, ended by GDN, beside a 1×1 skip.
+
+    Attributes:
+      first: dtype of the layers that see the input.
+    """
 
     features: int
+    dtype: Dtype = None
+    first: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        y = nn.leaky_relu(Conv(self.features, 3, strides=2, name="conv1")(x))
-        y = GDN(name="gdn")(Conv(self.features, 3, name="conv2")(y))
-        return y + nn.Dense(self.features, name="skip")(x[:, ::2, ::2])
+        y = Conv(self.features, 3, strides=2, dtype=self.first, name="conv1")(x)
+        y = Conv(self.features, 3, dtype=self.dtype, name="conv2")(nn.leaky_relu(y))
+        y = GDN(name="gdn")(y)
+        skip = nn.Dense(self.features, dtype=self.first, name="skip")(x[:, ::2, ::2])
+        return y + skip.astype(y.dtype)
 
 
 class ResidualUp(nn.Module):
-    """Two 3×3 convolutions to twice the size, ended by inverse GDN, beside a skip."""
+    """Two 3×3 convolutions to twice the size, ended by inverse GDN, beside a skip.
+
+    Attributes:
+      first: dtype of the layers that see the input.
+    """
 
     features: int
+    dtype: Dtype = None
+    first: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        y = nn.leaky_relu(Subpixel(self.features, name="up")(x))
-        y = GDN(inverse=True, name="gdn")(Conv(self.features, 3, name="conv")(y))
-        return y + Subpixel(self.features, name="skip")(x)
+        y = nn.leaky_relu(Subpixel(self.features, self.first, name="up")(x))
+        y = Conv(self.features, 3, dtype=self.dtype, name="conv")(y)
+        y = GDN(inverse=True, name="gdn")(y)
+        return y + Subpixel(self.features, self.first, name="skip")(x).astype(y.dtype)
 
 
 class Unit(nn.Module):
-    """A residual bottleneck of an attention module."""
+    """A residual bottleneck of an attention module; its input's type stays."""
+
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         channels = x.shape[-1]
-        y = nn.relu(nn.Dense(channels // 2, name="narrow")(x))
-        y = nn.relu(Conv(channels // 2, 3, name="middle")(y))
-        return nn.relu(x + nn.Dense(channels, name="wide")(y))
+        y = nn.relu(nn.Dense(channels // 2, dtype=self.dtype, name="narrow")(x))
+        y = nn.relu(Conv(channels // 2, 3, dtype=self.dtype, name="middle")(y))
+        return nn.relu(x + nn.Dense(channels, dtype=self.dtype, name="wide")(y).astype(x.dtype))
 
 
 class Attention(nn.Module):
-    """``x + trunk(x) · sigmoid(mask(x))``: the paper's figure 5, without its non-local block."""
+    """``x + trunk(x) · sigmoid(mask(x))``: the paper's figure 5, without its non-local block.
+
+    Its input's type stays.
+    """
+
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         trunk = mask = x
         for i in range(3):
-            trunk = Unit(name=f"trunk{i}")(trunk)
-            mask = Unit(name=f"mask{i}")(mask)
-        return x + trunk * nn.sigmoid(nn.Dense(x.shape[-1], name="mask")(mask))
+            trunk = Unit(self.dtype, name=f"trunk{i}")(trunk)
+            mask = Unit(self.dtype, name=f"mask{i}")(mask)
+        mask = nn.Dense(x.shape[-1], dtype=self.dtype, name="mask")(mask)
+        return x + trunk * nn.sigmoid(mask).astype(x.dtype)
 
 
 class ChengAnalysis(nn.Module):
     """Images → latents at 1/16 of their size."""
 
     features: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        x = ResidualDown(self.features, name="down0")(x)
-        x = Residual(name="residual0")(x)
-        x = ResidualDown(self.features, name="down1")(x)
-        x = Attention(name="attention0")(x)
-        x = Residual(name="residual1")(x)
-        x = ResidualDown(self.features, name="down2")(x)
-        x = Residual(name="residual2")(x)
+        dtype = self.dtype
+        x = ResidualDown(self.features, dtype, name="down0")(x)
+        x = Residual(dtype, name="residual0")(x)
+        x = ResidualDown(self.features, dtype, dtype, name="down1")(x)
+        x = Attention(dtype, name="attention0")(x)
+        x = Residual(dtype, name="residual1")(x)
+        x = ResidualDown(self.features, dtype, dtype, name="down2")(x)
+        x = Residual(dtype, name="residual2")(x)
         x = Conv(self.features, 3, strides=2, name="down3")(x)
-        return Attention(name="attention1")(x)
+        return Attention(dtype, name="attention1")(x)
 
 
 class ChengSynthesis(nn.Module):
     """Latents → images. It ignores the level."""
 
     features: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, y: Array, level: Array) -> Array:
-        y = Attention(name="attention0")(y)
-        y = Residual(name="residual0")(y)
-        y = ResidualUp(self.features, name="up0")(y)
-        y = Residual(name="residual1")(y)
-        y = ResidualUp(self.features, name="up1")(y)
-        y = Attention(name="attention1")(y)
-        y = Residual(name="residual2")(y)
-        y = ResidualUp(self.features, name="up2")(y)
-        y = Residual(name="residual3")(y)
+        dtype = self.dtype
+        y = Attention(dtype, name="attention0")(y)
+        y = Residual(dtype, name="residual0")(y)
+        y = ResidualUp(self.features, dtype, name="up0")(y)
+        y = Residual(dtype, name="residual1")(y)
+        y = ResidualUp(self.features, dtype, dtype, name="up1")(y)
+        y = Attention(dtype, name="attention1")(y)
+        y = Residual(dtype, name="residual2")(y)
+        y = ResidualUp(self.features, dtype, dtype, name="up2")(y)
+        y = Residual(dtype, name="residual3")(y)
         return Subpixel(3, name="up3")(y)
 
 
@@ -171,7 +202,7 @@ class ChengMeans(nn.Module):
 
 
 def cheng2020_attention(
-    features: int = 192, hidden: int = 64, anchors: int = ANCHORS
+    features: int = 192, hidden: int = 64, anchors: int = ANCHORS, dtype: Dtype = None
 ) -> Compressor:
     """Build the compressor.
 
@@ -180,10 +211,11 @@ def cheng2020_attention(
       hidden: width of the integer network that predicts the σ indexes.
       anchors: rates at which the hyper-latents' density is learnt; 1 as in the paper, for a single
         rate.
+      dtype: what the transforms compute in; see :class:`~jaxsr.networks.compressor.TransformCodec`.
     """
     return Compressor(
-        analysis=ChengAnalysis(features),
-        synthesis=ChengSynthesis(features),
+        analysis=ChengAnalysis(features, dtype),
+        synthesis=ChengSynthesis(features, dtype),
         hyper_analysis=ChengHyperAnalysis(features),
         hyper_synthesis=ChengHyperSynthesis(features),
         means=ChengMeans(features),

@@ -138,6 +138,11 @@ def _through(x: Array, replaced: Array) -> Array:
 class TransformCodec(nn.Module):
     """What every compressor has: transforms, and gains for the rate.
 
+    The factories' ``dtype`` is for training in bfloat16: it is what the inner layers of the
+    transforms compute in. The layers that touch pixels or latents stay float32, and so does all
+    that decides the bits: latents and their rounding, hyper-networks, densities. Files are always
+    coded in float32.
+
     Attributes:
       analysis: (b, 16h, 16w, 3) in [0, 1] → latents (b, h, w, m).
       synthesis: latents, level (b, h, w, 1) → (b, 16h, 16w, 3).

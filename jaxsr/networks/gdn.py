@@ -15,11 +15,15 @@ def gdn(
 ) -> Float[Array, "*b c"]:
     """Return ``xᵢ / √(βᵢ + Σⱼ γᵢⱼ xⱼ²)``, or ``xᵢ`` times that root where ``inverse``.
 
+    The root is float32, as all norms are, whatever the type of ``x``.
+
     Source: Ballé, Laparra, Simoncelli, "Density Modeling of Images Using a Generalized
     Normalization Transformation" (ICLR 2016), eq. 3 with its exponents fixed to 2 and ½.
     """
-    root = jnp.sqrt(jnp.broadcast_to(beta, x.shape) + jnp.einsum("...j,ij->...i", x * x, gamma))
-    return x * root if inverse else x / root
+    wide = x.astype(jnp.float32)
+    sums = jnp.einsum("...j,ij->...i", wide * wide, gamma)
+    root = jnp.sqrt(jnp.broadcast_to(beta, x.shape) + sums)
+    return (wide * root if inverse else wide / root).astype(x.dtype)
 
 
 class GDN(nn.Module):

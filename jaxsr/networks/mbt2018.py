@@ -19,7 +19,7 @@ from jaxsr.networks.bmshj2018 import (
 )
 from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales
 from jaxsr.networks.density import FactorizedDensity
-from jaxsr.networks.layers import Conv
+from jaxsr.networks.layers import Conv, Dtype
 
 
 class MinnenHyperSynthesis(nn.Module):
@@ -40,12 +40,16 @@ class MinnenHyperSynthesis(nn.Module):
 
 
 def mbt2018_mean(
-    features: int = 128, latents: int = 192, hidden: int = 64, anchors: int = ANCHORS
+    features: int = 128,
+    latents: int = 192,
+    hidden: int = 64,
+    anchors: int = ANCHORS,
+    dtype: Dtype = None,
 ) -> Compressor:
     """Build the compressor; options as of ``jaxsr.networks.bmshj2018.bmshj2018_hyperprior``."""
     return Compressor(
-        analysis=BalleAnalysis(features, latents),
-        synthesis=BalleSynthesis(features),
+        analysis=BalleAnalysis(features, latents, dtype),
+        synthesis=BalleSynthesis(features, dtype),
         hyper_analysis=BalleHyperAnalysis(features, signed=True),
         hyper_synthesis=MinnenHyperSynthesis(latents),
         means=WithoutContext(),

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
-from jaxsr.networks.layers import COLOURS, Conv, dct, pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.layers import COLOURS, Conv, Dtype, dct, pixel_shuffle, pixel_unshuffle
 
 WINDOW = 8
 # σ is only an estimate: residuals divided by it have heavier tails than a Gaussian. Fitted to this
@@ -104,19 +104,23 @@ SMALL = nn.initializers.zeros
 
 
 class Bottleneck(nn.Module):
-    """``x + 1×1(3×3(1×1(x)))``, narrow inside."""
+    """``x + 1×1(3×3(1×1(x)))``, narrow inside; its input's type stays."""
 
     width: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        y = activation(nn.Dense(self.width)(x))
-        y = activation(Conv(self.width, 3)(y))
-        return x + nn.Dense(x.shape[-1], kernel_init=SMALL)(y)
+        y = activation(nn.Dense(self.width, dtype=self.dtype)(x))
+        y = activation(Conv(self.width, 3, dtype=self.dtype)(y))
+        y = nn.Dense(x.shape[-1], dtype=self.dtype, kernel_init=SMALL)(y)
+        return x + y.astype(x.dtype)
 
 
 class AttentionBlock(nn.Module):
     """``x + attention(norm(x))`` in windows of 8×8 positions, then ``x + dense(dense(norm(x)))``.
+
+    Its input's type stays.
 
     Attributes:
       width: channels of the attention; the dense layers have twice as many between them.
@@ -124,24 +128,30 @@ class AttentionBlock(nn.Module):
 
     width: int
     heads: int = 4
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        channels = x.shape[-1]
-        y = nn.Dense(self.width)(nn.LayerNorm()(x))
-        y = WindowAttention(self.heads, WINDOW)(y)
-        x = x + nn.Dense(channels, kernel_init=SMALL)(y)
-        y = activation(nn.Dense(2 * self.width)(nn.LayerNorm()(x)))
-        return x + nn.Dense(channels, kernel_init=SMALL)(y)
+        channels, dtype = x.shape[-1], self.dtype
+        y = nn.Dense(self.width, dtype=dtype)(nn.LayerNorm()(x))
+        y = WindowAttention(self.heads, WINDOW, dtype=dtype)(y)
+        x = x + nn.Dense(channels, dtype=dtype, kernel_init=SMALL)(y).astype(x.dtype)
+        y = activation(nn.Dense(2 * self.width, dtype=dtype)(nn.LayerNorm()(x)))
+        return x + nn.Dense(channels, dtype=dtype, kernel_init=SMALL)(y).astype(x.dtype)
 
 
 class PatchAnalysis(nn.Module):
-    """Images → latents at 1/16 of their size."""
+    """Images → latents at 1/16 of their size.
+
+    The linear path through the blocks stays float32, whatever ``dtype``: a fresh network is nothing
+    but that.
+    """
 
     basis: Basis
     blocks: int
     width: int
     attention: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -149,29 +159,30 @@ class PatchAnalysis(nn.Module):
         x = pixel_unshuffle(x - 0.5, 8)
         x = nn.Dense(basis.features, kernel_init=basis.analysis(1))(x)
         for _ in range(self.blocks):
-            x = Bottleneck(self.width)(x)
+            x = Bottleneck(self.width, self.dtype)(x)
         x = nn.Dense(basis.latents, kernel_init=basis.analysis(2))(pixel_unshuffle(x, 2))
-        return AttentionBlock(self.attention)(x)
+        return AttentionBlock(self.attention, dtype=self.dtype)(x)
 
 
 class PatchSynthesis(nn.Module):
-    """Latents and the level → images."""
+    """Latents and the level → images; the linear path as in :class:`PatchAnalysis`."""
 
     basis: Basis
     blocks: int
     width: int
     attention: int
+    dtype: Dtype = None
 
     @nn.compact
     def __call__(self, y: Array, level: Array) -> Array:
         basis = self.basis
         # the level reaches every block through the features; it starts without effect
         y = y + nn.Dense(basis.latents, kernel_init=nn.initializers.zeros)(level)
-        y = AttentionBlock(self.attention)(y)
+        y = AttentionBlock(self.attention, dtype=self.dtype)(y)
         y = nn.Dense(4 * basis.features, kernel_init=basis.synthesis(2))(y)
         y = pixel_shuffle(y, 2)
         for _ in range(self.blocks):
-            y = Bottleneck(self.width)(y)
+            y = Bottleneck(self.width, self.dtype)(y)
         y = Conv(192, 3, kernel_init=basis.synthesis(1))(y)
         return pixel_shuffle(y, 8) + 0.5
 
@@ -232,6 +243,7 @@ def patch_hyperprior(
     attention: int = 128,
     context: int = 96,
     anchors: int = 9,
+    dtype: Dtype = None,
 ) -> Compressor:
     """Build the compressor of the released weights.
 
@@ -244,11 +256,12 @@ def patch_hyperprior(
       attention: channels inside an attention block.
       context: channels of the network that predicts the means.
       anchors: rates at which the hyper-latents' density is learnt.
+      dtype: what the transforms compute in; see :class:`~jaxsr.networks.compressor.TransformCodec`.
     """
     basis = Basis(features, latents)
     return Compressor(
-        analysis=PatchAnalysis(basis, analysis_blocks, width, attention),
-        synthesis=PatchSynthesis(basis, synthesis_blocks, width, attention),
+        analysis=PatchAnalysis(basis, analysis_blocks, width, attention, dtype),
+        synthesis=PatchSynthesis(basis, synthesis_blocks, width, attention, dtype),
         hyper_analysis=PatchHyperAnalysis(128, hyper),
         hyper_synthesis=PatchHyperSynthesis(64),
         means=PatchMeans(context, latents),

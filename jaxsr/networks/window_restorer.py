@@ -156,6 +156,7 @@ def features_at(
         pads = [(0, max(0, n - m)) for n, m in zip((rows, columns), f.shape[1:3], strict=True)]
         return jnp.pad(f, ((0, 0), *pads, (0, 0)))[:, :rows, :columns]
     shape = (f.shape[0], rows, columns, f.shape[3])
-    ratio = jnp.full(2, scale / PATCH, f.dtype)
-    shift = jnp.zeros(2, f.dtype) if first is None else -first.astype(f.dtype)
+    # in float32 whatever the features are: bfloat16 has no places beyond 256 that are all whole
+    ratio = jnp.full(2, scale / PATCH, jnp.float32)
+    shift = jnp.zeros(2, jnp.float32) if first is None else -first.astype(jnp.float32)
     return jax.image.scale_and_translate(f, shape, (1, 2), ratio, shift, "linear", antialias=True)

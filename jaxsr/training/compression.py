@@ -37,9 +37,10 @@ def compression(config: ml_collections.ConfigDict) -> Task:
         raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {CROP_STEP}"
         )
-    if config.dtype != "float32":
-        raise UserError(f"config.dtype is {config.dtype!r}; a codec trains in float32 only")
-    network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
+    options = config.model.options.to_dict()
+    network = networks.create_compressor(
+        config.model.name, **options, dtype=jnp.dtype(config.dtype)
+    )
     dataset = pipeline.compression(config.data, **share_of_host(config))
 
     def init(key):

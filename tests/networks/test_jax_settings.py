@@ -7,23 +7,14 @@ import pytest
 
 from jaxsr.zoo import KINDS
 
-# two of what a network repeats show what all would
-FEWER = {
-    "rcan": {"groups": 2, "blocks": 2},
-    "edsr": {"blocks": 2},
-    "edsr_baseline": {"blocks": 2},
-    "hat": {"groups": 1, "depth": 2},
-    "swinir": {"groups": 1, "depth": 2},
-    "swinir_light": {"groups": 1, "depth": 2},
-}
 NETWORKS = [(kind, name) for kind in KINDS for name in kind.networks]
 
 
 @pytest.mark.parametrize(("kind", "name"), NETWORKS, ids=lambda x: x if isinstance(x, str) else "")
 def test_networks_and_their_gradients_are_float32_under_the_strictest_settings(
-    kind, name, strictest
+    kind, name, fewer, strictest
 ):
-    network = kind.create(name, **FEWER.get(name, {}))
+    network = kind.create(name, **fewer(name))
 
     def loss(params, *inputs):
         leaves = jax.tree.leaves(network.apply({"params": params}, *inputs))

@@ -1,0 +1,19 @@
+"""Fixtures of the tests of networks."""
+
+import pytest
+
+# two of what a network repeats show what all would
+FEWER = {
+    "rcan": {"groups": 2, "blocks": 2},
+    "edsr": {"blocks": 2},
+    "edsr_baseline": {"blocks": 2},
+    "hat": {"groups": 1, "depth": 2},
+    "swinir": {"groups": 1, "depth": 2},
+    "swinir_light": {"groups": 1, "depth": 2},
+}
+
+
+@pytest.fixture(scope="session")
+def fewer():
+    """``fewer(name)``: options that make a network of few, but all, of its parts."""
+    return lambda name: FEWER.get(name, {})
