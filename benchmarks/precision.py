@@ -8,7 +8,7 @@ be judged. What is trained is then measured in float32, as it is used. ``--data`
 photographs, ``--masked`` and ``--test_masked`` have images/ and masks/.
 
 Each run is one entry of docs/figures/precision.json, written as soon as it is done; those that are
-there are kept. ``python docs/tables.py`` then makes the table of docs/devices.md. CPUs emulate
+there are kept. ``python docs/tables.py`` then makes the table of docs/training.md. CPUs emulate
 bfloat16: they round as accelerators do, and are no faster.
 """
 
