@@ -27,7 +27,6 @@ CONFIGS = {  # task → config file, and what makes a step of it short enough to
     "segmentation": ("roi/segment.py", {"data.crop": 128, "batch_size": 8}),
     "restoration": ("roi/restore.py", {"data.crop": 96, "batch_size": 2}),
 }
-ON_DEVICE = ("super-resolution", "compression")
 
 
 def parse():
@@ -51,9 +50,8 @@ def rows(args):
             if args.tree:
                 yield task, args.tree, "", 0, devices
             yield task, str(REPO), "host", 0, devices
-            if task in ON_DEVICE:
-                yield task, str(REPO), "device", 1, devices
-            if task in ON_DEVICE and args.steps > 1:
+            yield task, str(REPO), "device", 1, devices
+            if args.steps > 1:
                 yield task, str(REPO), "device", args.steps, devices
 
 

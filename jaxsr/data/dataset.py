@@ -2,8 +2,9 @@
 
 Either way an example is a function of the seed, the step and its place in the batch of all devices
 and hosts. So the number of worker processes, devices or hosts changes nothing, a run is resumed by
-its number of steps, and the host's crops are the program's to the bit. Images are drawn with
-replacement, each as often as its weight says.
+its number of steps, and the host's crops are the program's to the bit. What changes pixels (real
+degradations, parts of images with masks) the two draw alike in distribution alone. Images are drawn
+with replacement, each as often as its weight says.
 """
 
 import dataclasses
@@ -12,12 +13,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import PIL.Image
 from absl import logging
-from jaxtyping import Array, Int, UInt32
+from jaxtyping import Array, Int, UInt8, UInt32
 
 from jaxsr.data import draws, packed
 from jaxsr.data.batches import BatchIterator
-from jaxsr.data.images import HostImages, PackedImages
+from jaxsr.data.images import HostImages, PackedImages, stretched
 from jaxsr.data.sources import Source, first_readable
 from jaxsr.errors import UserError
 
@@ -27,14 +29,35 @@ class ImageLayer:
     """One of the images that an example has of each image of a source.
 
     Attributes:
-      load: the image's index → (h, w, 3) uint8.
-      variant: names what ``load`` makes of the image, in packed files.
+      load: the image's index → uint8 of ``channels``.
+      variant: names what is packed of the image, in packed files.
       scale: how many times smaller it is than the image.
+      channels: 3; or 1, of arrays (h, w).
+      side: if not 0, it is packed stretched to a square of so many pixels.
+      resampling: how it is stretched.
     """
 
     load: Callable
     variant: str = ""
     scale: int = 1
+    channels: int = 3
+    side: int = 0
+    resampling: PIL.Image.Resampling = PIL.Image.Resampling.BILINEAR
+
+    def packed_bytes(self, sizes: Int[np.ndarray, "m 2"]) -> int:
+        """Return how many bytes images of these sizes take when packed."""
+        sizes = np.full_like(sizes, self.side) if self.side else sizes // self.scale
+        return packed.bytes_of(*sizes.T, self.channels)
+
+    def pack(self, source: Source) -> packed.Packed:
+        """Pack it of all images of a source."""
+        return packed.pack(source, self.variant, self._to_pack, self.channels)
+
+    def _to_pack(self, index: int) -> UInt8[np.ndarray, "h w c"]:
+        image = self.load(index)
+        if self.side:
+            image = stretched(image, self.side, resampling=self.resampling)
+        return image.reshape(*image.shape[:2], self.channels)
 
 
 @runtime_checkable
@@ -43,20 +66,16 @@ class Showing(Protocol):
 
     Attributes:
       words: how many random words an example takes.
-      host_only: why a program cannot draw it; "" where it can.
     """
 
     @property
     def words(self) -> int: ...
 
-    @property
-    def host_only(self) -> str: ...
-
     def draw(self, images: Any, words: list, places: Any) -> dict:
         """Draw a batch's arrays.
 
         Args:
-          images: a :class:`HostImages`; or a :class:`PackedImages`, unless ``host_only``.
+          images: a :class:`HostImages`; or, inside a program, a :class:`PackedImages`.
           words: each of one word an example.
           places: of the examples in the batch of all hosts.
         """
@@ -132,8 +151,7 @@ class Dataset:
 
     def packed_bytes(self) -> int:
         """Return about how many bytes :meth:`pack` takes, without decoding an image."""
-        sizes = [self.source.sizes.T // layer.scale for layer in self.layers.values()]
-        return sum(packed.bytes_of(*size) for size in sizes)
+        return sum(layer.packed_bytes(self.source.sizes) for layer in self.layers.values())
 
     def pack(self) -> dict[str, Any]:
         """Pack all images and return the arrays from which :meth:`draw` draws.
@@ -143,10 +161,7 @@ class Dataset:
         Raises:
           UserError: no image can be read.
         """
-        packs = {
-            name: packed.pack(self.source, layer.variant, layer.load)
-            for name, layer in self.layers.items()
-        }
+        packs = {name: layer.pack(self.source) for name, layer in self.layers.items()}
         readable = np.all([pack.readable[self.indices] for pack in packs.values()], axis=0)
         if lost := [self.names[i] for i in self.indices[~readable]]:
             logging.warning("%d images are left out, unreadable; first %s", len(lost), lost[0])

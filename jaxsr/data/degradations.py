@@ -5,19 +5,22 @@ Data" (2021), section 3, without its sinc filters. An image passes through one s
 resize → noise → JPEG or through two; the resize to the low resolution comes before or after the
 last JPEG. (The other degradation, MATLAB's bicubic, is ``jaxsr.image.resize.imresize_uint8``.)
 
-NumPy and Pillow on the host: images are (h, w, 3), float32 in [0, 1] between the steps, and all
-randomness comes from the generator passed in.
+Here it is done on the host, by NumPy and Pillow: images are (h, w, 3), float32 in [0, 1] between
+the steps, and all randomness comes from the generator passed in. ``jaxsr.data.degrading`` does the
+same inside a program. There are two, as the host's is three times faster on a CPU or more: it makes
+images as large as they are, a program always the largest ones, and both kinds of noise.
 """
 
-import dataclasses
 import io
 from collections.abc import Sequence
 
 import ml_collections
 import numpy as np
 import PIL.Image
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, UInt8
 
+from jaxsr.data import degrading
+from jaxsr.data.stages import Stage
 from jaxsr.errors import UserError
 
 KERNELS = {  # for resizing; Pillow widens all of them when shrinking
@@ -25,73 +28,13 @@ KERNELS = {  # for resizing; Pillow widens all of them when shrinking
     "bilinear": PIL.Image.Resampling.BILINEAR,
     "bicubic": PIL.Image.Resampling.BICUBIC,
 }
-LIMITS = {  # of the ranges of a stage
-    "blur_sigma": (0, 100),
-    "resize_factor": (0.01, 10),
-    "noise_sigma": (0, 255),
-    "photons": (1, 1e9),
-    "quality": (1, 100),
-}
-Range = tuple[float | int, float | int]
-
-
-@dataclasses.dataclass(frozen=True)
-class Stage:
-    """Chances (in [0, 1]) and ranges of one stage; the defaults are those of Real-ESRGAN's first.
-
-    Raises:
-      UserError: a chance is not in [0, 1], or a range not within its limits.
-    """
-
-    blur: float = 1.0  # chance of a Gaussian blur
-    blur_sigma: Range = (0.2, 3.0)  # its standard deviation in pixels
-    anisotropic: float = 0.5  # chance that it has another one along another direction
-    resize: float = 1.0  # chance of a resize
-    resize_factor: Range = (0.15, 1.5)  # of height and width, log-uniform
-    kernels: tuple[str, ...] = tuple(KERNELS)  # one of these
-    noise: float = 1.0  # chance of noise
-    poisson: float = 0.5  # chance that it is shot noise; Gaussian otherwise
-    noise_sigma: Range = (1.0, 30.0)  # of Gaussian noise, in levels of 255
-    photons: Range = (30.0, 30_000.0)  # that white stands for in shot noise, log-uniform
-    gray: float = 0.4  # chance of one noise for the three channels
-    jpeg: float = 1.0  # chance of a JPEG
-    quality: Range = (30, 95)  # of it, 1..100, drawn from the whole numbers
-
-    def __post_init__(self):
-        for name in ("blur", "anisotropic", "resize", "noise", "poisson", "gray", "jpeg"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise UserError(f"{name} is {getattr(self, name)}; give a chance in [0, 1]")
-        for name, (smallest, largest) in LIMITS.items():
-            low, high = getattr(self, name)
-            if not smallest <= low <= high <= largest:
-                raise UserError(
-                    f"{name} is ({low}, {high}); give a range (low, high) within "
-                    f"[{smallest}, {largest}]"
-                )
-        if not self.kernels or set(self.kernels) - set(KERNELS):
-            raise UserError(f"kernels are {self.kernels}; give some of {', '.join(KERNELS)}")
-
-
-SECOND = Stage(
-    blur=0.8,
-    blur_sigma=(0.2, 1.5),
-    resize_factor=(0.3, 1.2),
-    noise_sigma=(1.0, 25.0),
-    photons=(40.0, 30_000.0),
-)
-
-
-def default_config() -> ml_collections.ConfigDict:
-    """Return the options of :class:`RealWorld`: ``stages`` (1 or 2), and those of each stage."""
-    first, second = dataclasses.asdict(Stage()), dataclasses.asdict(SECOND)
-    return ml_collections.ConfigDict({"stages": 1, "first": first, "second": second})
 
 
 class RealWorld:
     """Makes degraded low-resolution crops of high-resolution ones.
 
     Args:
-      config: such as :func:`default_config` returns.
+      config: such as :func:`jaxsr.data.stages.default_config` returns.
 
     Raises:
       UserError: an option of the config is out of its range.
@@ -120,9 +63,14 @@ class RealWorld:
         return to_uint8(x)
 
     def batch(
-        self, high: UInt8[np.ndarray, "n h w 3"], size: tuple[int, int], words: Sequence
-    ) -> UInt8[np.ndarray, "n H W 3"]:
-        """Degrade several images, each by the generator that its own random words seed."""
+        self, high: UInt8[np.ndarray | Array, "n h w 3"], size: tuple[int, int], words: Sequence
+    ) -> UInt8[np.ndarray | Array, "n H W 3"]:
+        """Degrade several images, each as its own two random words decide.
+
+        JAX arrays are degraded as :func:`jaxsr.data.degrading.degrade` does.
+        """
+        if not isinstance(high, np.ndarray):
+            return degrading.degrade(high, size, words, self._stages)
         generators = (np.random.default_rng(seed) for seed in zip(*words, strict=True))
         return np.stack([self(x, size, rng) for x, rng in zip(high, generators, strict=True)])
 

@@ -1,17 +1,19 @@
 """Random draws, each a function of (seed, step, place in the batch, number of the draw) alone.
 
 Nothing is carried from one draw to the next, so the same example is drawn on any device, host or
-process, whatever was drawn before. Every function takes NumPy arrays and JAX arrays alike and gives
-both the same bits: the host draws with the one, a training program with the other.
+process, whatever was drawn before. Functions take NumPy arrays and JAX arrays alike and give both
+the same bits: the host draws with the one, a training program with the other. Only :func:`more`,
+:func:`field` and :func:`uniform` are for programs alone: the host has NumPy's generators.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Int32, UInt32
+from jaxtyping import Array, Float, Int, Int32, UInt32
 
 Word = UInt32[np.ndarray | Array, "n"]  # one random word for each of n examples
 Ints = Int32[np.ndarray | Array, "n"]
@@ -36,6 +38,23 @@ def words(seed: int, step: Any, places: Ints, count: int) -> list[Word]:
         x, key1 = places.astype(np.uint32), jnp.asarray(step).astype(np.uint32)
         both = jax.lax.map(lambda pair: threefry(key0, key1, x, pair), pairs)
     return [both[i % 2][i // 2] for i in range(count)]
+
+
+def more(seeds: Sequence[Word], count: int) -> list[Word]:
+    """Draw ``count`` random words of two words for each example, in a program."""
+    zero = jnp.zeros_like(seeds[0])
+    draw = lambda pair: threefry(*seeds, zero, pair)  # noqa: E731
+    both = jax.lax.map(draw, jnp.arange((count + 1) // 2, dtype=jnp.uint32))
+    return [both[i % 2][i // 2] for i in range(count)]
+
+
+def field(seeds: Sequence[Word], shape: tuple[int, ...]) -> Float[Array, "n ..."]:
+    """Draw an array of numbers in (0, 1) of two words for each example, in a program."""
+    count = math.prod(shape)
+    places = jnp.arange((count + 1) // 2, dtype=jnp.uint32)[None]
+    both = threefry(*(seed[:, None] for seed in seeds), places, jnp.uint32(0))
+    word = jnp.concatenate(both, axis=1)[:, :count].reshape(-1, *shape)
+    return ((word >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-23)
 
 
 def threefry(key0: Any, key1: Any, x0: Any, x1: Any) -> tuple[Any, Any]:
@@ -67,6 +86,12 @@ def below(word: Word, n: Any) -> Ints:
 def chance(word: Word, probability: float) -> Any:
     """Return True with the given probability in [0, 1]."""
     return word >> 8 < np.uint32(round(probability * 2**24))
+
+
+def uniform(word: UInt32[Array, "n"], low: Any, high: Any) -> Float[Array, "n"]:
+    """Return one of 2²⁴ numbers in [low, high), each as often, in a program."""
+    share = (word >> 8).astype(jnp.float32) * np.float32(2**-24)
+    return np.float32(low) + share * (np.float32(high) - np.float32(low))
 
 
 def choose(word: Word, thresholds: UInt32[np.ndarray | Array, "_"]) -> Ints:

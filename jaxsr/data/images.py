@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 from jaxtyping import Array, Int32, UInt8
 
 from jaxsr.data import packed
@@ -56,6 +58,19 @@ class PackedImages(NamedTuple):
         rows = self.layers[layer][1]
         return rows[:, packed.HEIGHT], rows[:, packed.WIDTH]
 
-    def crops(self, layer: str, top, left, which, side: int) -> UInt8[Array, "n side side 3"]:
+    def crops(self, layer: str, top, left, which, side: int) -> UInt8[Array, "n side side c"]:
         blocks, rows = self.layers[layer]
         return packed.crops(blocks, rows, top, left, which, side)
+
+    def squares(self, layer: str, side: int) -> UInt8[Array, "n side side c"]:
+        """Return images whole that were packed as squares of ``side`` pixels."""
+        zeros = jnp.zeros_like(self.layers[layer][1][:, 0])
+        return self.crops(layer, zeros, zeros, zeros, side)
+
+
+def stretched(
+    x: UInt8[np.ndarray, "h w *c"], side: int, box=None, resampling=PIL.Image.Resampling.BILINEAR
+) -> UInt8[np.ndarray, "s s *c"]:
+    """Resize ``x``, or its part ``box`` (left, top, right, bottom), to ``side`` × ``side``."""
+    image = PIL.Image.fromarray(np.asarray(x))
+    return np.asarray(image.resize((side, side), resampling, box))

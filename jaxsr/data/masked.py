@@ -58,6 +58,9 @@ class Masked(Source):
             )
         return image, mask
 
+    def _all_keys(self) -> Sequence[str]:
+        return [*self._keys, *self._mask_keys, str(self.legend)]
+
     def _mask(self, index: int) -> UInt8[np.ndarray, "h w"]:
         name = f"{self.names[index]}'s mask"
         with self._reporting(index):

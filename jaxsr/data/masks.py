@@ -6,7 +6,7 @@ from io import BytesIO
 
 import numpy as np
 import PIL.Image
-from jaxtyping import Shaped, UInt, UInt8
+from jaxtyping import Array, Shaped, UInt, UInt8
 
 from jaxsr.errors import UserError
 from jaxsr.image import files
@@ -15,6 +15,7 @@ from jaxsr.image.values import from_float, to_float
 
 IGNORED = 255  # the label of pixels that carry no loss
 JPEG_TINT = 16  # by which JPEG lets the channels of gray differ
+Labels = UInt8[np.ndarray | Array, "*b h w"]  # of one mask or of several
 
 
 def legend_of(classes: Sequence = (), ignored: Sequence[int] = ()) -> "Brightness | Legend":
@@ -59,7 +60,7 @@ class Brightness:
             ", or say by config.data.mask_classes which value stands for which class",
         )
 
-    def labels(self, mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    def labels(self, mask: Labels) -> Labels:
         """Return the class of every pixel of what :meth:`mask` made."""
         return (mask > 127).astype(np.uint8)
 
@@ -140,6 +141,6 @@ class Legend:
         labels = np.array([label_of[value] for value in found.tolist()], np.uint8)
         return labels[places].reshape(channels.shape[:2])
 
-    def labels(self, mask: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
+    def labels(self, mask: Labels) -> Labels:
         """Return what :meth:`mask` made as it is."""
         return mask

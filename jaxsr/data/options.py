@@ -2,7 +2,7 @@
 
 import ml_collections
 
-from jaxsr.data import degradations
+from jaxsr.data import stages
 
 
 def default_config(task: str) -> ml_collections.ConfigDict:
@@ -35,7 +35,7 @@ def _super_resolution() -> dict:
         # What makes the low-resolution image: MATLAB's "bicubic"; "real": blur, resize, noise, JPEG
         # as below; "given": nothing, it comes with the image (feature lr of a tfds dataset)
         "degradation": "bicubic",
-        "real": degradations.default_config(),
+        "real": stages.default_config(),
     }
 
 
@@ -58,8 +58,8 @@ def _segmentation() -> dict:
 
 def _restoration() -> dict:
     return _compression() | {
-        "real": degradations.default_config(),  # of images at their own size
-        "real_before_upscaling": degradations.default_config(),  # of images that are enlarged next
+        "real": stages.default_config(),  # of images at their own size
+        "real_before_upscaling": stages.default_config(),  # of images that are enlarged next
         "clean": 0.3,  # the chance that an image is only reduced and not degraded
     }
 

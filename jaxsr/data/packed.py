@@ -2,7 +2,7 @@
 
 Images of any sizes become blocks of 64 rows × 128 columns of uint8, in raster order, one image
 after the other. A crop touches few of them: they are gathered, laid beside each other and cut. Rows
-of blocks have the three channels interleaved, so that TPUs, which hold arrays in tiles, waste
+of blocks have the channels interleaved, so that TPUs, which hold arrays in tiles, waste
 nothing; and as blocks are numbered, not pixels, 32-bit indices suffice for any memory.
 """
 
@@ -20,8 +20,7 @@ from jaxsr.data.cache import Pieces
 from jaxsr.data.sources import Source, Unreadable
 from jaxsr.image.symmetry import turned
 
-ROWS, COLUMNS, CHANNELS = 64, 128, 3
-BLOCK_BYTES = ROWS * COLUMNS * CHANNELS
+ROWS, COLUMNS = 64, 128
 FIRST, STRIDE, HEIGHT, WIDTH = range(4)  # columns of a table
 
 
@@ -35,7 +34,7 @@ class Packed:
         zeros where it cannot be read.
     """
 
-    blocks: UInt8[np.ndarray, "n 64 384"]
+    blocks: UInt8[np.ndarray, "n 64 _"]
     table: Int32[np.ndarray, "images 4"]
 
     @property
@@ -43,23 +42,24 @@ class Packed:
         return self.table[:, HEIGHT] > 0
 
 
-def pack(source: Source, variant: str, load: Callable) -> Packed:
+def pack(source: Source, variant: str, load: Callable, channels: int = 3) -> Packed:
     """Pack a source's images into two files of its cache, or find them there.
 
     Args:
       variant: what ``load`` makes of the images, for the files' names.
-      load: image index → (h, w, 3) uint8; raises ``Unreadable``.
+      load: image index → (h, w, channels) uint8; raises ``Unreadable``.
     """
     table = source.cached(f"{variant}-table", lambda: _table(len(source), load))
-    shape = int(_blocks_in(table[:, HEIGHT], table[:, WIDTH]).sum()), ROWS, COLUMNS * CHANNELS
+    count = int(_blocks_in(table[:, HEIGHT], table[:, WIDTH]).sum())
+    shape = count, ROWS, COLUMNS * channels
     readable = np.flatnonzero(table[:, HEIGHT])
     blocks = source.cached(f"{variant}-blocks", lambda: Pieces(shape, _all_blocks(load, readable)))
     return Packed(blocks, table)
 
 
-def bytes_of(heights, widths) -> int:
+def bytes_of(heights, widths, channels: int = 3) -> int:
     """Return how many bytes images of these sizes take when packed."""
-    return int(_blocks_in(heights, widths).sum()) * BLOCK_BYTES
+    return int(_blocks_in(heights, widths).sum()) * ROWS * COLUMNS * channels
 
 
 def _blocks_in(heights, widths):
@@ -84,28 +84,28 @@ def _table(count: int, load: Callable) -> Int32[np.ndarray, "images 4"]:
     return np.stack([firsts, -(-widths // COLUMNS), heights, widths], axis=1).astype(np.int32)
 
 
-def _all_blocks(load: Callable, indices) -> Iterator[UInt8[np.ndarray, "n 64 384"]]:
+def _all_blocks(load: Callable, indices) -> Iterator[UInt8[np.ndarray, "n 64 _"]]:
     for i in tqdm.tqdm(indices, "packing images", unit="image", disable=None):
         yield to_blocks(load(int(i)))
 
 
-def to_blocks(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "n 64 384"]:
+def to_blocks(image: UInt8[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "n 64 _"]:
     """Cut an image into blocks; those at its lower and right edge end in zeros."""
     rows, columns = (-(-n // size) for n, size in zip(image.shape, (ROWS, COLUMNS), strict=False))
     padding = rows * ROWS - image.shape[0], columns * COLUMNS - image.shape[1]
     padded = np.pad(image, [(0, n) for n in (*padding, 0)])
-    blocks = padded.reshape(rows, ROWS, columns, COLUMNS * CHANNELS).swapaxes(1, 2)
-    return blocks.reshape(-1, ROWS, COLUMNS * CHANNELS)
+    blocks = padded.reshape(rows, ROWS, columns, -1).swapaxes(1, 2)
+    return blocks.reshape(-1, ROWS, COLUMNS * image.shape[2])
 
 
 def crops(
-    blocks: UInt8[Array, "n 64 384"],
+    blocks: UInt8[Array, "n 64 _"],
     rows: Integer[Array, "b 4"],
     top: Integer[Array, "b"],
     left: Integer[Array, "b"],
     which: Integer[Array, "b"],
     side: int,
-) -> UInt8[Array, "b side side 3"]:
+) -> UInt8[Array, "b side side c"]:
     """Cut one crop out of each of some images, inside a program.
 
     Args:
@@ -116,7 +116,8 @@ def crops(
       side: of all crops, in pixels.
     """
     canvas = jax.vmap(_canvas, (None, 0, 0, 0, None))(blocks, rows, top, left, side)
-    squares = jax.vmap(_square, (0, 0, 0, None))(canvas, top % ROWS, left % COLUMNS, side)
+    shape = side, side, blocks.shape[-1] // COLUMNS
+    squares = jax.vmap(_square, (0, 0, 0, None))(canvas, top % ROWS, left % COLUMNS, shape)
     return jax.vmap(turned)(squares, which)
 
 
@@ -129,6 +130,7 @@ def _canvas(blocks, row, top, left, side: int) -> UInt8[Array, "_ _"]:
     return jnp.concatenate(columns, axis=1)
 
 
-def _square(canvas, top, left, side: int) -> UInt8[Array, "side side 3"]:
-    square = jax.lax.dynamic_slice(canvas, (top, left * CHANNELS), (side, side * CHANNELS))
-    return square.reshape(side, side, CHANNELS)
+def _square(canvas, top, left, shape: tuple[int, int, int]) -> UInt8[Array, "side side c"]:
+    side, _, channels = shape
+    square = jax.lax.dynamic_slice(canvas, (top, left * channels), (side, side * channels))
+    return square.reshape(shape)

@@ -96,9 +96,16 @@ def segmentation(
     source = masked.open_masked(config.source, legend, config.cache, config.data_dir)
     indices = np.arange(len(source))
     view = Views(legend, config.crop, config.augment)
+    side = view.packed_side
     layers = {
-        "image": ImageLayer(source.high),
-        "mask": ImageLayer(lambda index: source.pair(index)[1]),
+        "image": ImageLayer(source.high, f"-image-{side}", side=side),
+        "mask": ImageLayer(
+            lambda index: source.pair(index)[1],
+            f"-mask-{side}",
+            channels=1,
+            side=side,
+            resampling=legend.resampling,
+        ),
     }
     weights = np.ones_like(indices)
     return Dataset(source, layers, indices, weights, view, seed, batch_size, host, config.workers)

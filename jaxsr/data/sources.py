@@ -120,7 +120,11 @@ class Source:
 
     def cached(self, variant: str, make: Callable) -> Shaped[np.ndarray, "..."]:
         """Return what ``make()`` makes of all images, memory-mapped from the cache."""
-        return self._cache.get("\n".join(self._keys), f"-all{variant}", make)
+        return self._cache.get("\n".join(self._all_keys()), f"-all{variant}", make)
+
+    def _all_keys(self) -> Sequence[str]:
+        """Return what identifies the contents of the whole source."""
+        return self._keys
 
     def at_least(self, side: int, option: str) -> Int[np.ndarray, "m"]:
         """Return the indices of images of at least ``side`` rows and columns; others are skipped.

@@ -3,16 +3,25 @@
 import dataclasses
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import PIL.Image
-from jaxtyping import Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
-from jaxsr.data import draws
+from jaxsr.data import draws, resampling
 from jaxsr.data.degradations import RealWorld
-from jaxsr.data.images import HostImages
+from jaxsr.data.images import PackedImages, stretched
 from jaxsr.data.masks import Brightness, Legend
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+PART = 0.65, 1.0  # of each side of an image
+GRAY = 0.1  # the chance of no colour at all
+SATURATION, WHITE, CONTRAST, BRIGHTER = (0.5, 1.5), (0.85, 1.15), (0.6, 1.4), (-0.15, 0.15)
+DRAWN = (  # of words, in a program
+    *("height", "width", "top", "left", "flip"),
+    *("gray", "saturation", "red", "green", "blue", "contrast", "brightness"),
+)
+Part = tuple[Float[Array, "n"], Float[Array, "n"]]  # start and extent along an axis, in pixels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,10 +44,6 @@ class Pairs:
 
     words = 5
 
-    @property
-    def host_only(self) -> str:
-        return "config.data.degradation is 'real'" if self.degrade else ""
-
     def draw(self, images: Any, words: list, places: Any) -> dict:
         sizes = [n // self.scale for n in images.sizes("high")]
         *place, which = draws.draw_places(words[:3], sizes, self.side, self.augment)
@@ -58,7 +63,6 @@ class Crops:
     augment: bool
 
     words = 4
-    host_only = ""
 
     def draw(self, images: Any, words: list, places: Any) -> dict:
         sizes = images.sizes("high")
@@ -87,10 +91,6 @@ class ManyCrops:
     def words(self) -> int:
         return 6 * len(self.degrade) + Crops.words
 
-    @property
-    def host_only(self) -> str:
-        return f"config.data.clean is {self.clean}, not 1" if self.clean < 1 else ""
-
     def draw(self, images: Any, words: list, places: Any) -> dict:
         batch, highs = {}, []
         for i, (scale, degrade) in enumerate(self.degrade.items()):
@@ -109,9 +109,11 @@ class ManyCrops:
 
 
 def degraded(
-    degrade: RealWorld, x: UInt8[np.ndarray, "n h w 3"], which: np.ndarray, seeds: list
-) -> UInt8[np.ndarray, "n h w 3"]:
+    degrade: RealWorld, x: UInt8[np.ndarray | Array, "n h w 3"], which: Any, seeds: list
+) -> UInt8[np.ndarray | Array, "n h w 3"]:
     """Degrade those images of a batch that ``which`` says, at their own size."""
+    if not isinstance(x, np.ndarray):
+        return jnp.where(which[:, None, None, None], degrade.batch(x, x.shape[1:3], seeds), x)
     x = x.copy()
     if which.any():
         x[which] = degrade.batch(x[which], x.shape[1:3], [seed[which] for seed in seeds])
@@ -133,9 +135,15 @@ class Views:
     augment: bool
 
     words = 2
-    host_only = "segmentation stretches images"
 
-    def draw(self, images: HostImages, words: list, places: Any) -> dict:
+    @property
+    def packed_side(self) -> int:
+        """The side of packed images: squares, large enough that no part of them is enlarged."""
+        return 2 * self.side
+
+    def draw(self, images: Any, words: list, places: Any) -> dict:
+        if isinstance(images, PackedImages):
+            return self._in_program(images, words)
         pairs = zip(images.layers["image"], images.layers["mask"], *words, strict=True)
         drawn = [
             self._one(image, mask, np.random.default_rng(seed)) for image, mask, *seed in pairs
@@ -153,22 +161,37 @@ class Views:
             image = random_colours(image, rng)
         return image, mask
 
+    def _in_program(self, images: PackedImages, words: list) -> dict[str, Array]:
+        """Do the same to all images at once, with other draws from the same distribution."""
+        image, mask = (
+            images.squares(layer, self.packed_side).astype(jnp.float32).swapaxes(2, 3)
+            for layer in ("image", "mask")
+        )
+        drawn = dict(zip(DRAWN, draws.more(words, len(DRAWN)), strict=True))
+        parts = random_parts(self.packed_side, drawn) if self.augment else (None, None)
+        size = jnp.full(len(image), self.packed_side)
+        image = jnp.round(stretched_parts(image, self.side, size, parts, "bilinear"))
+        nearest = self.legend.resampling == PIL.Image.Resampling.NEAREST
+        kernel = "nearest" if nearest else "bilinear"
+        mask = jnp.round(stretched_parts(mask, self.side, size, parts, kernel))
+        if self.augment:
+            flip = draws.chance(drawn["flip"], 0.5)[:, None, None, None]
+            image, mask = (jnp.where(flip, x[..., ::-1], x) for x in (image, mask))
+            image = recoloured(image, drawn)
+        labels = self.legend.labels(mask[:, :, 0].astype(jnp.uint8))
+        return {"image": image.astype(jnp.uint8).swapaxes(2, 3), "mask": labels}
+
+
+# On the host
+
 
 def random_part(
     height: int, width: int, rng: np.random.Generator
 ) -> tuple[float, float, float, float]:
     """Draw left, top, right and bottom of a part of 65 to 100 % of each side."""
-    sides = np.array([width, height]) * rng.uniform(0.65, 1.0, 2)
+    sides = np.array([width, height]) * rng.uniform(*PART, 2)
     left, top = rng.uniform(0, 1, 2) * (np.array([width, height]) - sides)
     return left, top, left + sides[0], top + sides[1]
-
-
-def stretched(
-    x: UInt8[np.ndarray, "h w *c"], side: int, box=None, resampling=PIL.Image.Resampling.BILINEAR
-) -> UInt8[np.ndarray, "s s *c"]:
-    """Resize ``x``, or its part ``box`` (left, top, right, bottom), to ``side`` × ``side``."""
-    image = PIL.Image.fromarray(np.asarray(x))
-    return np.asarray(image.resize((side, side), resampling, box))
 
 
 def random_colours(
@@ -177,9 +200,57 @@ def random_colours(
     """Draw another brightness, contrast, saturation and white; one image in ten becomes gray."""
     y: Float[np.ndarray, "h w 3"] = x.astype(np.float32) / 255
     gray = (y @ LUMA)[..., None]
-    saturation = 0.0 if rng.random() < 0.1 else rng.uniform(0.5, 1.5)
+    saturation = 0.0 if rng.random() < GRAY else rng.uniform(*SATURATION)
     y = gray + saturation * (y - gray)
-    y = y * rng.uniform(0.85, 1.15, 3).astype(np.float32)
+    y = y * rng.uniform(*WHITE, 3).astype(np.float32)
     mean = y.mean()
-    y = mean + rng.uniform(0.6, 1.4) * (y - mean) + rng.uniform(-0.15, 0.15)
+    y = mean + rng.uniform(*CONTRAST) * (y - mean) + rng.uniform(*BRIGHTER)
     return np.round(np.clip(y, 0, 1) * 255).astype(np.uint8)
+
+
+# In a program: images are (n, rows, channels, columns), values 0 to 255
+
+
+def random_parts(side: int, drawn: dict) -> tuple[Part, Part]:
+    """Draw starts and extents, down and across, of parts of squares, as :func:`random_part`."""
+    extents = [side * draws.uniform(drawn[name], *PART) for name in ("height", "width")]
+    starts = [
+        draws.uniform(drawn[name], 0, 1) * (side - extent)
+        for name, extent in zip(("top", "left"), extents, strict=True)
+    ]
+    down, across = zip(starts, extents, strict=True)
+    return down, across
+
+
+def stretched_parts(
+    x: Float[Array, "n h c w"],
+    side: int,
+    size: Int[Array, "n"],
+    parts: tuple[Part | None, Part | None],
+    kernel: str,
+) -> Float[Array, "n side c side"]:
+    """Resize parts of images to squares, as :func:`jaxsr.data.images.stretched`."""
+    shape = side, x.shape[1]
+    if kernel == "nearest":
+        matrices = (resampling.nearest(size, *shape, part) for part in parts)
+    else:
+        matrices = (resampling.resizing(kernel, size, side, shape, part) for part in parts)
+    return resampling.apply(x, *matrices)
+
+
+def recoloured(x: Float[Array, "n h 3 w"], drawn: dict) -> Float[Array, "n h 3 w"]:
+    """Do as :func:`random_colours`."""
+
+    def number(name, limits):
+        return draws.uniform(drawn[name], *limits)[:, None, None, None]
+
+    x = x / 255
+    red, green, blue = LUMA.tolist()
+    gray = red * x[:, :, :1] + green * x[:, :, 1:2] + blue * x[:, :, 2:]
+    is_gray = draws.chance(drawn["gray"], GRAY)[:, None, None, None]
+    x = gray + jnp.where(is_gray, 0, number("saturation", SATURATION)) * (x - gray)
+    white = [number(name, WHITE) for name in ("red", "green", "blue")]
+    x = x * jnp.concatenate(white, axis=2)
+    mean = x.mean(axis=(1, 2, 3), keepdims=True)
+    x = mean + number("contrast", CONTRAST) * (x - mean) + number("brightness", BRIGHTER)
+    return jnp.round(jnp.clip(x, 0, 1) * 255)

@@ -142,12 +142,12 @@ def contributions(
     return indices, weights
 
 
-def cubic(x: Float[np.ndarray, "*n"]) -> Float[np.ndarray, "*n"]:
-    """Evaluate Keys' cubic kernel, a = −0.5.
+def cubic(x: Float[np.ndarray | Array, "*n"]) -> Float[np.ndarray | Array, "*n"]:
+    """Evaluate Keys' cubic kernel, a = −0.5, of NumPy or JAX arrays.
 
     Source: Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), eq. 4.
     """
-    x = np.abs(x)
+    x = abs(x)
     x2, x3 = x**2, x**3
     near = (1.5 * x3 - 2.5 * x2 + 1) * (x <= 1)
     far = (-0.5 * x3 + 2.5 * x2 - 4 * x + 2) * ((x > 1) & (x <= 2))

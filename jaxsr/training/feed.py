@@ -87,7 +87,7 @@ def belongs_on_devices(dataset: Dataset, config: ml_collections.ConfigDict, mesh
     on_cpu = mesh.devices.flat[0].platform == "cpu"
     if placement == "host" or (placement == "auto" and on_cpu):
         return False
-    reason = dataset.view.host_only or _too_large(dataset, config.data.memory_share, mesh)
+    reason = _too_large(dataset, config.data.memory_share, mesh)
     if reason and placement == "device":
         raise UserError(f"config.data.placement is 'device', but {reason}; use auto or host")
     return not reason

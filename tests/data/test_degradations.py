@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxsr.data import degradations
-from jaxsr.data.degradations import Stage
+from jaxsr.data.stages import Stage, default_config
 
 
 def photo(height=96, width=80):
@@ -13,7 +13,7 @@ def photo(height=96, width=80):
 
 
 def degrade(seed, stages=1, **changes):
-    config = degradations.default_config()
+    config = default_config()
     config.stages = stages
     config.first.update(changes)
     return degradations.RealWorld(config)(photo(), (24, 20), np.random.default_rng(seed))

@@ -4,11 +4,15 @@ import pickle
 from io import BytesIO
 
 import cloudpickle
+import jax
+import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 import pytest
+import scipy.stats
 
-from jaxsr.data import masked, masks, options, pipeline
+from jaxsr.data import draws, masked, masks, options, pipeline, views
+from jaxsr.data.images import stretched
 from jaxsr.data.sources import Unreadable
 from jaxsr.image.decoding import ORIENTATION
 
@@ -362,3 +366,76 @@ def test_worker_processes_are_given_the_views(config):
     drawn, again = data.batch(1), cloudpickle.loads(cloudpickle.dumps(data)).batch(1)
     for key in drawn:
         np.testing.assert_array_equal(again[key], drawn[key])
+
+
+# Views drawn in a program
+
+
+def in_program(config, step=0, **options):
+    data = pipeline.segmentation(config, **({"batch_size": 6, "seed": 7} | options))
+    arrays = jax.tree.map(jnp.asarray, data.pack())
+    batch = jax.jit(data.draw)(arrays, jnp.int32(step), jnp.arange(data.batch_size))
+    return data, jax.device_get(batch)
+
+
+def test_a_program_shows_the_hosts_images_whole_without_augmentation(config):
+    """They are packed at twice their side: so small the host does not stretch them twice."""
+    config.augment = False
+    data, there = in_program(config)
+    host = data.batch(0)
+    for i, index in enumerate(host["index"]):
+        image, _ = data.source.pair(int(index))
+        image = stretched(stretched(image, 64), 32).astype(int)
+        assert np.abs(there["image"][i] - image).max() <= 1
+        assert np.abs(there["image"][i].astype(int) - host["image"][i]).mean() < 4
+        assert (there["mask"][i] == host["mask"][i]).mean() > 0.98
+    assert {k: (x.shape, x.dtype) for k, x in there.items()} == {
+        k: (x.shape, x.dtype) for k, x in host.items() if k != "index"
+    }
+
+
+@pytest.mark.parametrize("kind", ["brightness", "numbers"])
+def test_a_program_shows_the_same_part_of_image_and_mask(config, folder, kind):
+    if kind == "numbers":
+        config.update(mask_classes=(0, 255))
+    _, batch = in_program(config, batch_size=24)
+    for image, mask in zip(batch["image"], batch["mask"], strict=True):
+        bright = image.mean(-1) > image[mask == 1].mean() / 2 + image[mask == 0].mean() / 2
+        assert (bright == mask).mean() > 0.96
+    assert len({x.tobytes() for x in batch["mask"]}) == 24
+    is_gray = np.ptp(batch["image"].astype(int), -1).max((1, 2)) <= 1
+    assert 0 <= is_gray.sum() < 10
+
+
+def test_parts_and_colours_are_drawn_as_the_host_draws_them():
+    count, side = 4000, 64
+    words = draws.words(0, 0, np.arange(count, dtype=np.int32), 2)
+    drawn = draws.more([jnp.asarray(word) for word in words], len(views.DRAWN))
+    drawn = dict(zip(views.DRAWN, drawn, strict=True))
+    parts = [np.asarray(x) for part in views.random_parts(side, drawn) for x in part]
+    rng = np.random.default_rng(0)
+    boxes = np.array([views.random_part(side, side, rng) for _ in range(count)])
+    left, top, right, bottom = boxes.T
+    for there, host in zip(parts, (top, bottom - top, left, right - left), strict=True):
+        assert scipy.stats.ks_2samp(there, host).pvalue > 1e-3
+    image = photo(8, 9)[..., :3]
+    host = np.array([views.random_colours(image, rng).std((0, 1)) for _ in range(count)])
+    many = jnp.broadcast_to(jnp.asarray(image.swapaxes(1, 2), jnp.float32), (count, 8, 3, 9))
+    there = np.asarray(views.recoloured(many, drawn)).std((1, 3))
+    for channel in range(3):
+        assert scipy.stats.ks_2samp(there[:, channel], host[:, channel]).pvalue > 1e-3
+
+
+def test_a_changed_mask_is_packed_anew(config, folder):
+    config.augment = False
+    _, before = in_program(config)
+    for path in folder.glob("masks/**/*.png"):
+        save(path, np.zeros_like(np.asarray(PIL.Image.open(path))))
+    _, after = in_program(config)
+    assert before["mask"].any() and not after["mask"].any()
+
+
+def test_the_size_of_packed_squares_is_known_before(config):
+    data = pipeline.segmentation(config, batch_size=2, seed=0)
+    layers = data.pack()["layers"].values()
+    assert sum(layer["blocks"].nbytes for layer in layers) == data.packed_bytes()

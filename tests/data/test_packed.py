@@ -145,8 +145,21 @@ def test_where_no_image_can_be_read_that_is_said(folder):
         dataset("super_resolution", folder).pack()
 
 
-def test_what_a_program_cannot_draw_says_why(folder):
-    real = {"degradation": "real"}
-    assert "'real'" in dataset("super_resolution", folder, real).view.host_only
-    assert "clean is 0.3" in dataset("restoration", folder, {"clean": 0.3}).view.host_only
-    assert not dataset("super_resolution", folder).view.host_only
+def test_a_program_degrades_the_crops_that_the_host_degrades(folder):
+    changes = dict(blur=0.0, resize=0.0, jpeg=0.0, poisson=0.0, noise_sigma=(20.0, 20.0))
+    config = config_of("restoration", folder, crop=24, clean=0.5)
+    for degradation in (config.real, config.real_before_upscaling):
+        degradation.first.update(changes)
+    noisy = pipeline.restoration(config, batch_size=8, seed=3, scales=(1, 2))
+    config.clean = 1.0
+    clean = pipeline.restoration(config, batch_size=8, seed=3, scales=(1, 2)).batch(0)
+    host = noisy.batch(0)
+    there = jax.jit(noisy.draw)(jax.tree.map(jnp.asarray, noisy.pack()), 0, jnp.arange(8))
+    np.testing.assert_array_equal(there["high"], host["high"])
+    for name in ("low_1", "low_2"):
+        of_host, of_program = (
+            np.abs(x[name].astype(float) - clean[name]).mean((1, 2, 3)) for x in (host, there)
+        )
+        np.testing.assert_array_equal(of_program > 0, of_host > 0)
+        assert 0 < (of_host > 0).sum() < 8
+        np.testing.assert_allclose(of_program, of_host, rtol=0.3)

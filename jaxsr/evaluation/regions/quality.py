@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from jaxsr import codec
 from jaxsr.data import degradations
+from jaxsr.data.stages import Stage
 from jaxsr.errors import UserError
 from jaxsr.image import metrics
 from jaxsr.image.resize import imresize_uint8, modcrop
@@ -61,8 +62,8 @@ class Degradation:
             x = from_float(degradations.random_jpeg(to_float(x), self._stage(), rng))
         return codec.decode(codec.encode(x, self.codec)) if self.codec else x
 
-    def _stage(self) -> degradations.Stage:
-        return degradations.Stage(
+    def _stage(self) -> Stage:
+        return Stage(
             poisson=0.0,
             noise_sigma=(self.noise, self.noise),
             gray=0.0,

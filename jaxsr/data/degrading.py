@@ -1,0 +1,277 @@
+"""What ``jaxsr.data.degradations`` does to images, drawn and computed in a program.
+
+The same stages with the same chances: blur and resize equal the host's but for rounding, a JPEG
+differs in few pixels by few levels, and noise has the host's distribution. All shapes are fixed.
+Where a factor is drawn, images lie in the upper left corners of canvases as large as the largest
+factor makes them, laid out (n, rows, 3, columns); what is beyond their edges means nothing. Every
+step is done to all images, and a chance decides what is kept of it.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt8, UInt32
+
+from jaxsr.data import draws, resampling
+from jaxsr.data.jpeg import MULTIPLE, through_jpeg
+from jaxsr.data.stages import Stage
+
+Numbers = Float[Array, "n"]
+Words = dict[str, UInt32[Array, "n"]]
+# what is drawn of words, for each stage
+DRAWN = (
+    *("blur", "sigma", "anisotropic", "across", "angle", "resize", "factor", "kernel"),
+    *("noise", "gray", "poisson", "photons", "noise_sigma", "key0", "key1", "jpeg", "quality"),
+    *("last_kernel", "resize_first"),
+)
+FEW = 10.0  # photons: up to here they are counted one by one
+
+
+@dataclasses.dataclass(frozen=True)
+class Canvases:
+    """Images in the upper left corners of equal canvases.
+
+    Attributes:
+      pixels: in [0, 1] where they are images.
+      height, width: of the images, in pixels.
+      full: True if every image fills its canvas.
+    """
+
+    pixels: Float[Array, "n h 3 w"]
+    height: Int[Array, "n"]
+    width: Int[Array, "n"]
+    full: bool
+
+    def replaced(self, pixels: Float[Array, "n h 3 w"]) -> "Canvases":
+        """Return the same with other pixels."""
+        return dataclasses.replace(self, pixels=pixels)
+
+
+def degrade(
+    high: UInt8[Array, "n h w 3"],
+    size: tuple[int, int],
+    seeds: Sequence[UInt32[Array, "n"]],
+    stages: Sequence[Stage],
+) -> UInt8[Array, "n H W 3"]:
+    """Degrade images and resize them to ``size``, as ``degradations.RealWorld`` does.
+
+    Args:
+      seeds: two random words for each image.
+      stages: one or two.
+    """
+    words = draws.more(seeds, len(DRAWN) * len(stages))
+    drawn = [dict(zip(DRAWN, words[len(DRAWN) * i :], strict=False)) for i in range(len(stages))]
+    x = filled(high.astype(jnp.float32).swapaxes(2, 3) / 255)
+    for stage, word in zip(stages[:-1], drawn, strict=False):
+        x = random_jpeg(capture(x, stage, word), stage, word)
+    x = finish(capture(x, stages[-1], drawn[-1]), size, stages[-1], drawn[-1])
+    return jnp.round(jnp.clip(x, 0, 1) * 255).astype(jnp.uint8).swapaxes(2, 3)
+
+
+def filled(pixels: Float[Array, "n h 3 w"]) -> Canvases:
+    """Take images of one size for canvases that they fill."""
+    height, width = (jnp.full(len(pixels), n, jnp.int32) for n in pixels.shape[1::2])
+    return Canvases(pixels, height, width, True)
+
+
+def capture(x: Canvases, stage: Stage, word: Words) -> Canvases:
+    """Blur, resize and add noise, each if chance has it."""
+    if stage.blur:
+        x = random_blur(x, stage, word)
+    if stage.resize:
+        x = random_resize(x, stage, word)
+    if stage.noise:
+        x = random_noise(x, stage, word)
+    return x
+
+
+def finish(
+    x: Canvases, size: tuple[int, int], stage: Stage, word: Words
+) -> Float[Array, "n H 3 W"]:
+    """Resize to ``size``, before the last JPEG or after it."""
+    if x.full and x.pixels.shape[1::2] == size:
+        return random_jpeg(x, stage, word).pixels
+    which = draws.below(word["last_kernel"], len(stage.kernels))
+    after = _resized(random_jpeg(x, stage, word), size, (stage.kernels, which))
+    if not stage.jpeg:
+        return after.pixels
+    before = random_jpeg(_resized(x, size, (stage.kernels, which)), stage, word)
+    return _where(draws.chance(word["resize_first"], 0.5), before.pixels, after.pixels)
+
+
+def _where(chosen: Array, x: Array, y: Array) -> Array:
+    """Take images of ``x`` where they are chosen, else of ``y``."""
+    return jnp.where(chosen.reshape(-1, *[1] * (x.ndim - 1)), x, y)
+
+
+# Blur
+
+
+def random_blur(x: Canvases, stage: Stage, word: Words) -> Canvases:
+    """Blur by a round Gaussian, or by one of two widths along axes of any direction."""
+    blurred = draws.chance(word["blur"], stage.blur)
+    anisotropic = draws.chance(word["anisotropic"], stage.anisotropic)
+    sigma, other = (draws.uniform(word[name], *stage.blur_sigma) for name in ("sigma", "across"))
+    across = jnp.where(anisotropic, other, sigma)
+    widths = (jnp.where(blurred, s, 0) for s in (sigma, across))  # 0: it stays as it is
+    angle = draws.uniform(word["angle"], 0, np.pi)
+    return gaussian_blur(x, *widths, angle, math.ceil(3 * stage.blur_sigma[1]))
+
+
+def gaussian_blur(
+    x: Canvases, sigma: Numbers, across: Numbers, angle: Numbers, margin: int
+) -> Canvases:
+    """Do as ``degradations.gaussian_blur``, with ``margin`` pixels of mirrored border."""
+    pixels = mirrored(x, margin).swapaxes(1, 2)
+    response = _response(pixels.shape[-2:], sigma, across, angle)
+    spectrum = jnp.fft.rfft2(pixels) * response[:, None]
+    pixels = jnp.fft.irfft2(spectrum, pixels.shape[-2:]).swapaxes(1, 2)
+    height, width = x.pixels.shape[1::2]
+    return x.replaced(pixels[:, margin : margin + height, :, margin : margin + width])
+
+
+def _response(
+    shape: tuple[int, ...], sigma: Numbers, across: Numbers, angle: Numbers
+) -> Float[Array, "n h f"]:
+    """Return exp(−2π² fᵀΣf) at the frequencies of a real transform."""
+    sigma, across, angle = (x[:, None, None] for x in (sigma, across, angle))
+    fy, fx = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
+    fy, fx = fy.astype(np.float32), fx.astype(np.float32)
+    along = jnp.cos(angle) * fx + jnp.sin(angle) * fy
+    athwart = jnp.cos(angle) * fy - jnp.sin(angle) * fx
+    return jnp.exp(-2 * np.pi**2 * ((sigma * along) ** 2 + (across * athwart) ** 2))
+
+
+def mirrored(x: Canvases, margin: int) -> Float[Array, "n H 3 W"]:
+    """Mirror images at their edges, on all sides by ``margin`` pixels or some more.
+
+    The sides become products of 2, 3 and 5, which are transformed fastest.
+    """
+    sides = [_smooth(n + 2 * margin) for n in x.pixels.shape[1::2]]
+    if x.full:
+        pairs = zip(sides, x.pixels.shape[1::2], strict=True)
+        (top, left) = ([margin, side - n - margin] for side, n in pairs)
+        return jnp.pad(x.pixels, [(0, 0), top, (0, 0), left], "symmetric")
+    indices = [
+        _mirror(jnp.arange(side) - margin, n[:, None])
+        for side, n in zip(sides, (x.height, x.width), strict=True)
+    ]
+    rows, columns = (
+        resampling.choosing(i, n) for i, n in zip(indices, x.pixels.shape[1::2], strict=True)
+    )
+    return resampling.apply(x.pixels, rows, columns)
+
+
+def _mirror(position: Array, size: Array) -> Array:
+    """Return where a position beyond 0 … size − 1 lies once mirrored, as often as it takes."""
+    position = position % (2 * size)
+    return jnp.minimum(position, 2 * size - 1 - position)
+
+
+@functools.lru_cache(maxsize=256)
+def _smooth(n: int) -> int:
+    """Return the next even number from ``n`` on without prime factors above 5."""
+    while n % 2 or 30**20 % n:
+        n += 1
+    return n
+
+
+# Resize
+
+
+def random_resize(x: Canvases, stage: Stage, word: Words) -> Canvases:
+    """Resize by a random factor with a random kernel."""
+    factor = jnp.exp(draws.uniform(word["factor"], *np.log(stage.resize_factor)))
+    factor = jnp.where(draws.chance(word["resize"], stage.resize), factor, 1)
+    which = draws.below(word["kernel"], len(stage.kernels))
+    size = [jnp.maximum(1, jnp.round(n * factor)).astype(int) for n in (x.height, x.width)]
+    largest = max(stage.resize_factor[1], 1.0 if stage.resize < 1 else 0.0)
+    shape = [max(1, math.ceil(n * largest)) for n in x.pixels.shape[1::2]]
+    return _resized(x, size, (stage.kernels, which), shape)
+
+
+def _resized(x: Canvases, size: Sequence, kernel: tuple, shape: Sequence | None = None) -> Canvases:
+    """Resize images.
+
+    Args:
+      x: the images.
+      size: their new heights and widths, arrays; or one height and one width for all.
+      kernel: as :func:`jaxsr.data.resampling.resizing` takes it.
+      shape: of the new canvases; ``None``: ``size``, which all images then fill.
+    """
+    full, shape = shape is None, size if shape is None else shape
+    size = [jnp.broadcast_to(jnp.asarray(n), x.height.shape) for n in size]
+    given = x.height, x.width
+    rows, columns = (
+        resampling.resizing(kernel, n, out, (side, before))
+        for n, out, side, before in zip(given, size, shape, x.pixels.shape[1::2], strict=True)
+    )
+    return Canvases(resampling.apply(x.pixels, rows, columns), *size, full)
+
+
+# Noise
+
+
+def random_noise(x: Canvases, stage: Stage, word: Words) -> Canvases:
+    """Add Gaussian or shot noise, to each channel its own or to all the same; clip to [0, 1]."""
+    pixels = jnp.clip(x.pixels, 0, 1)
+    gray = draws.chance(word["gray"], stage.gray)
+    signal = _where(gray, pixels.mean(axis=2, keepdims=True), pixels)
+    share = draws.field([word["key0"], word["key1"]], pixels.shape[1:])
+    share = _where(gray, share[:, :, :1], share)
+    noise = jnp.zeros_like(pixels)
+    if stage.poisson < 1:
+        sigma = draws.uniform(word["noise_sigma"], *stage.noise_sigma) / 255
+        noise = sigma[:, None, None, None] * normal(share)
+    if stage.poisson:
+        photons = jnp.exp(draws.uniform(word["photons"], *np.log(stage.photons)))
+        photons = photons[:, None, None, None]
+        shot = poisson(share, signal * photons) / photons - signal
+        noise = _where(draws.chance(word["poisson"], stage.poisson), shot, noise)
+    noise = _where(draws.chance(word["noise"], stage.noise), noise, jnp.zeros_like(noise))
+    return x.replaced(jnp.clip(pixels + noise, 0, 1))
+
+
+def normal(share: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Return the quantiles of the normal distribution at shares in (0, 1)."""
+    return np.float32(np.sqrt(2)) * jax.lax.erf_inv(2 * share - 1)
+
+
+def poisson(share: Float[Array, "*n"], mean: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Return the quantiles of Poisson's distribution, nearly: random counts of random shares.
+
+    Up to a mean of ``FEW`` they are summed up, above they are those of Giles, "Algorithm 955:
+    Approximation of the Inverse Poisson Cumulative Distribution Function" (2016), eq. 6.
+    """
+    few = jnp.minimum(mean, FEW)
+    term = total = jnp.exp(-few)
+    count = jnp.zeros_like(mean)
+    for i in range(1, 30):
+        count += share > total
+        term *= few / i
+        total += term
+    w, root = normal(share), jnp.sqrt(jnp.maximum(mean, FEW))
+    many = mean + root * w + (2 + w**2) / 6 - (w / 36 + w**3 / 72) / root
+    return jnp.where(mean <= FEW, count, jnp.floor(many))
+
+
+# JPEG
+
+
+def random_jpeg(x: Canvases, stage: Stage, word: Words) -> Canvases:
+    """Replace images by what a JPEG file leaves of them, if chance has it."""
+    if not stage.jpeg:
+        return x
+    low, high = map(int, stage.quality)
+    quality = low + draws.below(word["quality"], high - low + 1)
+    height, width = x.pixels.shape[1::2]
+    beyond = [(0, 0), (0, -height % MULTIPLE), (0, 0), (0, -width % MULTIPLE)]
+    levels = jnp.round(jnp.clip(x.pixels, 0, 1) * 255)
+    coded = through_jpeg(jnp.pad(levels, beyond), x.height, x.width, quality) / 255
+    coded = coded[:, :height, :, :width]
+    return x.replaced(_where(draws.chance(word["jpeg"], stage.jpeg), coded, x.pixels))
