@@ -103,8 +103,15 @@ def main() -> None:
         for run in RUNS:
             if run not in row["runs"]:
                 row["runs"][run] = train(args, task, run)
-                FIGURES.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
-        print(task, scores(task, row["runs"]), flush=True)
+                write(rows)
+        row["scores"] = scores(task, row["runs"])
+        write(rows)
+        print(task, row["scores"], flush=True)
+
+
+def write(rows: dict[str, Any]) -> None:
+    """Keep all figures."""
+    FIGURES.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

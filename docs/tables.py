@@ -1,4 +1,4 @@
-"""Tables of figures in the pages and cards, made from the JSON files that ``eval.py`` writes.
+"""Tables of figures in the pages and cards, made from the JSON files of ``eval.py`` and benchmarks.
 
     python docs/tables.py                 writes the tables anew
     python docs/tables.py --take FILE…    keeps files of eval.py in docs/figures, the means alone
@@ -15,7 +15,7 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parent.parent
 FIGURES = REPO / "docs" / "figures"
-PAGES = (REPO / "docs/models.md", *sorted((REPO / "jaxsr/zoo").glob("*.md")))
+PAGES = (REPO / "docs/models.md", REPO / "docs/training.md", *sorted((REPO / "jaxsr/zoo").glob("*.md")))
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 EACH = ("images", "precision", "recall")  # what is left out: long lists that no table shows
 
@@ -46,6 +46,12 @@ DEGRADATIONS = {
     "noise": "noise σ 15",
     "jpeg": "JPEG 30",
     "codec": "our codec, quality 20",
+}
+PRECISION = {  # task → what its score is
+    "super-resolution": "upscaler ×4, PSNR of Y",
+    "compression": "codec, PSNR at the same bits",
+    "restoration": "restorer, gain inside the region",
+    "segmentation": "segmenter, max-Fβ",
 }
 
 
@@ -112,11 +118,24 @@ def restorer() -> Iterator[str]:
         yield row(DEGRADATIONS[one["degradation"]], *inside, *pairs[1], *pairs[2])
 
 
+def precision() -> Iterator[str]:
+    """Yield a line a task: what trainings in float32 and bfloat16 end with."""
+    yield row("task", "steps", "float32", "bfloat16", "difference", "of another seed")
+    yield "|---|--:|--:|--:|--:|--:|"
+    for task, measured in figures("precision").items():
+        scores = measured["scores"]
+        level = scores["float32"]
+        apart = (signed(scores[run] - level) for run in ("bfloat16", "other seed"))
+        both = (f"{scores[run]:.3f}" for run in ("float32", "bfloat16"))
+        yield row(PRECISION[task], str(measured["steps"]), *both, *apart)
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "span-compact": span_compact,
     "upscalers": upscalers,
     "segmenter": segmenter,
     "restorer": restorer,
+    "precision": precision,
 }
 
 

@@ -33,7 +33,7 @@ def default_config(task: str = "super_resolution") -> ml_collections.ConfigDict:
         # more than "steps"; the schedule is theirs
         "minutes": 0.0,
         "ema_decay": 0.999,
-        "dtype": "float32",  # compute: or "bfloat16"; parameters stay float32
+        "dtype": "float32",  # or "bfloat16": of what need not be exact; docs/training.md
         "seed": 0,
         "mapper": "shard_map",  # or "pmap"
         "shard_params": False,  # each device keeps a part of the parameters, not all of them
