@@ -90,7 +90,7 @@ def train_config(
     train.data.source = f"folder:{source_of(config, name)}"
     if part.init_from and (workdir / part.init_from).is_dir():
         train.init_from = str(workdir / part.init_from)
-    if jax.default_backend() != "cpu" and train.task != "compression":
+    if jax.default_backend() != "cpu":
         train.dtype = "bfloat16"
     return train
 
