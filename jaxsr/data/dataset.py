@@ -47,7 +47,7 @@ class ImageLayer:
     def packed_bytes(self, sizes: Int[np.ndarray, "m 2"]) -> int:
         """Return how many bytes images of these sizes take when packed."""
         sizes = np.full_like(sizes, self.side) if self.side else sizes // self.scale
-        return packed.bytes_of(*sizes.T, self.channels)
+        return packed.bytes_of(sizes[:, 0], sizes[:, 1], self.channels)
 
     def pack(self, source: Source) -> packed.Packed:
         """Pack it of all images of a source."""

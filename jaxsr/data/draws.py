@@ -42,8 +42,9 @@ def words(seed: int, step: Any, places: Ints, count: int) -> list[Word]:
 
 def more(seeds: Sequence[Word], count: int) -> list[Word]:
     """Draw ``count`` random words of two words for each example, in a program."""
-    zero = jnp.zeros_like(seeds[0])
-    draw = lambda pair: threefry(*seeds, zero, pair)  # noqa: E731
+    key0, key1 = seeds
+    zero = jnp.zeros_like(key0)
+    draw = lambda pair: threefry(key0, key1, zero, pair)  # noqa: E731
     both = jax.lax.map(draw, jnp.arange((count + 1) // 2, dtype=jnp.uint32))
     return [both[i % 2][i // 2] for i in range(count)]
 
@@ -52,7 +53,8 @@ def field(seeds: Sequence[Word], shape: tuple[int, ...]) -> Float[Array, "n ..."
     """Draw an array of numbers in (0, 1) of two words for each example, in a program."""
     count = math.prod(shape)
     places = jnp.arange((count + 1) // 2, dtype=jnp.uint32)[None]
-    both = threefry(*(seed[:, None] for seed in seeds), places, jnp.uint32(0))
+    key0, key1 = (seed[:, None] for seed in seeds)
+    both = threefry(key0, key1, places, jnp.uint32(0))
     word = jnp.concatenate(both, axis=1)[:, :count].reshape(-1, *shape)
     return ((word >> 9).astype(jnp.float32) + 0.5) * np.float32(2**-23)
 
@@ -88,9 +90,9 @@ def chance(word: Word, probability: float) -> Any:
     return word >> 8 < np.uint32(round(probability * 2**24))
 
 
-def uniform(word: UInt32[Array, "n"], low: Any, high: Any) -> Float[Array, "n"]:
+def uniform(word: Word, low: Any, high: Any) -> Float[Array, "n"]:
     """Return one of 2²⁴ numbers in [low, high), each as often, in a program."""
-    share = (word >> 8).astype(jnp.float32) * np.float32(2**-24)
+    share = jnp.asarray(word >> 8).astype(jnp.float32) * np.float32(2**-24)
     return np.float32(low) + share * (np.float32(high) - np.float32(low))
 
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxsr.data.resampling import product
+
 MULTIPLE = 16  # of the sides of a canvas: blocks of chroma at half the size
 LUMA = np.array(
     [
@@ -91,7 +93,6 @@ def _coded(x: Plane, table: Float[Array, "n 8 8"]) -> Plane:
 def _transformed(x: Plane, matrix: np.ndarray) -> Plane:
     """Multiply every block of 8 × 8 by a matrix on its left, and by its transpose on its right."""
     n, h, w = x.shape
-    product = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)  # noqa: E731
     matrix = matrix.astype(np.float32)
     x = product(x.reshape(-1, 8), matrix.T).reshape(-1, 8, w)
     return product(matrix, x).reshape(n, h, w)

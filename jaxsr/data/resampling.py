@@ -6,6 +6,8 @@ weights of Pillow's ``Image.resize``, which widens its kernels when shrinking. (
 exactly on the edge of a box, roundings decide whether it counts, in Pillow's doubles as here.)
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -80,8 +82,12 @@ def nearest(
 def apply(
     x: Float[Array, "n h c w"], rows: Float[Array, "n H h"], columns: Float[Array, "n W w"]
 ) -> Float[Array, "n H c W"]:
-    """Multiply images by a matrix along each of their axes, in full float32."""
+    """Multiply images by a matrix along each of their axes."""
     n, h, c, w = x.shape
-    product = lambda a, b: jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)  # noqa: E731
     x = product(rows, x.reshape(n, h, c * w)).reshape(n, -1, w)
     return product(x, columns.swapaxes(1, 2)).reshape(n, rows.shape[1], c, columns.shape[1])
+
+
+def product(a: Any, b: Any) -> Array:
+    """Multiply matrices in full float32, also where it is not the default: on GPUs and TPUs."""
+    return jnp.matmul(a, b, precision=jax.lax.Precision.HIGHEST)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from jaxsr.data import draws, resampling
 from jaxsr.data.degradations import RealWorld
 from jaxsr.data.images import PackedImages, stretched
-from jaxsr.data.masks import Brightness, Legend
+from jaxsr.data.masks import Brightness, Labels, Legend
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 PART = 0.65, 1.0  # of each side of an image
@@ -112,11 +112,12 @@ def degraded(
     degrade: RealWorld, x: UInt8[np.ndarray | Array, "n h w 3"], which: Any, seeds: list
 ) -> UInt8[np.ndarray | Array, "n h w 3"]:
     """Degrade those images of a batch that ``which`` says, at their own size."""
+    size = x.shape[1], x.shape[2]
     if not isinstance(x, np.ndarray):
-        return jnp.where(which[:, None, None, None], degrade.batch(x, x.shape[1:3], seeds), x)
+        return jnp.where(which[:, None, None, None], degrade.batch(x, size, seeds), x)
     x = x.copy()
     if which.any():
-        x[which] = degrade.batch(x[which], x.shape[1:3], [seed[which] for seed in seeds])
+        x[which] = degrade.batch(x[which], size, [seed[which] for seed in seeds])
     return x
 
 
@@ -150,7 +151,7 @@ class Views:
         ]
         return {"image": np.stack([x for x, _ in drawn]), "mask": np.stack([x for _, x in drawn])}
 
-    def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, Labels]:
         height, width = mask.shape
         box = random_part(height, width, rng) if self.augment else None
         image = stretched(image, self.side, box)
@@ -161,7 +162,7 @@ class Views:
             image = random_colours(image, rng)
         return image, mask
 
-    def _in_program(self, images: PackedImages, words: list) -> dict[str, Array]:
+    def _in_program(self, images: PackedImages, words: list) -> dict:
         """Do the same to all images at once, with other draws from the same distribution."""
         image, mask = (
             images.squares(layer, self.packed_side).astype(jnp.float32).swapaxes(2, 3)

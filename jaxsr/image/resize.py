@@ -127,7 +127,7 @@ def contributions(
     centre = np.arange(1, out + 1) / scale + 0.5 * (1.0 - 1.0 / scale)
     left = np.floor(centre - width / 2)
     positions = left[:, None] + np.arange(math.ceil(width) + 2)
-    weights = shrink * cubic(shrink * (centre[:, None] - positions))
+    weights = np.asarray(shrink * cubic(shrink * (centre[:, None] - positions)))
     weights /= weights.sum(axis=1, keepdims=True)
     indices = positions.astype(np.int64) - 1
     if border == "symmetric":
