@@ -15,8 +15,9 @@ from jaxsr.chips.programs import DoesNotFit, Program
 from jaxsr.chips.topology import Topology
 from jaxsr.errors import UserError
 from jaxsr.training import loop, parallel
+from jaxsr.training.feed import may_be_on_devices
 from jaxsr.training.state import new_state
-from jaxsr.training.step import AXIS
+from jaxsr.training.step import AXIS, drawing
 from jaxsr.training.task import Task
 
 
@@ -36,23 +37,28 @@ def compile_step(config: ml_collections.ConfigDict, topology: Topology) -> Progr
 def trace_step(config: ml_collections.ConfigDict, topology: Topology) -> jax.stages.Traced:
     """Trace a config's training step as it is compiled for ``topology``.
 
+    Where the images may be on the devices, it draws its batch there, from a single image.
+
     Raises:
       UserError: an option cannot be.
     """
     config = config.copy_and_resolve_references()
     loop.check(config, len(topology.devices))
-    with tempfile.TemporaryDirectory() as folder:
-        task, batch = _without_data(config, Path(folder))
     mesh = topology.mesh(AXIS)
+    resident = may_be_on_devices(config, mesh)
+    with tempfile.TemporaryDirectory() as folder:
+        task, data = _without_data(config, Path(folder), resident)
     everywhere, split = (
         NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS))
     )
     step, optimizer = loop.step_of(task, config)
     state = jax.eval_shape(lambda key: new_state(task.init(key), optimizer), jax.random.key(0))
-    step = loop.placing(task, config, mesh, optimizer)(step)
+    if resident:
+        step = drawing(step, task.dataset.draw, config.batch_size, not config.shard_params)
+    step = loop.placing(task, config, mesh, optimizer, resident)(step)
     layout = parallel.parts_of(state, mesh) if config.shard_params else everywhere
-    given = _placed(state, layout), _placed(batch, split), _placed(task.frozen, everywhere)
-    return step.trace(*given)
+    data = _placed(data, everywhere if resident else split)
+    return step.trace(_placed(state, layout), data, _placed(task.frozen, everywhere))
 
 
 def report_step(config: ml_collections.ConfigDict, topology: Topology) -> str:
@@ -81,12 +87,16 @@ def _placed(tree, sharding):
     )
 
 
-def _without_data(config: ml_collections.ConfigDict, folder: Path) -> tuple[Task, dict]:
-    """Return the task, and the shapes of a batch of all hosts; one image of noise is its data.
+def _without_data(
+    config: ml_collections.ConfigDict, folder: Path, resident: bool
+) -> tuple[Task, dict]:
+    """Return the task, and shapes: of a batch of all hosts, or of packed images.
 
-    Shapes depend on no image, so one will do in place of all.
+    One image of noise is all its data: no other shapes depend on the images.
     """
     task = loop.TASKS[config.task](_with_noise(config, folder, config.batch_size))
+    if resident:
+        return task, jax.eval_shape(task.dataset.pack)
     one = loop.TASKS[config.task](_with_noise(config, folder, 1)).dataset.batch(0)
     one.pop("index")
     size = config.batch_size

@@ -71,13 +71,27 @@ class Position(grain.DatasetIterator):
 
 
 def belongs_on_devices(dataset: Dataset, config: ml_collections.ConfigDict, mesh: Mesh) -> bool:
-    """Decide where the images go, as ``config.data.placement`` says; "auto": where they fit.
+    """Decide where the images go: on the devices where :func:`may_be_on_devices`, and they fit.
+
+    Raises:
+      UserError: the placement is unknown, or "device" and impossible.
+    """
+    if not may_be_on_devices(config, mesh):
+        return False
+    reason = _too_large(dataset, config.data.memory_share, mesh)
+    if reason and config.data.placement == "device":
+        raise UserError(f"config.data.placement is 'device', but {reason}; use auto or host")
+    return not reason
+
+
+def may_be_on_devices(config: ml_collections.ConfigDict, mesh: Mesh) -> bool:
+    """Return True if ``config.data.placement`` puts images on the devices, should they fit.
 
     On CPUs "auto" leaves them with the host: there the same cores make batches and take steps, and
     every device would have a copy in the one memory.
 
     Raises:
-      UserError: the placement is unknown, or "device" and impossible.
+      UserError: the placement is unknown.
     """
     placement = config.data.placement
     if placement not in PLACEMENTS:
@@ -85,12 +99,7 @@ def belongs_on_devices(dataset: Dataset, config: ml_collections.ConfigDict, mesh
             f"config.data.placement is {placement!r}; use one of {', '.join(PLACEMENTS)}"
         )
     on_cpu = mesh.devices.flat[0].platform == "cpu"
-    if placement == "host" or (placement == "auto" and on_cpu):
-        return False
-    reason = _too_large(dataset, config.data.memory_share, mesh)
-    if reason and placement == "device":
-        raise UserError(f"config.data.placement is 'device', but {reason}; use auto or host")
-    return not reason
+    return placement == "device" or (placement == "auto" and not on_cpu)
 
 
 def _too_large(dataset: Dataset, share: float, mesh: Mesh) -> str:

@@ -23,8 +23,9 @@ def test_a_step_compiles_for_eight_chips_of_a_tpu_without_data():
     assert program.collectives["all-reduce"][0] >= 1
 
 
+@pytest.mark.parametrize("placement", ["host", "device"])
 @pytest.mark.parametrize("task", ["segmentation", "restoration", "compression"])
-def test_every_task_has_its_shapes_without_data(task):
+def test_every_task_has_its_shapes_without_data(task, placement):
     config = default_config(task)
     config.model.name = {
         "segmentation": "attention_unet",
@@ -35,7 +36,10 @@ def test_every_task_has_its_shapes_without_data(task):
     if task == "segmentation":
         config.model.options.classes = 1
     config.batch_size = 2
-    assert trace_step(config, topology_of("cpu:2")).jaxpr is not None
+    config.data.placement = placement
+    step = trace_step(config, topology_of("cpu:2"))
+    data = step.args_info[0][1]
+    assert ("layers" in data) == (placement == "device")
 
 
 def test_a_batch_that_does_not_divide_is_named():
