@@ -36,7 +36,8 @@ class Program:
       flops: operations of convolutions and matrix products, a multiply-add being two, counted in
         the traced program (``jaxsr.networks.count``).
       moved: bytes read and written, by XLA's count, which takes every loop to run once.
-      collectives: name → number of such operations, and bytes that one device gets by them.
+      collectives: name → number of such operations, and bytes that one device gets by them; None
+        where XLA cannot print the program that it made.
       seconds: that compiling took.
     """
 
@@ -45,7 +46,7 @@ class Program:
     code: int
     flops: float
     moved: float
-    collectives: dict[str, tuple[int, int]]
+    collectives: dict[str, tuple[int, int]] | None
     seconds: float
 
     @property
@@ -99,9 +100,16 @@ def read(
         code=memory.generated_code_size_in_bytes if memory else 0,
         flops=2.0 * multiply_adds_of_program(traced.jaxpr.jaxpr, loops=1) / shared_by,
         moved=float(cost.get("bytes accessed", 0)),
-        collectives=collectives(program.as_text() or ""),
+        collectives=_collectives_of(program),
         seconds=seconds,
     )
+
+
+def _collectives_of(program: jax.stages.Compiled) -> dict[str, tuple[int, int]] | None:
+    try:
+        return collectives(program.as_text() or "")
+    except jax.errors.JaxRuntimeError:  # met with a program for v5p that its compiler could make
+        return None
 
 
 def collectives(text: str) -> dict[str, tuple[int, int]]:

@@ -68,6 +68,8 @@ def bound(program: Program, topology: Topology, examples: int) -> str:
 
 def messages(program: Program) -> str:
     """Return the operations by which devices exchange data, with their number and bytes."""
+    if program.collectives is None:
+        return "unknown: XLA cannot print this program"
     found = program.collectives.items()
     return ", ".join(f"{count} {name} of {size / 1e6:.3g} MB" for name, (count, size) in found)
 

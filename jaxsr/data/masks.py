@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 from io import BytesIO
+from typing import TypeVar
 
 import numpy as np
 import PIL.Image
@@ -15,7 +16,8 @@ from jaxsr.image.values import from_float, to_float
 
 IGNORED = 255  # the label of pixels that carry no loss
 JPEG_TINT = 16  # by which JPEG lets the channels of gray differ
-Labels = UInt8[np.ndarray | Array, "*b h w"]  # of one mask or of several
+# of one mask or of several, on the host or in a program
+Labels = TypeVar("Labels", UInt8[np.ndarray, "*b h w"], UInt8[Array, "*b h w"])
 
 
 def legend_of(classes: Sequence = (), ignored: Sequence[int] = ()) -> "Brightness | Legend":

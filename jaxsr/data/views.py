@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int, UInt8
 from jaxsr.data import draws, resampling
 from jaxsr.data.degradations import RealWorld
 from jaxsr.data.images import PackedImages, stretched
-from jaxsr.data.masks import Brightness, Labels, Legend
+from jaxsr.data.masks import Brightness, Legend
 
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 PART = 0.65, 1.0  # of each side of an image
@@ -151,7 +151,7 @@ class Views:
         ]
         return {"image": np.stack([x for x, _ in drawn]), "mask": np.stack([x for _, x in drawn])}
 
-    def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, Labels]:
+    def _one(self, image, mask, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         height, width = mask.shape
         box = random_part(height, width, rng) if self.augment else None
         image = stretched(image, self.side, box)

@@ -79,6 +79,17 @@ def test_a_program_too_large_for_the_chip_does_not_fit():
     assert report.fits(program, large) is program
 
 
+def test_a_program_that_xla_cannot_print_has_all_figures_but_its_messages(monkeypatch):
+    def unprintable(self):
+        raise jax.errors.JaxRuntimeError("INTERNAL: RET_CHECK failure")
+
+    monkeypatch.setattr(jax.stages.Compiled, "as_text", unprintable)
+    here = topology_of("cpu:1")
+    program = programs.compiled(jax.jit(jnp.sin).trace(shape(8, topology=here)))
+    assert program.collectives is None and program.memory > 0
+    assert "messages     unknown" in report.described(program, here, 1)
+
+
 def test_the_compiler_of_a_tpu_tells_what_it_lacks():
     pytest.importorskip("libtpu")
     tpu = topology_of("v5e:1x1")
