@@ -8,6 +8,7 @@ and all of that back again. Only the entropy coding is left out, which loses not
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.fft
 from jaxtyping import Array, Float, Int
 
 from jaxsr.data.resampling import product
@@ -34,8 +35,7 @@ TO_YCC = np.array(
         [0.5, -0.418687589, -0.081312411],
     ]
 )
-DCT = np.cos((2 * np.arange(8) + 1) * np.arange(8)[:, None] * np.pi / 16) / 2
-DCT[0] /= np.sqrt(2)
+DCT = scipy.fft.dct(np.eye(8), axis=0, norm="ortho")
 Plane = Float[Array, "n h w"]
 
 
