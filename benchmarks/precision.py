@@ -37,7 +37,7 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {  # → config, and what makes a
     ),
     "restoration": (
         "roi/restore.py",
-        {"steps": 200, "batch_size": 2, "data.crop": 64, "optimizer.warmup_steps": 20},
+        {"steps": 200, "batch_size": 2, "data.crop": 96, "optimizer.warmup_steps": 20},
     ),
     "segmentation": (
         "roi/segment.py",

@@ -104,6 +104,7 @@ def main() -> None:
             rows.append(compiled(of, compile_, topology))
             print(json.dumps(rows[-1]), flush=True)
             FIGURES.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n", "utf-8")
+            jax.clear_caches()  # a program takes 300 MB of memory
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is one
 
 import argparse
 import json
+import math
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 REPO = Path(__file__).resolve().parent.parent
 FIGURES = REPO / "docs" / "figures"
-WRITTEN = ("models", "training")  # pages of docs/ that have tables
+WRITTEN = ("models", "devices", "training")  # pages of docs/ that have tables
 PAGES = (
     *(REPO / "docs" / f"{name}.md" for name in WRITTEN),
     *sorted((REPO / "jaxsr/zoo").glob("*.md")),
@@ -57,6 +58,9 @@ PRECISION = {  # task → what its score is
     "restoration": "restorer, gain inside the region",
     "segmentation": "segmenter, max-Fβ",
 }
+
+TPUS = "v5e", "v5p", "v6e"
+COUNTS = 1, 8, 256  # chips
 
 
 def figures(name: str) -> dict[str, Any]:
@@ -134,12 +138,74 @@ def precision() -> Iterator[str]:
         yield row(PRECISION[task], str(measured["steps"]), *both, *apart)
 
 
+def tpu(program: str) -> list[dict[str, Any]]:
+    """Return the rows of ``benchmarks/tpu.py`` on using networks, or on their "step"."""
+    return [one for one in figures("tpu") if (one["program"] == "step") == (program == "step")]
+
+
+def chips_of(topology: str) -> tuple[str, int]:
+    """Return the kind of chip and how many: ``("v5e", 16)`` of ``v5e:4x4``."""
+    kind, _, sides = topology.partition(":")
+    return kind, math.prod(map(int, sides.split("x")))
+
+
+def tpu_uses() -> Iterator[str]:
+    """Yield a line for every program that using a network runs, with its bound on each chip."""
+    yield row("network", "program", "GFLOP", "memory", *(f"{kind}, ms" for kind in TPUS))
+    yield "|---|---|--:|--:|--:|--:|--:|"
+    programs: dict[tuple[str, str], dict[str, dict]] = {}
+    for one in tpu("uses"):
+        chips = programs.setdefault((one["network"], one["program"]), {})
+        chips[chips_of(one["topology"])[0]] = one
+    for (network, program), chips in programs.items():
+        first = chips.get(TPUS[0], {})
+        flops = rounded(first["flops"] / 1e9) if "flops" in first else "–"
+        bounds = (bound(chips.get(kind)) for kind in TPUS)
+        yield row(network, program, flops, memory_of(first), *bounds)
+
+
+def tpu_steps() -> Iterator[str]:
+    """Yield a line for every training step: its memory, and its bound on 1, 8 and 256 chips."""
+    yield row("network", "memory", *(f"{kind}, ms" for kind in TPUS))
+    yield "|---|--:|--:|--:|--:|"
+    networks: dict[str, dict[tuple[str, int], dict]] = {}
+    for one in tpu("step"):
+        networks.setdefault(one["network"], {})[chips_of(one["topology"])] = one
+    for network, steps in networks.items():
+        first = steps.get((TPUS[0], 1), {})
+        cells = ([bound(steps[kind, n]) for n in COUNTS if (kind, n) in steps] for kind in TPUS)
+        yield row(network, memory_of(first), *(" / ".join(cell) or "–" for cell in cells))
+
+
+def bound(one: dict[str, Any] | None) -> str:
+    """Return a program's least time in milliseconds, in italics where arithmetic bounds it."""
+    if one is None or "bound" not in one:
+        return "–"
+    time = f"{1e3 * one['bound']:.3g}"
+    return f"*{time}*" if one["by"] == "arithmetic" else time
+
+
+def rounded(value: float) -> str:
+    """Return a number with three digits that count: ``5,790`` of 5789.1."""
+    return f"{float(f'{value:.3g}'):,g}"
+
+
+def memory_of(one: dict[str, Any]) -> str:
+    """Return the memory that a program needs, in MiB, or in GiB from one on."""
+    if "memory" not in one:
+        return "–"
+    size = one["memory"]
+    return f"{size / 2**30:.3g} GiB" if size >= 2**30 else f"{size / 2**20:.3g} MiB"
+
+
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "span-compact": span_compact,
     "upscalers": upscalers,
     "segmenter": segmenter,
     "restorer": restorer,
     "precision": precision,
+    "tpu-uses": tpu_uses,
+    "tpu-steps": tpu_steps,
 }
 
 
