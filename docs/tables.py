@@ -63,7 +63,7 @@ TPUS = "v5e", "v5p", "v6e"
 COUNTS = 1, 8, 256  # chips
 
 
-def figures(name: str) -> dict[str, Any]:
+def figures(name: str) -> Any:
     """Read the figures of ``docs/figures/NAME.json``."""
     return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
 
@@ -138,9 +138,9 @@ def precision() -> Iterator[str]:
         yield row(PRECISION[task], str(measured["steps"]), *both, *apart)
 
 
-def tpu(program: str) -> list[dict[str, Any]]:
-    """Return the rows of ``benchmarks/tpu.py`` on using networks, or on their "step"."""
-    return [one for one in figures("tpu") if (one["program"] == "step") == (program == "step")]
+def tpu(*, steps: bool) -> list[dict[str, Any]]:
+    """Return the rows of ``benchmarks/tpu.py`` on training steps, or on using networks."""
+    return [one for one in figures("tpu") if (one["program"] == "step") == steps]
 
 
 def chips_of(topology: str) -> tuple[str, int]:
@@ -154,7 +154,7 @@ def tpu_uses() -> Iterator[str]:
     yield row("network", "program", "GFLOP", "memory", *(f"{kind}, ms" for kind in TPUS))
     yield "|---|---|--:|--:|--:|--:|--:|"
     programs: dict[tuple[str, str], dict[str, dict]] = {}
-    for one in tpu("uses"):
+    for one in tpu(steps=False):
         chips = programs.setdefault((one["network"], one["program"]), {})
         chips[chips_of(one["topology"])[0]] = one
     for (network, program), chips in programs.items():
@@ -169,7 +169,7 @@ def tpu_steps() -> Iterator[str]:
     yield row("network", "memory", *(f"{kind}, ms" for kind in TPUS))
     yield "|---|--:|--:|--:|--:|"
     networks: dict[str, dict[tuple[str, int], dict]] = {}
-    for one in tpu("step"):
+    for one in tpu(steps=True):
         networks.setdefault(one["network"], {})[chips_of(one["topology"])] = one
     for network, steps in networks.items():
         first = steps.get((TPUS[0], 1), {})
