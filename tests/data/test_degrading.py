@@ -146,7 +146,9 @@ def test_degraded_images_are_as_like_their_originals_as_the_hosts(photo):
     assert 0.8 < ours.std() / theirs.std() < 1.25
     assert abs(there.mean() - host.mean()) < 1
 
-    # and each image is degraded alike wherever it is in a batch
+    # and each image is degraded alike wherever it is in a batch: where roundings differ, one of a
+    # JPEG's coefficients may fall to the other side, and change its block by a few levels
     assert len({x.tobytes() for x in there}) == count
     turned = degrade(jnp.asarray(high), [word[::-1] for word in words])
-    np.testing.assert_allclose(turned[::-1].astype(float), there, atol=1)
+    apart = np.abs(turned[::-1].astype(int) - there)
+    assert (apart > 1).mean() < 0.005 and apart.max() < 60
