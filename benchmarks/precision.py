@@ -52,12 +52,11 @@ RUNS = {  # → what differs
 QUALITY = 50  # of the codec, at whose bits in the float32 run the others' PSNR is taken
 
 
-def train(args: argparse.Namespace, task: str, run: str) -> dict[str, float]:
+def train(args: argparse.Namespace, task: str, run: str, steps: int) -> dict[str, float]:
     """Train and return what the last evaluation measured."""
     file, short = TASKS[task]
     masked = task == "segmentation"
-    changes = SHARED | short | RUNS[run]
-    changes["steps"] = round(changes["steps"] * args.length)
+    changes = SHARED | short | RUNS[run] | {"steps": steps}
     changes["data.source"] = f"folder:{args.masked if masked else args.data}"
     changes["eval_data"] = args.test_masked if masked else args.test
     with tempfile.TemporaryDirectory() as folder:
@@ -102,7 +101,7 @@ def main() -> None:
         row = rows.setdefault(task, {"steps": steps, "runs": {}})
         for run in RUNS:
             if run not in row["runs"]:
-                row["runs"][run] = train(args, task, run)
+                row["runs"][run] = train(args, task, run, row["steps"])
                 write(rows)
         row["scores"] = scores(task, row["runs"])
         write(rows)

@@ -138,9 +138,17 @@ def precision() -> Iterator[str]:
         yield row(PRECISION[task], str(measured["steps"]), *both, *apart)
 
 
-def tpu(*, steps: bool) -> list[dict[str, Any]]:
-    """Return the rows of ``benchmarks/tpu.py`` on training steps, or on using networks."""
-    return [one for one in figures("tpu") if (one["program"] == "step") == steps]
+def tpu(*, steps: bool) -> dict[tuple[str, str], dict[tuple[str, int], dict[str, Any]]]:
+    """Return the rows of ``benchmarks/tpu.py`` on training steps, or on using networks.
+
+    They are grouped by network and program, and in a group by the kind of chip and how many.
+    """
+    groups: dict[tuple[str, str], dict] = {}
+    for one in figures("tpu"):
+        if (one["program"] == "step") == steps:
+            group = groups.setdefault((one["network"], one["program"]), {})
+            group[chips_of(one["topology"])] = one
+    return groups
 
 
 def chips_of(topology: str) -> tuple[str, int]:
@@ -153,14 +161,10 @@ def tpu_uses() -> Iterator[str]:
     """Yield a line for every program that using a network runs, with its bound on each chip."""
     yield row("network", "program", "GFLOP", "memory", *(f"{kind}, ms" for kind in TPUS))
     yield "|---|---|--:|--:|--:|--:|--:|"
-    programs: dict[tuple[str, str], dict[str, dict]] = {}
-    for one in tpu(steps=False):
-        chips = programs.setdefault((one["network"], one["program"]), {})
-        chips[chips_of(one["topology"])[0]] = one
-    for (network, program), chips in programs.items():
-        first = chips.get(TPUS[0], {})
+    for (network, program), chips in tpu(steps=False).items():
+        first = chips.get((TPUS[0], 1), {})
         flops = rounded(first["flops"] / 1e9) if "flops" in first else "–"
-        bounds = (bound(chips.get(kind)) for kind in TPUS)
+        bounds = (bound(chips.get((kind, 1))) for kind in TPUS)
         yield row(network, program, flops, memory_of(first), *bounds)
 
 
@@ -168,10 +172,7 @@ def tpu_steps() -> Iterator[str]:
     """Yield a line for every training step: its memory, and its bound on 1, 8 and 256 chips."""
     yield row("network", "memory", *(f"{kind}, ms" for kind in TPUS))
     yield "|---|--:|--:|--:|--:|"
-    networks: dict[str, dict[tuple[str, int], dict]] = {}
-    for one in tpu(steps=True):
-        networks.setdefault(one["network"], {})[chips_of(one["topology"])] = one
-    for network, steps in networks.items():
+    for (network, _), steps in tpu(steps=True).items():
         first = steps.get((TPUS[0], 1), {})
         cells = ([bound(steps[kind, n]) for n in COUNTS if (kind, n) in steps] for kind in TPUS)
         yield row(network, memory_of(first), *(" / ".join(cell) or "–" for cell in cells))

@@ -11,7 +11,6 @@ import dataclasses
 import functools
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +21,7 @@ from jaxsr.data import draws, resampling
 from jaxsr.data.jpeg import MULTIPLE, through_jpeg
 from jaxsr.data.resampling import product
 from jaxsr.data.stages import Stage
+from jaxsr.image.resize import symmetric
 
 Numbers = Float[Array, "n"]
 Words = dict[str, draws.Word]
@@ -186,7 +186,7 @@ def _folded(transform: np.ndarray, size: int, margin: int, mirror: bool) -> np.n
     if not mirror:
         return transform
     folded = np.zeros((size, transform.shape[1]))
-    np.add.at(folded, _mirror(np.arange(len(transform)) - margin, size), transform)
+    np.add.at(folded, symmetric(np.arange(len(transform)) - margin, size), transform)
     return folded
 
 
@@ -210,16 +210,10 @@ def mirrored(x: Canvases, margin: int) -> Float[Array, "n H 3 W"]:
     """Mirror images at their edges, on all sides by ``margin`` pixels, below as far as it takes."""
     sides = x.pixels.shape[1::2]
     rows, columns = (
-        resampling.choosing(_mirror(jnp.arange(side + 2 * margin) - margin, n[:, None]), side)
+        resampling.choosing(symmetric(jnp.arange(side + 2 * margin) - margin, n[:, None]), side)
         for side, n in zip(sides, (x.height, x.width), strict=True)
     )
     return resampling.apply(x.pixels, rows, columns)
-
-
-def _mirror(position: Any, size: Any) -> Any:
-    """Return where a position beyond 0 … size − 1 lies once mirrored, as often as it takes."""
-    position = position % (2 * size)
-    return position + (2 * size - 1 - 2 * position) * (position >= size)
 
 
 # Resize

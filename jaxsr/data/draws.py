@@ -30,22 +30,24 @@ def words(seed: int, step: Any, places: Ints, count: int) -> list[Word]:
       step: number of the batch, from 0: an integer or an int32 scalar.
       places: of the examples in the batch of all devices and hosts.
     """
-    key0, pairs = np.uint32(seed & 0xFFFFFFFF), np.arange((count + 1) // 2, dtype=np.uint32)
-    if isinstance(places, np.ndarray):
-        x = places.astype(np.uint32), pairs[:, None]
-        both = threefry(key0, np.asarray(step).astype(np.uint32), *x)
-    else:  # in a loop: XLA for CPUs would draw anew for every pixel of what the words decide
-        x, key1 = places.astype(np.uint32), jnp.asarray(step).astype(np.uint32)
-        both = jax.lax.map(lambda pair: threefry(key0, key1, x, pair), pairs)
-    return [both[i % 2][i // 2] for i in range(count)]
+    xp = np if isinstance(places, np.ndarray) else jnp
+    step = xp.asarray(step).astype(np.uint32)
+    return _drawn(np.uint32(seed & 0xFFFFFFFF), step, places.astype(np.uint32), count)
 
 
 def more(seeds: Sequence[Word], count: int) -> list[Word]:
     """Draw ``count`` random words of two words for each example, in a program."""
     key0, key1 = seeds
-    zero = jnp.zeros_like(key0)
-    draw = lambda pair: threefry(key0, key1, zero, pair)  # noqa: E731
-    both = jax.lax.map(draw, jnp.arange((count + 1) // 2, dtype=jnp.uint32))
+    return _drawn(key0, key1, jnp.zeros_like(key0), count)
+
+
+def _drawn(key0: Any, key1: Any, x: Word, count: int) -> list[Word]:
+    """Draw ``count`` random words for each counter of ``x``."""
+    pairs = np.arange((count + 1) // 2, dtype=np.uint32)
+    if isinstance(x, np.ndarray):
+        both = threefry(key0, key1, x, pairs[:, None])
+    else:  # in a loop: XLA for CPUs would draw anew for every pixel of what the words decide
+        both = jax.lax.map(lambda pair: threefry(key0, key1, x, pair), pairs)
     return [both[i % 2][i // 2] for i in range(count)]
 
 

@@ -60,7 +60,7 @@ def through_jpeg(
     halves = jnp.concatenate([_halved(jnp.round(plane)) for plane in (cb, cr)])
     table = jnp.tile(_table(CHROMA, quality), (2, 1, 1))
     cb, cr = jnp.split(_doubled(_coded(halves, table), *(jnp.tile(n, 2) for n in half)), 2)
-    y, cb, cr = y + 128, cb, cr
+    y += 128
     green = y + jnp.round(-0.344136286 * cb - 0.714136286 * cr)
     rgb = y + jnp.round(1.402 * cr), green, y + jnp.round(1.772 * cb)
     return jnp.clip(jnp.stack(rgb, axis=2), 0, 255)

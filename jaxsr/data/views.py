@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import PIL.Image
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, Float, UInt8
 
 from jaxsr.data import draws, resampling
 from jaxsr.data.degradations import RealWorld
@@ -170,11 +170,8 @@ class Views:
         )
         drawn = dict(zip(DRAWN, draws.more(words, len(DRAWN)), strict=True))
         parts = random_parts(self.packed_side, drawn) if self.augment else (None, None)
-        size = jnp.full(len(image), self.packed_side)
-        image = jnp.round(stretched_parts(image, self.side, size, parts, "bilinear"))
-        nearest = self.legend.resampling == PIL.Image.Resampling.NEAREST
-        kernel = "nearest" if nearest else "bilinear"
-        mask = jnp.round(stretched_parts(mask, self.side, size, parts, kernel))
+        image = jnp.round(stretched_parts(image, self.side, parts))
+        mask = jnp.round(stretched_parts(mask, self.side, parts, self.legend.resampling))
         if self.augment:
             flip = draws.chance(drawn["flip"], 0.5)[:, None, None, None]
             image, mask = (jnp.where(flip, x[..., ::-1], x) for x in (image, mask))
@@ -224,18 +221,17 @@ def random_parts(side: int, drawn: dict) -> tuple[Part, Part]:
 
 
 def stretched_parts(
-    x: Float[Array, "n h c w"],
+    x: Float[Array, "n s c s"],
     side: int,
-    size: Int[Array, "n"],
     parts: tuple[Part | None, Part | None],
-    kernel: str,
+    kernel: PIL.Image.Resampling = PIL.Image.Resampling.BILINEAR,
 ) -> Float[Array, "n side c side"]:
-    """Resize parts of images to squares, as :func:`jaxsr.data.images.stretched`."""
-    shape = side, x.shape[1]
-    if kernel == "nearest":
+    """Resize parts of squares to smaller ones, as :func:`jaxsr.data.images.stretched`."""
+    size, shape = jnp.full(len(x), x.shape[1]), (side, x.shape[1])
+    if kernel == PIL.Image.Resampling.NEAREST:
         matrices = (resampling.nearest(size, *shape, part) for part in parts)
     else:
-        matrices = (resampling.resizing(kernel, size, side, shape, part) for part in parts)
+        matrices = (resampling.resizing("bilinear", size, side, shape, part) for part in parts)
     return resampling.apply(x, *matrices)
 
 

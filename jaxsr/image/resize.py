@@ -130,16 +130,23 @@ def contributions(
     weights = np.asarray(shrink * cubic(shrink * (centre[:, None] - positions)))
     weights /= weights.sum(axis=1, keepdims=True)
     indices = positions.astype(np.int64) - 1
-    if border == "symmetric":
-        indices = np.mod(indices, 2 * size)
-        indices = np.minimum(indices, 2 * size - 1 - indices)
-    else:
-        indices = np.clip(indices, 0, size - 1)
+    indices = symmetric(indices, size) if border == "symmetric" else np.clip(indices, 0, size - 1)
     used = weights.any(axis=0)
     indices, weights = indices[:, used].astype(np.int32), weights[:, used]
     for shared in (indices, weights):
         shared.setflags(write=False)
     return indices, weights
+
+
+def symmetric(position: Any, size: Any) -> Any:
+    """Return where positions beyond 0 … size − 1 lie once mirrored, as often as it takes.
+
+    Args:
+      position: whole numbers, in NumPy or JAX arrays.
+      size: pixels of the axis; or those of each image.
+    """
+    position = position % (2 * size)
+    return position + (2 * size - 1 - 2 * position) * (position >= size)
 
 
 def cubic(x: Float[np.ndarray | Array, "*n"]) -> Float[np.ndarray | Array, "*n"]:

@@ -17,7 +17,7 @@ from jaxsr.errors import UserError
 from jaxsr.training import loop, parallel
 from jaxsr.training.feed import may_be_on_devices
 from jaxsr.training.state import new_state
-from jaxsr.training.step import AXIS, drawing
+from jaxsr.training.step import AXIS
 from jaxsr.training.task import Task
 
 
@@ -51,10 +51,8 @@ def trace_step(config: ml_collections.ConfigDict, topology: Topology) -> jax.sta
     everywhere, split = (
         NamedSharding(mesh, spec) for spec in (PartitionSpec(), PartitionSpec(AXIS))
     )
-    step, optimizer = loop.step_of(task, config)
+    step, optimizer = loop.step_of(task, config, resident)
     state = jax.eval_shape(lambda key: new_state(task.init(key), optimizer), jax.random.key(0))
-    if resident:
-        step = drawing(step, task.dataset.draw, config.batch_size, not config.shard_params)
     step = loop.placing(task, config, mesh, optimizer, resident)(step)
     layout = parallel.parts_of(state, mesh) if config.shard_params else everywhere
     data = _placed(data, everywhere if resident else split)

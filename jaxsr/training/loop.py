@@ -71,8 +71,8 @@ def prepare(
     check(config, jax.device_count())
     task = TASKS[config.task](config)
     mesh = parallel.make_mesh()
-    step, optimizer = step_of(task, config)
     resident = belongs_on_devices(task.dataset, config, mesh)
+    step, optimizer = step_of(task, config, resident)
     programs = make_programs(step, task, config, mesh, optimizer, resident)
     workdir = Path(workdir)  # nothing is written before all options are known to be possible
     make_folder(workdir)
@@ -89,18 +89,25 @@ def prepare(
 
 
 def step_of(
-    task: Task, config: ml_collections.ConfigDict
+    task: Task, config: ml_collections.ConfigDict, resident: bool
 ) -> tuple[Step, optax.GradientTransformation]:
-    """Return a task's training step as ``config`` describes it, and the optimiser that it uses."""
+    """Return a task's training step as ``config`` describes it, and the optimiser that it uses.
+
+    Args:
+      resident: whether it draws its batch from images that lie on the devices.
+    """
     optimizer, schedule = make_optimizer(config.optimizer, config.steps)
+    mapped = not config.shard_params
     step = make_step(
         task.loss,
         optimizer,
         ema_decay=config.ema_decay,
         accumulate=config.accumulate,
         schedule=schedule,
-        mapped=not config.shard_params,
+        mapped=mapped,
     )
+    if resident:
+        step = drawing(step, task.dataset.draw, config.batch_size, mapped)
     return step, optimizer
 
 
@@ -115,14 +122,12 @@ def make_programs(
     """Make programs of one step and of ``config.steps_per_call``, by their number of steps.
 
     Args:
-      resident: whether they draw from images that lie on the devices.
+      step: as :func:`step_of` makes it.
+      resident: as for :func:`step_of`.
 
     Raises:
       UserError: the mapper is unknown, or steps by call cannot be.
     """
-    if resident:
-        mapped = not config.shard_params
-        step = drawing(step, task.dataset.draw, config.batch_size, mapped)
     counts = {1, steps_per_call(config, resident)}
     steps = {count: repeated(step, count) if count > 1 else step for count in counts}
     place = placing(task, config, mesh, optimizer, resident)
