@@ -254,8 +254,7 @@ def parse(data: bytes) -> File:
             header,
             layout.tiles,
             None if alpha is None else planes.decode_plane(alpha, size),
-            _metadata(sections.get("icc"), "the ICC profile"),
-            _metadata(sections.get("exif"), "EXIF"),
+            *metadata(layout),
             None if region is None else regions.decode_map(region, positions),
         )
     except UserError as error:
@@ -355,6 +354,16 @@ def _read_tile(reader: "_Reader", what: str) -> CodedTile:
         return CodedTile(lanes, words, check)
     except UserError as error:
         raise UserError(f"{what} has {error}") from None
+
+
+def metadata(layout: Layout) -> tuple[bytes | None, bytes | None]:
+    """Return the ICC profile and the EXIF block of a file.
+
+    Raises:
+      UserError: one of them is damaged.
+    """
+    icc, exif = (layout.sections.get(name) for name in ("icc", "exif"))
+    return _metadata(icc, "the ICC profile"), _metadata(exif, "EXIF")
 
 
 def _metadata(data: bytes | None, what: str) -> bytes | None:

@@ -66,7 +66,7 @@ def decode(kind: Format, data: bytes) -> Decoded:
         decoded, exif = _read_jpeg2000(kind, data)
     else:
         decoded, exif = _read_pillow(kind, data)
-    return _upright(decoded, exif)
+    return upright(decoded, exif)
 
 
 def count_frames(kind: Format, data: bytes) -> int:
@@ -110,7 +110,7 @@ def _open_pillow(kind: Format, data: bytes) -> Image.Image:
 def _read_pillow(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
     image = _open_pillow(kind, data)
     image.load()
-    exif, icc = _exif_of(image), image.info.get("icc_profile")
+    exif, icc = exif_of(image), image.info.get("icc_profile")
     if image.mode == "CMYK":
         image, icc = _cmyk_to_srgb(image, icc), None
     image = image.convert(_mode_for(image))
@@ -146,7 +146,7 @@ def _read_deep_png(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
     pixels = imagecodecs.png_decode(data).reshape(image.height, image.width, -1)
     # Asked for EXIF, Pillow would decode all pixels to look behind them.
     exif = next((body for name, body in _png_chunks(data) if name == b"eXIf"), b"")
-    return _split_alpha(pixels, image.info.get("icc_profile")), _exif_of(exif)
+    return _split_alpha(pixels, image.info.get("icc_profile")), exif_of(exif)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -165,13 +165,13 @@ def _read_tiff(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
         if not ends or max(ends) > len(data):
             raise ValueError("the file ends before the pixels do")
         if page.bitspersample in (1, 2, 4, 8):
-            return _read_pillow(kind, data)[0], _exif_of(data)
+            return _read_pillow(kind, data)[0], exif_of(data)
         if page.bitspersample != 16 or page.sampleformat != tifffile.SAMPLEFORMAT.UINT:
             raise Refused(
                 f"pixels of {page.bitspersample} bits, sample format {page.sampleformat!s};"
                 " convert them to unsigned 8 or 16 bits"
             )
-        return _deep_tiff(page), _exif_of(data)
+        return _deep_tiff(page), exif_of(data)
 
 
 def _deep_tiff(page) -> Decoded:
@@ -216,7 +216,7 @@ def _read_jpeg2000(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
         raise Refused(f"pixels of {bits} bits; convert them to unsigned 8 or 16 bits")
     samples = imagecodecs.jpeg2k_decode(data).reshape(image.height, image.width, -1)
     full = (samples * (65535 / (2**bits - 1)) + 0.5).astype(np.uint16)
-    return _split_alpha(full, icc), _exif_of(image)
+    return _split_alpha(full, icc), exif_of(image)
 
 
 def _jpeg2000_icc(data: bytes) -> bytes | None:
@@ -238,7 +238,7 @@ def _split_alpha(pixels: UInt[np.ndarray, "h w _"], icc: bytes | None) -> Decode
     )
 
 
-def _exif_of(source: Image.Image | bytes) -> Image.Exif:
+def exif_of(source: Image.Image | bytes) -> Image.Exif:
     """Return the EXIF tags of an image or TIFF file; none if they are damaged."""
     exif = Image.Exif()
     with contextlib.suppress(Exception):
@@ -251,7 +251,7 @@ def _exif_of(source: Image.Image | bytes) -> Image.Exif:
     return Image.Exif()
 
 
-def _upright(decoded: Decoded, exif: Image.Exif) -> Decoded:
+def upright(decoded: Decoded, exif: Image.Exif) -> Decoded:
     """Turn the pixels as EXIF says, and keep of EXIF what is still true then."""
     orientation = exif.get(ORIENTATION, 1)
     for tag in STORAGE_TAGS:
