@@ -32,8 +32,8 @@ MAGIC = b"\x89JSR"  # jaxsr.codec.container.MAGIC, which is not imported before 
 EXACT = {"1": "L", "L": "L", "LA": "L", "P": "RGB", "PA": "RGB"}
 EXACT |= {"RGB": "RGB", "RGBA": "RGB", "RGBX": "RGB"}
 # Keywords of ``Image.save`` that jaxsr.codec.encode gets; others are ignored, as by all plugins.
-OPTIONS = ("quality", "bpp", "max_bytes", "roi", "roi_gain", "mode")
-OPTIONS += ("model", "upscaler", "segmenter")
+OPTIONS = ("quality", "bpp", "max_bytes", "target_psnr", "target_msssim")
+OPTIONS += ("roi", "roi_gain", "mode", "model", "upscaler", "segmenter")
 
 
 class JsrImageFile(ImageFile.ImageFile):

@@ -5,8 +5,9 @@ import argparse
 from jaxsr.cli import each, flags, paths, region
 from jaxsr.errors import UserError
 
-QUALITY = 50
-MODES = ("full", "half", "auto")  # jaxsr.codec.MODES, which is not imported to print the help
+QUALITY = 50  # jaxsr.codec.encode's, which is not imported to print the help
+RATES = ("quality", "bpp", "max_bytes", "target_psnr", "target_msssim")
+MODES = ("full", "half", "auto")  # jaxsr.codec.MODES, likewise
 
 
 def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -63,7 +64,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
 
 
 def add_rate(parser: argparse.ArgumentParser) -> None:
-    """Add the three ways to say how large files become."""
+    """Add the ways to say how large files become, or how like the images."""
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument(
         "--quality",
@@ -82,6 +83,19 @@ def add_rate(parser: argparse.ArgumentParser) -> None:
         type=flags.count,
         metavar="N",
         help="the most bytes that a whole file may take, in place of --quality",
+    )
+    rate.add_argument(
+        "--target-psnr",
+        type=flags.number(lambda x: x > 0, "a number of dB above 0"),
+        metavar="dB",
+        help="the least PSNR that a decompressed image is to have, in place of --quality; each "
+        "file is the smallest that has it",
+    )
+    rate.add_argument(
+        "--target-msssim",
+        type=flags.number(lambda x: 0 < x < 1, "a number between 0 and 1"),
+        metavar="X",
+        help="likewise the least MS-SSIM; images need at least 161 pixels a side",
     )
 
 
@@ -102,7 +116,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     from jaxsr.cli import pictures
 
     model = codec.load(arguments.model or codec.DEFAULT, arguments.entropy_device)
-    options = {"bpp": arguments.bpp, "max_bytes": arguments.max_bytes}
+    options = {name: getattr(arguments, name) for name in RATES}
     options |= {"keep_metadata": arguments.keep_metadata, "mode": arguments.mode}
     if arguments.upscaler:
         options["upscaler"] = codec.load_enlarger(arguments.upscaler)
@@ -115,8 +129,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         if picture.pixels.dtype != "uint8":
             picture = reduced(picture, arguments.reduce_to_8_bit)
         mask = mask_of(picture)
-        quality = arguments.quality or QUALITY
-        data = codec.encode(picture, quality, roi=mask, model=model, **options)
+        data = codec.encode(picture, roi=mask, model=model, **options)
         return each.Output({job.target: lambda: data}, told(data, picture, mask) + read.dropped)
 
     return each.Steps(pictures.look, each.one_by_one(work))

@@ -104,7 +104,7 @@ def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str |
 
 def of_header(header) -> list[tuple[str, str]]:
     """Say what a ``.jsr`` file's header says."""
-    asked = f"{header.quality}" if header.quality else "by size"
+    asked = f"{header.quality}" if header.quality else "by size or likeness"
     height, width = header.coded
     half = f", coded as {width}×{height} for upscaler {header.upscaler.hex()}"
     return [

@@ -49,7 +49,7 @@ class Header:
       model: the number of the released model that coded it, 0 to 255.
       model_hash: the first four bytes of SHA-256 over the model's weights and tables.
       level: the rate, 0 to 1023.
-      quality: 1 to 100 as asked for; 0 if a number of bytes was asked for.
+      quality: 1 to 100 as asked for; 0 if bytes or a likeness were asked for.
       scale: 1, or 2 if the tiles hold the image at half its size, to be enlarged by an upscaler.
       upscaler: the first four bytes of SHA-256 over that upscaler's weights; empty at scale 1.
 

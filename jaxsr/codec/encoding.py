@@ -1,4 +1,4 @@
-"""Images to files: ``encode``, at a quality or within so many bytes, and the region it favours."""
+"""Images to files: ``encode``, by quality, bytes or likeness, and the region that it favours."""
 
 import math
 import os
@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from jaxsr import zoo
-from jaxsr.codec import half, prepared, region, weights
+from jaxsr.codec import half, prepared, region, targets, weights
 from jaxsr.codec.container import LEVELS
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import loaded, once_a_file
@@ -22,6 +22,7 @@ from jaxsr.regions.find import chosen, mask_in
 from jaxsr.regions.masks import REGION
 from jaxsr.regions.segmenting import SquareSegmenter
 
+QUALITY = 50
 ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
 MODES = ("full", "half", "auto")
 Segmenter = str | os.PathLike | Finder
@@ -29,10 +30,12 @@ Segmenter = str | os.PathLike | Finder
 
 def encode(
     image: Image,
-    quality: int = 50,
+    quality: int | None = None,
     *,
     bpp: float | None = None,
     max_bytes: int | None = None,
+    target_psnr: float | None = None,
+    target_msssim: float | None = None,
     roi: Roi = None,
     roi_gain: float = ROI_GAIN,
     mode: str = "full",
@@ -46,10 +49,15 @@ def encode(
     Args:
       image: an array, uint8 or float in [0, 1], ``(h, w)`` or ``(h, w, 1 to 4 channels)``; a
         Picture; or an image file's path.
-      quality: 1 (smallest) to 100 (best).
-      bpp: in place of ``quality``, the most bits per pixel that the whole file may take. The file
-        takes at least 97 % of them, or is the one of the highest level.
-      max_bytes: in place of ``quality``, the most bytes that the whole file may take.
+      quality: 1 (smallest) to 100 (best); 50 if none of the next four is given in its place.
+      bpp: the most bits per pixel that the whole file may take. The file takes at least 97 % of
+        them, or is the one of the highest level.
+      max_bytes: the most bytes that the whole file may take.
+      target_psnr: the least PSNR in dB, over all RGB values, of the 8-bit picture that the file
+        decodes to; the file is the smallest found that reaches it. Under full transparency the
+        visible colours are compared that continue there.
+      target_msssim: likewise the least MS-SSIM, less than 1, the mean of the three channels
+        (:func:`jaxsr.image.metrics.ms_ssim`). Needs sides of 161 pixels or more.
       roi: the region to code finer: a mask of the image's size (bool, uint8, uint16 or float
         in [0, 1]) or the path of its file, boxes ``[(x, y, w, h), …]``, "all", or "auto": what
         ``segmenter`` finds. Under ``bpp`` or ``max_bytes`` the rest of the image pays for it.
@@ -58,7 +66,7 @@ def encode(
       mode: "full" codes the image at its own size. "half" codes it at half its size, and the
         decoder super-resolves it: often better at few bits, and with smaller files than full size
         allows. "auto" decodes both and keeps the better; for a ``quality`` both may take the bytes
-        that it takes at full size.
+        that it takes at full size. For a target it keeps the smaller file.
       keep_metadata: True to store a Picture's EXIF block. Its ICC profile is always stored: without
         it the colours of a wide-gamut photo would be wrong.
       model: the codec: a released name, a weights file or a loaded Model.
@@ -68,22 +76,60 @@ def encode(
 
     Raises:
       UserError: the image cannot be read or has 16 bits a channel, an option is out of its range,
-        or no file is as small as asked for.
+        or no file is as small or as alike as asked for.
     """
     if mode not in MODES:
         raise UserError(f"a mode is full, half or auto, got {mode!r}")
+    how, value = _asked(
+        quality=quality,
+        bpp=bpp,
+        max_bytes=max_bytes,
+        target_psnr=target_psnr,
+        target_msssim=target_msssim,
+    )
     picture = _picture(image)
     mask = find_region(picture, roi, segmenter)
     source = prepared.Original(picture, mask, roi_gain, keep_metadata)
     model = loaded(model, weights.load)
     enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
     enlargers = [enlarger and loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
-    if bpp is not None or max_bytes is not None:
-        limit = _limit(bpp, max_bytes, source.size[0] * source.size[1])
+    if how in targets.MEASURES:
+        return _reaching(targets.target_of(how, value, *source.size), model, source, enlargers)
+    if how != "quality":
+        limit = _limit(how, value, source.size[0] * source.size[1])
         return _within(limit, bpp, model, source, enlargers)
+    level = level_of(value)
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
-    first = ways[0].at(level_of(quality), quality)
+    first = ways[0].at(level, value)
     return prepared.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
+
+
+def _asked(**options: Any) -> tuple[str, Any]:
+    """Return which of the options that decide a file's size was given, and its value.
+
+    Raises:
+      UserError: several were given.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if len(given) > 1:
+        not_so = "not both" if len(given) == 2 else "only one of them"
+        raise UserError(f"give {' or '.join(given)}, {not_so}")
+    return next(iter(given.items()), ("quality", QUALITY))
+
+
+def _reaching(
+    target: targets.Target, model: Model, source: prepared.Original, enlargers: list
+) -> bytes:
+    """Return the smallest file that reaches a target.
+
+    Raises:
+      UserError: none does.
+    """
+    ways = (prepared.Prepared(model, source, enlarger) for enlarger in enlargers)
+    found = [way.reaching(target) for way in ways]
+    if files := [file for file, _ in found if file is not None]:
+        return min(files, key=len)
+    raise target.unreachable(max(best for _, best in found))
 
 
 def _within(
@@ -120,18 +166,15 @@ def level_of(quality: int) -> int:
     return round((quality - 1) / 99 * (LEVELS - 1))
 
 
-def _limit(bpp: float | None, max_bytes: int | None, pixels: int) -> int:
-    """Return the bytes that a file of so many pixels may take, of whichever limit is given."""
-    if bpp is not None and max_bytes is not None:
-        raise UserError("give bpp or max_bytes, not both")
-    if bpp is not None:
-        if not bpp > 0:
-            raise UserError(f"bpp is more than 0, got {bpp}")
-        return int(min(bpp, 1e6) * pixels / 8)
-    assert max_bytes is not None  # one of the two is given
-    if max_bytes < 1:
-        raise UserError(f"max_bytes is 1 or more, got {max_bytes}")
-    return max_bytes
+def _limit(option: str, value: Any, pixels: int) -> int:
+    """Return the bytes that a file of so many pixels may take by ``bpp`` or ``max_bytes``."""
+    if option == "bpp":
+        if not value > 0:
+            raise UserError(f"bpp is more than 0, got {value}")
+        return int(min(value, 1e6) * pixels / 8)
+    if value < 1:
+        raise UserError(f"max_bytes is 1 or more, got {value}")
+    return value
 
 
 def _picture(image: Image) -> files.Picture:

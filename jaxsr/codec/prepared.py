@@ -1,4 +1,4 @@
-"""A picture ready to become a file at any level or within so many bytes, whole or at half size."""
+"""A picture ready to become a file: at any level, within so many bytes or as alike as wanted."""
 
 import bisect
 import dataclasses
@@ -12,6 +12,7 @@ from jaxsr.codec.container import LEVELS, File, Header
 from jaxsr.codec.decoding import decoded
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
+from jaxsr.codec.targets import Target
 from jaxsr.entropy.tables import STEP
 from jaxsr.image import files
 from jaxsr.image.pictures import bleed
@@ -113,13 +114,35 @@ class Prepared:
             best = file
         return best
 
+    def reaching(self, target: Target) -> tuple[bytes | None, float]:
+        """Return the file of the lowest level that reaches a target, and the best score found.
+
+        The file is None if there is no such level. Each try is a file, written and decoded. Scores
+        grow with the level, but for noise between close ones, so ten or eleven tries are enough.
+        """
+        channels = self.source.picture.pixels.shape[2]
+        original = self.source.colours()[..., :channels]
+        files, scores = {}, {}
+
+        def score(level: int) -> float:
+            files[level] = self.at(level)
+            scores[level] = target.score(original, self.decoded(files[level]))
+            return scores[level]
+
+        level = bisect.bisect_left(range(LEVELS), target.value, key=score)
+        return files.get(level), max(scores.values())
+
     def _estimate(self, level: int) -> float:
         """Return the bytes that the tiles are estimated to take."""
         return self.analysed.estimate(level) / 8
 
     def error(self, data: bytes) -> float:
         """Return :meth:`Original.error` of what one of this picture's files decodes to."""
-        return self.source.error(decoded(container.parse(data), self.model, self.enlarger))
+        return self.source.error(self.decoded(data))
+
+    def decoded(self, data: bytes) -> UInt8[np.ndarray, "h w c"]:
+        """Return the colours that one of this picture's files decodes to."""
+        return decoded(container.parse(data), self.model, self.enlarger)
 
 
 def better(ways: list[Prepared], files: list[bytes | None]) -> Any:

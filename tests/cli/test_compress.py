@@ -11,7 +11,7 @@ from PIL import Image
 from jaxsr import codec, pipeline
 from jaxsr.cli import main
 from jaxsr.cli.flags import ENTROPY_DEVICES
-from jaxsr.image import files
+from jaxsr.image import files, metrics
 from jaxsr.regions.masks import REGION
 from jaxsr.zoo import weights
 
@@ -103,6 +103,27 @@ def test_a_wanted_size_is_met_and_not_exceeded(folder, save, run):
     code, _, err = run("compress", "photo.png", "-o", "s.jsr", "--max-bytes", "30")
     assert code == 2 and "photo.png: the smallest file of this image is" in err
     assert not (folder / "s.jsr").exists()
+
+
+def test_a_wanted_likeness_is_reached(folder, save, run, tiny_codec):
+    large = np.tile(CAT, (4, 3, 1))[:164, :162]
+    save("small.png", CAT)
+    save("large.png", large)
+    best = codec.decode(codec.encode(large, 60, model=tiny_codec), model=tiny_codec)
+    pair = large.astype(np.float32) / 255, best.astype(np.float32) / 255
+    for flag, measure in (("--target-psnr", metrics.psnr), ("--target-msssim", metrics.ms_ssim)):
+        target = float(measure(*pair))
+        code, _, _ = run("compress", "large.png", "-o", "a.jsr", flag, str(target), "--overwrite")
+        assert code == 0
+        option = flag[2:].replace("-", "_")
+        expected = codec.encode(large, **{option: target}, model=tiny_codec)
+        assert (folder / "a.jsr").read_bytes() == expected
+    assert "by size or likeness (rate level" in run("info", "a.jsr")[1]
+    code, out, err = run("compress", "*.png", "-o", "some", "--target-msssim", str(target))
+    assert code == 2 and out.endswith("1 compressed to some, 1 failed\n")
+    assert "small.png: target_msssim needs an image of at least 161 pixels a side" in err
+    code, _, err = run("compress", "small.png", "-o", "b.jsr", "--target-psnr", "90")
+    assert code == 2 and "no file of this image has PSNR 90 dB; the best that was found has" in err
 
 
 def test_a_region_is_read_from_a_mask_of_any_kind_and_of_the_images_size(
@@ -294,6 +315,13 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, save, run)
         (["compress", "a.png", "-o", "b.jsr", "--max-bytes", "4k"], "not a number of bytes"),
         (
             ["compress", "a.png", "-o", "b.jsr", "--bpp", "1", "--quality", "9"],
+            "not allowed with argument",
+        ),
+        (["compress", "a.png", "-o", "b.jsr", "--target-psnr", "0"], "not a number of dB above 0"),
+        (["compress", "a.png", "-o", "b.jsr", "--target-psnr", "inf"], "not a number of dB above"),
+        (["compress", "a.png", "-o", "b.jsr", "--target-msssim", "1"], "a number between 0 and 1"),
+        (
+            ["compress", "a.png", "-o", "b.jsr", "--target-msssim", ".9", "--target-psnr", "30"],
             "not allowed with argument",
         ),
         (["compress", "a.png", "-o", "b.jsr", "--roi-gain", "6"], "name it with --roi"),

@@ -1,6 +1,7 @@
 """The codec as a user calls it: images of all kinds, wanted sizes, regions, errors, gradients."""
 
 import dataclasses
+import re
 
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +10,8 @@ import skimage.data
 
 from jaxsr import codec, zoo
 from jaxsr.codec import container, half, prepared
-from jaxsr.image import files
+from jaxsr.image import files, metrics
+from jaxsr.image.values import to_float
 
 PHOTO = skimage.data.chelsea()[40:240, 80:330]
 CAT = PHOTO[60:124, 20:120]
@@ -122,6 +124,74 @@ def test_the_released_codec_meets_wanted_sizes(released, monkeypatch):
     assert_met(released, monkeypatch, PHOTO, [2000, 5000, 10_000])
 
 
+def score_of(option, data, image, model):
+    measure = {"target_psnr": metrics.psnr, "target_msssim": metrics.ms_ssim}[option]
+    decoded = codec.decode(data, model=model)
+    return float(measure(to_float(image), to_float(decoded)))
+
+
+def assert_reached(model, monkeypatch, image, option, target):
+    """By a file of the lowest level that does, found in few tries."""
+    tries = []
+    at = prepared.Prepared.at
+    monkeypatch.setattr(prepared.Prepared, "at", lambda *args: tries.append(args) or at(*args))
+    data = codec.encode(image, **{option: target}, model=model)
+    monkeypatch.undo()
+    header = codec.info(data)
+    assert header.quality == 0 and len(tries) <= 11
+    assert score_of(option, data, image, model) >= target
+    source = prepared.Original(files.Picture(np.atleast_3d(image)), None, 10.0, False)
+    below = prepared.Prepared(model, source).at(header.level - 1)
+    assert score_of(option, below, image, model) < target
+
+
+TARGETS = [("target_psnr", 28.0), ("target_psnr", 29.0), ("target_msssim", 0.95)]
+
+
+@pytest.mark.parametrize(("option", "target"), TARGETS)
+def test_a_wanted_likeness_is_reached_by_the_smallest_file(small, monkeypatch, option, target):
+    assert_reached(small, monkeypatch, PHOTO, option, target)
+    assert_reached(small, monkeypatch, PHOTO[..., 1], option, target)
+
+
+def test_the_released_codec_reaches_wanted_likenesses(released, monkeypatch):
+    for option, target in (("target_psnr", 36.0), ("target_msssim", 0.98)):
+        assert_reached(released, monkeypatch, PHOTO[:168, :176], option, target)
+
+
+def test_auto_takes_the_smaller_of_the_files_that_are_as_alike_as_wanted(small):
+    image, sizes = PHOTO[:64, :90], {}
+    for target in (25.0, 28.0):
+        for mode in codec.MODES:
+            try:
+                data = codec.encode(image, target_psnr=target, mode=mode, model=small)
+            except ValueError as error:
+                assert mode == "half" and re.search(r"has PSNR 28 dB; the best .* dB", str(error))
+                continue
+            sizes[mode] = len(data)
+            assert score_of("target_psnr", data, image, small) >= target
+        assert sizes.pop("auto") == min(sizes.values())
+        sizes.clear()
+
+
+def test_a_likeness_that_cannot_be_reached_says_one_that_can(small):
+    with pytest.raises(ValueError, match="no file of this image has PSNR 70 dB") as error:
+        codec.encode(CAT, target_psnr=70.0, model=small)
+    (best,) = re.findall(r"has ([\d.]+) dB: ask for that or less", str(error.value))
+    data = codec.encode(CAT, target_psnr=float(best), model=small)
+    assert score_of("target_psnr", data, CAT, small) >= float(best)
+
+
+def test_likeness_is_that_of_the_visible_colours(small):
+    hidden = np.dstack([PHOTO, np.full(PHOTO.shape[:2], 255, np.uint8)])
+    hidden[50:150, 50:150] = 0  # black under full transparency
+    data = codec.encode(hidden, target_psnr=28.0, model=small)
+    decoded = codec.decode(data, model=small)
+    seen = hidden[..., 3] > 0
+    assert psnr(decoded[seen, :3], hidden[seen, :3]) > 27
+    assert len(data) < 2 * len(codec.encode(PHOTO, target_psnr=28.0, model=small))
+
+
 def test_more_than_the_best_quality_takes_is_never_wasted(small):
     best = codec.encode(CAT, 100, model=small)
     data = codec.encode(CAT, max_bytes=10**9, model=small)
@@ -170,6 +240,14 @@ def test_the_released_codecs_bits_move_to_the_region(released):
         (CAT, {"bpp": 0.0}, "bpp is more than 0"),
         (CAT, {"bpp": float("nan")}, "bpp is more than 0"),
         (CAT, {"max_bytes": 0}, "max_bytes is 1 or more"),
+        (CAT, {"quality": 50, "bpp": 1.0}, "give quality or bpp, not both"),
+        (CAT, {"max_bytes": 99, "target_psnr": 30.0}, "max_bytes or target_psnr, not both"),
+        (CAT, {"bpp": 1.0, "target_psnr": 30.0, "target_msssim": 0.9}, "only one of them"),
+        (CAT, {"target_psnr": 0.0}, "target_psnr is a number of more than 0, got 0.0"),
+        (CAT, {"target_psnr": float("nan")}, "target_psnr is a number of more than 0, got nan"),
+        (CAT, {"target_psnr": float("inf")}, "target_psnr is a number of more than 0, got inf"),
+        (PHOTO, {"target_msssim": 1.0}, "more than 0 and less than 1, got 1.0"),
+        (CAT, {"target_msssim": 0.9}, "at least 161 pixels a side, this one has 100×64"),
         (CAT, {"max_bytes": 40}, r"the smallest file of this image is \d+ bytes, not 40"),
         (
             CAT,
