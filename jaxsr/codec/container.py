@@ -161,6 +161,8 @@ class Layout:
       header: ``None`` if it is damaged.
       sections: the bytes of the optional parts, still coded: ``{"region": …, "icc": …}``.
       tiles: those before the first that could not be read.
+      parts: the bytes that each part takes with its lengths, in the order of the file: "header",
+        the sections, "tiles" and "checksum"; they sum to the file where it is sound.
       sound: True if the checksum is right.
       problem: why the file cannot be decoded; ``None`` if it can.
     """
@@ -168,6 +170,7 @@ class Layout:
     header: Header | None
     sections: dict[str, bytes]
     tiles: tuple[CodedTile, ...]
+    parts: dict[str, int]
     sound: bool
     problem: str | None
 
@@ -281,22 +284,29 @@ def inspect(data: bytes) -> Layout:
       UserError: ``data`` is no ``.jsr`` file, or of a newer version.
     """
     reader = _opened(data)
-    reader.end -= min(4, reader.left)  # the checksum
-    header, sections, tiles, found = None, {}, [], ""
+    checksum = min(4, reader.left)
+    reader.end -= checksum
+    header, sections, tiles, parts, found = None, {}, [], {}, ""
     try:
         header, flags = _read_header(reader)
+        parts["header"] = reader.at
         for flag, name in SECTIONS.items():
             if flags & flag:
+                start = reader.at
                 what = {"icc": "the ICC profile", "exif": "EXIF"}.get(name, f"the {name}")
                 sections[name] = reader.take(reader.varint(what), what)
+                parts[name] = reader.at - start
+        start = reader.at
         for index in range(_checked_count(header, reader)):
             tiles.append(_read_tile(reader, f"tile {index + 1} of {header.tiles}"))
+            parts["tiles"] = reader.at - start
+        parts["checksum"] = checksum
         if reader.left:
             raise UserError(f"{reader.left} bytes follow the last tile")
     except UserError as error:
         found = str(error)
     sound = _is_sound(data)
-    return Layout(header, sections, tuple(tiles), sound, _problem(sound, found))
+    return Layout(header, sections, tuple(tiles), parts, sound, _problem(sound, found))
 
 
 def _problem(sound: bool, found: str) -> str | None:

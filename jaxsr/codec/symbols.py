@@ -51,7 +51,7 @@ def write(
     encode = _encoder(model, lanes)
     symbols, anchor, extent = jax.device_put((symbols, rate.anchor, size), model.device)
     words, length = jax.device_get(encode(symbols, anchor, extent))
-    return CodedTile(lanes, rans.to_bytes(words, length), _check(symbols, rate, region, size))
+    return CodedTile(lanes, rans.to_bytes(words, length), check_of(symbols, rate, region, size))
 
 
 def read(
@@ -72,13 +72,8 @@ def read(
     Raises:
       UserError: the symbols are not the ones that were coded.
     """
-    capacity = capacity_of(region.size, model)
-    while capacity < len(tile.words) // 2:
-        capacity *= 2
-    words, length = rans.from_bytes(tile.words, capacity)
-    decode = _decoder(model, tile.lanes)
-    symbols, sound = decode(*jax.device_put((words, length, rate, region, size), model.device))
-    if not jax.device_get(sound) or _check(symbols, rate, region, size) != tile.check:
+    symbols, sound = read_unchecked(model, tile, rate, region, size)
+    if not sound or check_of(symbols, rate, region, size) != tile.check:
         raise UserError(
             f"{what} does not decode to what was coded: the file is damaged, or was made with "
             "other weights"
@@ -86,12 +81,25 @@ def read(
     return symbols
 
 
+def read_unchecked(
+    model: Model, tile: CodedTile, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray
+) -> tuple[Symbols, bool]:
+    """Decode as :func:`read` does, whatever comes of it; True if the stream ended as it should."""
+    capacity = capacity_of(region.size, model)
+    while capacity < len(tile.words) // 2:
+        capacity *= 2
+    words, length = rans.from_bytes(tile.words, capacity)
+    decode = _decoder(model, tile.lanes)
+    symbols, sound = decode(*jax.device_put((words, length, rate, region, size), model.device))
+    return symbols, bool(jax.device_get(sound))
+
+
 def capacity_of(positions: int, model: Model) -> int:
     """Return the words that streams are padded to, for a canvas of so many latent positions."""
     return max(SMALLEST_WORDS, positions * model.latents // LATENTS_PER_WORD)
 
 
-def _check(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
+def check_of(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
     """Return the CRC32 of gains, region steps, hyper-latents and residuals as little-endian int32.
 
     Only what lies within ``size`` counts. Gains and region are included because they, too, decide
