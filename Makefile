@@ -1,16 +1,20 @@
-# make demo | make test | make lint | make format | make docs   [PYTHON=python3.12]
+# make demo | make test | make lint | make format | make docs | make fuzz   [PYTHON=python3.12]
 PYTHON ?= python3
 # every Python has an environment of its own; plain python3's is .venv
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
 BIN = $(VENV)/bin
 
-.PHONY: demo weights check-accelerator test lint format docs clean
+.PHONY: demo weights check-accelerator test fuzz lint format docs clean
 
 demo: $(VENV)/.all
 	$(BIN)/jaxsr demo --output demo --overwrite
 
 test: lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# files that were changed at random, as long as MINUTES says: none may harm the codec's decoder
+fuzz: $(VENV)/.fuzz
+	$(BIN)/python tests/fuzz/fuzz.py --minutes $(MINUTES) $(ARGUMENTS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

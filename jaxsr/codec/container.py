@@ -17,6 +17,7 @@ from jaxtyping import Int8, UInt8
 
 from jaxsr.codec import alpha as planes
 from jaxsr.codec import region as regions
+from jaxsr.codec.given import Data, as_bytes
 from jaxsr.errors import UserError
 from jaxsr.image.files import MAX_PIXELS
 
@@ -240,7 +241,7 @@ def varint(number: int) -> bytes:
 # Reading
 
 
-def parse(data: bytes) -> File:
+def parse(data: Data) -> File:
     """Read all parts of a file.
 
     Raises:
@@ -264,25 +265,26 @@ def parse(data: bytes) -> File:
         raise UserError(f"the file is damaged: {error}") from None
 
 
-def parse_header(data: bytes) -> Header:
+def parse_header(data: Data) -> Header:
     """Read the header alone; the rest of the file may be missing and is not checked.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file, of a newer version, or the header is damaged.
     """
-    reader = _opened(data)
+    reader = _opened(as_bytes(data))
     try:
         return _read_header(reader)[0]
     except UserError as error:
         raise UserError(f"the file is damaged: {error}") from None
 
 
-def inspect(data: bytes) -> Layout:
+def inspect(data: Data) -> Layout:
     """Read as much of a file as can be read, without decompressing anything.
 
     Raises:
       UserError: ``data`` is no ``.jsr`` file, or of a newer version.
     """
+    data = as_bytes(data)
     reader = _opened(data)
     checksum = min(4, reader.left)
     reader.end -= checksum

@@ -10,6 +10,7 @@ from jaxtyping import Float32, UInt8
 
 from jaxsr.codec import container, half, region, tiles, weights
 from jaxsr.codec.container import File, Header
+from jaxsr.codec.given import Data
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import loaded
 from jaxsr.codec.model import Model
@@ -20,7 +21,7 @@ Named = TypeVar("Named", Model, Enlarger)  # what files name by a hash
 
 
 def decode(
-    data: bytes,
+    data: Data,
     *,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
@@ -42,7 +43,7 @@ def decode(
 
 
 def decode_picture(
-    data: bytes,
+    data: Data,
     *,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
@@ -51,7 +52,7 @@ def decode_picture(
     """Decode a ``.jsr`` file to its picture: 8-bit pixels and any alpha, ICC profile and EXIF.
 
     Args:
-      data: the whole file.
+      data: the bytes of the whole file, in any buffer.
       model: the codec that wrote the file; by default the released one that the file names.
       upscaler: for a file that holds the image at half its size, the upscaler ×2 it was made with;
         by default the released one that the file names.
@@ -82,7 +83,7 @@ def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.nda
     return pixels if enlarger is None else enlarger(pixels, header.height, header.width)
 
 
-def region_of(data: bytes) -> Float32[np.ndarray, "h w"] | None:
+def region_of(data: Data) -> Float32[np.ndarray, "h w"] | None:
     """Return the region a ``.jsr`` file was made with, as a mask in [0, 1]; None if it has none.
 
     The file holds the mask more coarsely than it was given: of each 16×16 pixels (32×32 in a file
@@ -104,7 +105,7 @@ def model_of(header: Header, given: str | os.PathLike | Model | None) -> Model:
     Raises:
       UserError: the one given is another, or no released one has the file's hash.
     """
-    return _named(header.model_hash, "a model", given, weights.available(), weights.load)
+    return _named(header.model_hash, "a model", given, weights.available(), weights.load, Model)
 
 
 def enlarger_of(header: Header, given: str | os.PathLike | Enlarger | None) -> Enlarger | None:
@@ -115,7 +116,8 @@ def enlarger_of(header: Header, given: str | os.PathLike | Enlarger | None) -> E
     """
     if header.scale == 1:
         return None
-    return _named(header.upscaler, "an upscaler", given, half.available(), half.load_enlarger)
+    load = half.load_enlarger
+    return _named(header.upscaler, "an upscaler", given, half.available(), load, Enlarger)
 
 
 def _named(
@@ -124,6 +126,7 @@ def _named(
     given: str | os.PathLike | Named | None,
     released: Iterable[str],
     load: Callable[[str | os.PathLike], Named],
+    loaded_as: type[Named],
 ) -> Named:
     """Return what has the hash ``wanted``: the one given or, if none is, a released one."""
     kind = what.split()[-1]
@@ -135,7 +138,7 @@ def _named(
             f"the file was coded with {what} that is not here (hash {wanted.hex()}); "
             f"give its weights file as the {kind}"
         )
-    found = loaded(given, load)
+    found = loaded(given, load, loaded_as)
     if found.hash != wanted:
         raise UserError(
             f"the file was coded with another {kind} (hash {wanted.hex()}) than the one given "

@@ -40,7 +40,7 @@ def rate_distortion(
     Raises:
       UserError: there is no such model.
     """
-    model = loaded(model, weights.load)
+    model = loaded(model, weights.load, Model)
     rate = jnp.broadcast_to(rate_of(quality), image.shape[:1])
     key = jax.random.key(0) if key is None else key
     return coded(model.network, model.placed_trainable, image, rate, key)

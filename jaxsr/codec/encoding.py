@@ -11,12 +11,23 @@ from jaxtyping import Float32
 from jaxsr import zoo
 from jaxsr.codec import half, prepared, region, targets, weights
 from jaxsr.codec.container import LEVELS
+from jaxsr.codec.given import real, whole
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import loaded, once_a_file
 from jaxsr.codec.model import Model
 from jaxsr.errors import UserError
 from jaxsr.image import files
-from jaxsr.image.pictures import Finder, Image, Roi, as_picture, opened, planes, split
+from jaxsr.image.files import MAX_PIXELS
+from jaxsr.image.pictures import (
+    Finder,
+    Image,
+    Roi,
+    as_array,
+    as_picture,
+    opened,
+    planes,
+    split,
+)
 from jaxsr.regions import segmenting
 from jaxsr.regions.find import chosen, mask_in
 from jaxsr.regions.masks import REGION
@@ -24,6 +35,7 @@ from jaxsr.regions.segmenting import SquareSegmenter
 
 QUALITY = 50
 ROI_GAIN = 10.0  # dB; see benchmarks/region_bytes.py
+UNLIMITED = 2**62  # bytes: no file is larger
 MODES = ("full", "half", "auto")
 Segmenter = str | os.PathLike | Finder
 
@@ -78,7 +90,7 @@ def encode(
       UserError: the image cannot be read or has 16 bits a channel, an option is out of its range,
         or no file is as small or as alike as asked for.
     """
-    if mode not in MODES:
+    if not isinstance(mode, str) or mode not in MODES:
         raise UserError(f"a mode is full, half or auto, got {mode!r}")
     how, value = _asked(
         quality=quality,
@@ -90,9 +102,10 @@ def encode(
     picture = _picture(image)
     mask = find_region(picture, roi, segmenter)
     source = prepared.Original(picture, mask, roi_gain, keep_metadata)
-    model = loaded(model, weights.load)
-    enlargers = {"full": [None], "half": [upscaler], "auto": [None, upscaler]}[mode]
-    enlargers = [enlarger and loaded(enlarger, half.load_enlarger) for enlarger in enlargers]
+    model = loaded(model, weights.load, Model)
+    enlargers: list[Enlarger | None] = [] if mode == "half" else [None]
+    if mode != "full":
+        enlargers.append(loaded(upscaler, half.load_enlarger, Enlarger))
     if how in targets.MEASURES:
         return _reaching(targets.target_of(how, value, *source.size), model, source, enlargers)
     if how != "quality":
@@ -100,7 +113,7 @@ def encode(
         return _within(limit, bpp, model, source, enlargers)
     level = level_of(value)
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
-    first = ways[0].at(level, value)
+    first = ways[0].at(level, int(value))
     return prepared.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
 
 
@@ -161,24 +174,27 @@ def level_of(quality: int) -> int:
     Raises:
       UserError: the quality is not a whole number of 1 to 100.
     """
-    if quality not in range(1, 101):
-        raise UserError(f"quality is a whole number of 1 to 100, got {quality}")
-    return round((quality - 1) / 99 * (LEVELS - 1))
+    number = whole(quality, "quality is a whole number of 1 to 100", lambda q: 1 <= q <= 100)
+    return round((number - 1) / 99 * (LEVELS - 1))
 
 
 def _limit(option: str, value: Any, pixels: int) -> int:
     """Return the bytes that a file of so many pixels may take by ``bpp`` or ``max_bytes``."""
     if option == "bpp":
-        if not value > 0:
-            raise UserError(f"bpp is more than 0, got {value}")
-        return int(min(value, 1e6) * pixels / 8)
-    if value < 1:
-        raise UserError(f"max_bytes is 1 or more, got {value}")
-    return value
+        bits = real(value, "bpp is more than 0", lambda bits: bits > 0)
+        return int(min(bits, 1e6) * pixels / 8)
+    return int(min(real(value, "max_bytes is 1 or more", lambda n: n >= 1), UNLIMITED))
 
 
 def _picture(image: Image) -> files.Picture:
-    """Return the image as a Picture of 8 bits."""
+    """Return the image as a Picture of 8 bits; refuse a too large one before converting it."""
+    image = opened(image)
+    array = image.pixels if isinstance(image, files.Picture) else as_array(image, "an image")
+    if math.prod(array.shape[:2]) > MAX_PIXELS:
+        raise UserError(
+            f"an image of {' × '.join(map(str, array.shape))}; at most {MAX_PIXELS // 10**6} "
+            "million pixels can be coded: cut it into parts"
+        )
     picture = as_picture(image)
     if picture.pixels.dtype != np.uint8:
         raise UserError(
@@ -216,7 +232,7 @@ def find_region(
 
 def _finder(segmenter: Any) -> Callable:
     """Return the function that finds a mask; its network is loaded at the first call."""
-    return lambda colour: loaded(segmenter, _load_segmenter)(colour)
+    return lambda colour: loaded(segmenter, _load_segmenter, Callable)(colour)
 
 
 def _load_segmenter(name_or_path: str | os.PathLike) -> SquareSegmenter:

@@ -4,7 +4,9 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from jaxsr.errors import UserError
 
 Read = TypeVar("Read")
 
@@ -29,6 +31,19 @@ def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path]
     return current
 
 
-def loaded(given: str | os.PathLike | Read, load: Callable[[str | os.PathLike], Read]) -> Read:
-    """Return what was given; if that is a name or a path, what ``load`` makes of it."""
-    return load(given) if isinstance(given, str | os.PathLike) else given
+def loaded(
+    given: str | os.PathLike | Read, load: Callable[[str | os.PathLike], Read], kind: Any
+) -> Read:
+    """Return what was given, if it is of the class ``kind``; what ``load`` makes of a name or path.
+
+    Raises:
+      UserError: it is none of these, or can't be loaded.
+    """
+    if isinstance(given, str | os.PathLike):
+        return load(given)
+    if not isinstance(given, kind):
+        raise UserError(
+            f"weights are given as a released name, a file's path or a loaded {kind.__name__}, "
+            f"got {type(given).__name__}"
+        )
+    return given

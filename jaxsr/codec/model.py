@@ -184,7 +184,8 @@ class Model:
         Raises:
           UserError: it is neither a device nor one of ``ENTROPY_DEVICES``.
         """
-        if isinstance(entropy_device, str) and entropy_device not in ENTROPY_DEVICES:
+        known = isinstance(entropy_device, str) and entropy_device in ENTROPY_DEVICES
+        if not known and not isinstance(entropy_device, jax.Device):
             raise UserError(
                 f"entropy_device is {', '.join(ENTROPY_DEVICES)} or a JAX device, "
                 f"got {entropy_device!r}"

@@ -13,6 +13,7 @@ import math
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int8, UInt8
 
+from jaxsr.codec.given import real
 from jaxsr.entropy.tables import STEP
 from jaxsr.errors import UserError
 from jaxsr.regions import masks
@@ -46,8 +47,8 @@ def region_map(mask: Mask, gain_db: float, scale: int = 1) -> Map:
       UserError: the mask is empty or not in [0, 1], or the gain is beyond ±67 dB.
     """
     most = LARGEST * STEP_DB
-    if not abs(gain_db) <= most:  # NaN too
-        raise UserError(f"a region's gain is {-most:.0f} to {most:.0f} dB, got {gain_db}")
+    expected = f"a region's gain is {-most:.0f} to {most:.0f} dB"
+    gain_db = float(real(gain_db, expected, lambda gain: abs(gain) <= most))
     if 0 in mask.shape:
         raise UserError(f"a region's mask has no pixels: its shape is {mask.shape}")
     white = 255 if mask.dtype == np.uint8 else 1

@@ -99,7 +99,9 @@ def capacity_of(positions: int, model: Model) -> int:
     return max(SMALLEST_WORDS, positions * model.latents // LATENTS_PER_WORD)
 
 
-def check_of(symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray) -> int:
+def check_of(
+    symbols: Symbols, rate: Rate, region: Int32[np.ndarray, "h w"], size: np.ndarray
+) -> int:
     """Return the CRC32 of gains, region steps, hyper-latents and residuals as little-endian int32.
 
     Only what lies within ``size`` counts. Gains and region are included because they, too, decide

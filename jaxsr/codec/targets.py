@@ -4,12 +4,14 @@ Pictures are compared as users see them: 8-bit values of gray or RGB, decoded fr
 """
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
 
+from jaxsr.codec.given import real
 from jaxsr.errors import UserError
 from jaxsr.image import metrics
 from jaxsr.image.values import to_float
@@ -65,12 +67,12 @@ def target_of(option: str, value: float, height: int, width: int) -> Target:
       UserError: the value is out of range, or the image is too small for the measure.
     """
     measure = MEASURES[option]
-    if not 0 < value < measure.below:  # NaN, too
-        most = "" if math.isinf(measure.below) else f" and less than {measure.below:g}"
-        raise UserError(f"{option} is a number of more than 0{most}, got {value}")
+    most = "" if math.isinf(measure.below) else f" and less than {measure.below:g}"
+    expected = f"{option} is a number of more than 0{most}"
+    value = real(value, expected, lambda number: 0 < number < measure.below)
     if measure.function is metrics.ms_ssim and min(height, width) < metrics.MS_SSIM_SIDE:
         raise UserError(
             f"{option} needs an image of at least {metrics.MS_SSIM_SIDE} pixels a side, this one "
             f"has {width}×{height}; give target_psnr"
         )
-    return Target(measure, float(value))
+    return Target(measure, float(min(value, sys.float_info.max)))

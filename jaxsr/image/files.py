@@ -47,6 +47,12 @@ class Picture:
 
     def __post_init__(self):
         pixels, alpha = self.pixels, self.alpha
+        for name, value in (("pixels", pixels), ("alpha", alpha)):
+            if not hasattr(value, "dtype") and (name == "pixels" or value is not None):
+                raise UserError(f"a picture's {name} are an array, got {type(value).__name__}")
+        for name, value in (("icc", self.icc), ("exif", self.exif)):
+            if not isinstance(value, bytes | None):
+                raise UserError(f"a picture's {name} is bytes, got {type(value).__name__}")
         if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
             raise UserError(
                 f"a picture is (height, width, 1 or 3) pixels, got an array of {pixels.shape}"

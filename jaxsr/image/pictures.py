@@ -9,12 +9,13 @@ to be found (:mod:`jaxsr.regions.find`). The pipeline and the codec take both by
 import dataclasses
 import operator
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import PIL.Image
 from jaxtyping import Array, Float, Shaped
 
 from jaxsr.errors import UserError
@@ -26,6 +27,7 @@ Path = str | os.PathLike
 Image = Shaped[np.ndarray | Array, "..."] | files.Picture | Path
 Colour = Shaped[np.ndarray, "h w c"]  # gray or RGB; uint8, uint16 or float32
 Alpha = Shaped[np.ndarray, "h w"] | None
+PILLOW_MODES = ("L", "LA", "RGB", "RGBA", "I;16")
 CHANNELS = ((1,), (2,), (3,), (4,))  # gray, gray + alpha, RGB, RGB + alpha
 
 Mask = Float[np.ndarray, "h w"]
@@ -36,6 +38,7 @@ Finder = Callable[
 ]  # from colours (h, w, 1 or 3) to their mask, or to a result with a ``mask``
 Roi = Given | Finder | None
 WORDS = ("auto", "all")  # that say a region; any other text is a file's path
+REGIONS = f"{', '.join(map(repr, WORDS))}, boxes, a mask or its file"
 
 
 # Pictures
@@ -69,7 +72,7 @@ def planes(image: Shaped[np.ndarray | Array, "..."] | files.Picture) -> tuple[Co
     """Return what :func:`split` does, with the colours as they are under alpha, too."""
     if isinstance(image, files.Picture):
         return image.pixels, image.alpha
-    array = checked(np.asarray(image))
+    array = checked(as_array(image, "an image"))
     array = array[..., None] if array.ndim == 2 else array
     count = 1 if array.shape[-1] < 3 else 3
     return array[..., :count], array[..., count] if array.shape[-1] > count else None
@@ -90,6 +93,34 @@ def as_picture(image: Image) -> files.Picture:
     return files.Picture(colour, alpha)
 
 
+def as_array(given: Any, what: str) -> np.ndarray:
+    """Return what a caller gave as an array of the machine's byte order; ``what`` it should be.
+
+    Raises:
+      UserError: it is no array, nor anything that NumPy makes one of; or an image of Pillow whose
+        numbers mean something else, such as a palette's entries.
+    """
+    if (mode := pillow_mode(given)) not in (None, *PILLOW_MODES):
+        raise UserError(
+            f"{what} of Pillow's mode {mode}; modes are {', '.join(PILLOW_MODES)}: convert it "
+            f'first, image.convert("{"L" if what == "a mask" else "RGB"}")'
+        )
+    try:
+        array = np.asarray(given)
+    except jax.errors.TracerArrayConversionError:  # a fault of the program, which JAX explains
+        raise
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{what} is an array, got {type(given).__name__}: {error}") from None
+    if array.ndim == 0 and not hasattr(given, "ndim"):
+        raise UserError(f"{what} is an array or a file's path, got {type(given).__name__}")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def pillow_mode(given: Any) -> str | None:
+    """Return the mode of an image of Pillow; None for all else."""
+    return given.mode if isinstance(given, PIL.Image.Image) else None
+
+
 def checked(array: np.ndarray) -> np.ndarray:
     """Return the array if it is an image; floats become float32.
 
@@ -107,9 +138,14 @@ def checked(array: np.ndarray) -> np.ndarray:
     if not jnp.issubdtype(array.dtype, jnp.floating):
         raise UserError(f"an image is uint8, uint16 or float in [0, 1], got {array.dtype}")
     array = array.astype(np.float32)
-    if not (array.min() >= -1 and array.max() <= 2):  # NaN fails, too
+    low, high = array.min(), array.max()
+    if np.isnan(low):
         raise UserError(
-            f"a float image is in [0, 1], got {array.min():g} to {array.max():g}; "
+            "a float image is in [0, 1], this one holds NaN; put numbers in their place"
+        )
+    if not (low >= -1 and high <= 2):
+        raise UserError(
+            f"a float image is in [0, 1], got {low:g} to {high:g}; "
             "divide by its white, or give uint8 or uint16"
         )
     return array
@@ -204,9 +240,9 @@ def given_mask(roi: Given, height: int, width: int) -> Mask:
     """Return the region that a caller gives as a mask of an image, float32 in [0, 1].
 
     Args:
-      roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``; or the
-        path of a mask's file, read at every call: to use one for many images, give the array of
-        :func:`read_mask`.
+      roi: "all"; an array as :func:`checked_mask` takes it; boxes ``[(x, y, w, h), …]``, or an
+        array of them, one a row; or the path of a mask's file, read at every call: to use one for
+        many images, give the array of :func:`read_mask`.
       height, width: the image's, in pixels.
 
     Raises:
@@ -217,7 +253,21 @@ def given_mask(roi: Given, height: int, width: int) -> Mask:
     if isinstance(roi, str | os.PathLike):
         return checked_mask(read_mask(roi), height, width)
     given: Any = roi
-    return (checked_mask if hasattr(roi, "ndim") else boxes_mask)(given, height, width)
+    if _holds_boxes(given, height, width):
+        given = given.tolist()
+    if hasattr(given, "ndim") or pillow_mode(given):
+        return checked_mask(given, height, width)
+    if not isinstance(given, Iterable):
+        raise UserError(f"a region is {REGIONS}, got {type(roi).__name__}")
+    return boxes_mask(list(given), height, width)
+
+
+def _holds_boxes(given: Any, height: int, width: int) -> bool:
+    """Return True for an array of whole numbers that is no mask, but may be a box in each row."""
+    shape = getattr(given, "shape", ())
+    if len(shape) != 2 or shape[1] != 4 or tuple(shape) == (height, width):
+        return False
+    return jnp.issubdtype(given.dtype, jnp.integer)
 
 
 def read_mask(path: Path) -> Mask:
@@ -227,10 +277,7 @@ def read_mask(path: Path) -> Mask:
       UserError: there is no such file, or it holds no image.
     """
     if not os.path.exists(path):
-        raise UserError(
-            f"{path}: no such file; a region is {', '.join(map(repr, WORDS))}, boxes, a "
-            "mask or its file"
-        )
+        raise UserError(f"{path}: no such file; a region is {REGIONS}")
     picture = files.read(path)
     values = to_float(picture.pixels).mean(axis=-1)
     return values if picture.alpha is None else values * to_float(picture.alpha)
@@ -253,7 +300,7 @@ def boxes_mask(
     mask = np.zeros((height, width), np.float32)
     for one in boxes:
         try:
-            x, y, w, h = map(operator.index, one)
+            x, y, w, h = map(_index, one)
         except (TypeError, ValueError):
             raise UserError(
                 f"a box is four whole numbers x,y,w,h, got {one!r}; "
@@ -271,6 +318,13 @@ def boxes_mask(
     return mask
 
 
+def _index(number: Any) -> int:
+    """Return a whole number; True and False are none."""
+    if isinstance(number, bool):
+        raise TypeError
+    return operator.index(number)
+
+
 def checked_mask(
     mask: Shaped[np.ndarray | Array, "..."], height: int, width: int
 ) -> Float[np.ndarray, "{height} {width}"]:
@@ -283,7 +337,7 @@ def checked_mask(
     Raises:
       UserError: it is of another type or size than that, or a float outside [0, 1].
     """
-    mask = np.asarray(mask)
+    mask = as_array(mask, "a mask")
     if mask.shape not in ((height, width), (height, width, 1)):
         raise UserError(
             f"the mask is {_size(mask)}, the image {width}×{height} pixels; a mask is one channel "
