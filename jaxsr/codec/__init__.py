@@ -3,6 +3,7 @@
 A file decodes to the same symbols on every device, and to the same pixels within ±1 of 255.
 """
 
+from jaxsr.codec.batches import decode_batch, encode_batch
 from jaxsr.codec.container import Header
 from jaxsr.codec.container import parse_header as info
 from jaxsr.codec.decoding import decode, decode_picture, region_of
@@ -21,8 +22,10 @@ __all__ = [
     "Model",
     "coded",
     "decode",
+    "decode_batch",
     "decode_picture",
     "encode",
+    "encode_batch",
     "find_region",
     "info",
     "level_of",

@@ -35,7 +35,13 @@ def decode(
     Raises:
       UserError: see :func:`decode_picture`.
     """
-    picture = decode_picture(data, model=model, upscaler=upscaler, entropy_device=entropy_device)
+    return as_array(
+        decode_picture(data, model=model, upscaler=upscaler, entropy_device=entropy_device)
+    )
+
+
+def as_array(picture: files.Picture) -> UInt8[np.ndarray, "h w *c"]:
+    """Return a picture's pixels as :func:`decode` does."""
     pixels = picture.pixels
     if picture.alpha is not None:
         return np.concatenate([pixels, picture.alpha[..., None]], axis=-1)
@@ -78,9 +84,13 @@ def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.nda
     """
     header = file.header
     pixels = tiles.decode(model, header, file.tiles, file.region)
-    if header.channels == 1:
-        pixels = np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8)
+    pixels = in_channels(pixels, header.channels)
     return pixels if enlarger is None else enlarger(pixels, header.height, header.width)
+
+
+def in_channels(pixels: UInt8[np.ndarray, "h w 3"], channels: int) -> UInt8[np.ndarray, "h w c"]:
+    """Return decoded RGB, or the mean of its channels if the picture has one."""
+    return np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8) if channels == 1 else pixels
 
 
 def region_of(data: Data) -> Float32[np.ndarray, "h w"] | None:

@@ -99,9 +99,7 @@ def encode(
         target_psnr=target_psnr,
         target_msssim=target_msssim,
     )
-    picture = _picture(image)
-    mask = find_region(picture, roi, segmenter)
-    source = prepared.Original(picture, mask, roi_gain, keep_metadata)
+    source = original(image, roi, roi_gain, keep_metadata, segmenter)
     model = loaded(model, weights.load, Model)
     enlargers: list[Enlarger | None] = [] if mode == "half" else [None]
     if mode != "full":
@@ -115,6 +113,22 @@ def encode(
     ways = [prepared.Prepared(model, source, enlarger) for enlarger in enlargers]
     first = ways[0].at(level, int(value))
     return prepared.better(ways, [first, *(way.within(len(first)) for way in ways[1:])])
+
+
+def original(
+    image: Image,
+    roi: Roi = None,
+    roi_gain: float = ROI_GAIN,
+    keep_metadata: bool = False,
+    segmenter: Segmenter = zoo.DEFAULT_SEGMENTER,
+) -> prepared.Original:
+    """Return an image with its region, ready to be coded.
+
+    Arguments and errors are those of :func:`encode`.
+    """
+    picture = _picture(image)
+    mask = find_region(picture, roi, segmenter)
+    return prepared.Original(picture, mask, roi_gain, keep_metadata)
 
 
 def _asked(**options: Any) -> tuple[str, Any]:

@@ -175,7 +175,9 @@ class Model:
     def on(self, device: jax.Device) -> "Model":
         """Return this model on ``device``, always the same object; programs are shared."""
         if device not in self._elsewhere:
-            self._elsewhere[device] = dataclasses.replace(self, device=device)
+            other = dataclasses.replace(self, device=device)
+            vars(other)["_elsewhere"] = self._elsewhere
+            self._elsewhere[device] = other
         return self._elsewhere[device]
 
     def coding_on(self, entropy_device: str | jax.Device) -> "Model":
@@ -230,6 +232,16 @@ class Model:
     def synthesise(self):
         """(latents, rate, region) → pixels (16h, 16w, 3) uint8."""
         return self._jitted(self.synthesis_of, self.placed.params)
+
+    @functools.cached_property
+    def symbols_of_many(self):
+        """(pixels, rate, region, size), of a batch → what :attr:`symbols` gives, of a batch."""
+        return self._jitted(self.many_symbols_of, self.placed.params, self.placed.scales)
+
+    @functools.cached_property
+    def pixels_of_many(self):
+        """(Symbols, rate, region, size), of a batch → pixels (b, 16h, 16w, 3) uint8."""
+        return self._jitted(self.many_pixels_of, self.placed.params)
 
     @functools.cached_property
     def hyper_bits(self):
@@ -309,6 +321,23 @@ class Model:
             params, lambda net, y, g: net.synthesis(y, level(g)), y[None], log_gain[None]
         )
         return jnp.round(jnp.clip(x[0], 0, 1) * 255).astype(jnp.uint8)
+
+    def many_symbols_of(self, params, scales, *batch):
+        """Compute the symbols of images whose canvases have one shape."""
+
+        def one(pixels, *where):
+            return self.symbols_of(params, scales, self.analysis_of(params, pixels), *where)
+
+        return jax.vmap(one)(*batch)
+
+    def many_pixels_of(self, params, *batch):
+        """Compute the pixels of images whose canvases have one shape."""
+
+        def one(symbols, rate, region, size):
+            y = self.latents_of(params, symbols, rate, region, size)
+            return self.synthesis_of(params, y, rate, region)
+
+        return jax.vmap(one)(*batch)
 
 
 def fingerprint(network: str, options: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:

@@ -2,13 +2,14 @@
 
 import bisect
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from jaxsr.codec import container, half, region, tiles
-from jaxsr.codec.container import LEVELS, File, Header
+from jaxsr.codec.container import LEVELS, CodedTile, File, Header
 from jaxsr.codec.decoding import decoded
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.model import Model
@@ -71,24 +72,32 @@ class Original:
 
 
 class Prepared:
-    """A picture whose transform is computed, so that each of its files takes only the coding."""
+    """A picture that is transformed once, so that each of its files takes only the coding."""
 
     def __init__(self, model: Model, source: Original, enlarger: Enlarger | None = None):
-        """Transform the picture, at half its size if an ``enlarger`` is given."""
+        """Take the picture, at half its size if an ``enlarger`` is given."""
         self.model, self.source, self.enlarger = model, source, enlarger
         self.scale = half.SCALE if enlarger else 1
         self.steps = source.steps(self.scale)
-        pixels = half.reduced(source.colours()) if enlarger else source.colours()
-        self.analysed = tiles.Analysed(model, pixels, self.steps)
+        colours = source.colours()
+        self.pixels = half.reduced(colours) if enlarger else colours
+
+    @functools.cached_property
+    def analysed(self) -> tiles.Analysed:
+        """The transform."""
+        return tiles.Analysed(self.model, self.pixels, self.steps)
 
     def at(self, level: int, quality: int = 0) -> bytes:
         """Return the complete file at a level of 0 to 1023; ``quality`` is only noted in it."""
+        return self.file(level, quality, tuple(self.analysed.tiles(level)))
+
+    def file(self, level: int, quality: int, coded: tuple[CodedTile, ...]) -> bytes:
+        """Return the complete file of tiles that are coded at a level."""
         picture = self.source.picture
         height, width, channels = picture.pixels.shape
-        coded = self.model.number, self.model.hash, level, quality, self.scale
+        made = self.model.number, self.model.hash, level, quality, self.scale
         upscaler = self.enlarger.hash if self.enlarger else b""
-        header = Header(width, height, channels, *coded, upscaler)
-        coded = tuple(self.analysed.tiles(level))
+        header = Header(width, height, channels, *made, upscaler)
         exif = picture.exif if self.source.keep_exif else None
         return container.pack(File(header, coded, picture.alpha, picture.icc, exif, self.steps))
 
