@@ -1,6 +1,7 @@
 """``jaxsr info``: what an image, a compressed image or a weights file holds."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from jaxsr.cli import flags
@@ -13,7 +14,8 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "info",
         help="say what an image, a .jsr file or a weights file holds",
         description="Says what a file holds. An image: its size, channels, bits, frames, ICC "
-        "profile and EXIF; a .jsr file: also its model, rate and parts, and whether it is sound; "
+        "profile and EXIF; a .jsr file: also the format's version, the model, the settings, the "
+        "bytes of each part, and whether it is sound; "
         "weights: their network, its options and size.",
     )
     parser.add_argument(
@@ -78,10 +80,13 @@ def of_image(data: bytes, path: Path) -> list[tuple[str, str]]:
     ]
 
 
-def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
-    """Say what a ``.jsr`` file's header says, the sizes of its parts, and what is wrong.
+NAMES = {"region": "region map", "alpha": "alpha", "icc": "ICC profile", "exif": "EXIF"}
 
-    As far as they can be read; nothing is decompressed.
+
+def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:
+    """Say what made a ``.jsr`` file, with which settings, its bytes by part, and what is wrong.
+
+    As far as it can be read; of what is in it, only the region's map is decoded.
     """
     from jaxsr.codec import container
 
@@ -90,12 +95,13 @@ def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str |
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
     header = layout.header
-    lines = [("bytes", str(len(data)))]
+    lines = [("format", f".jsr, version {container.VERSION}"), ("bytes", str(len(data)))]
     if header is not None:
-        lines = [*of_header(header), ("bytes", f"{len(data)}, {bpp(len(data), header)}")]
+        lines[1:] = [*of_header(header), ("region", region(layout))]
+        lines.append(("bytes", f"{len(data)}, {bpp(len(data), header)}"))
+        lines.append(("by part", parts(layout)))
         lines.append(("tiles", tiles(layout)))
-    names = {"region": "region map", "alpha": "alpha", "icc": "ICC profile", "exif": "EXIF"}
-    for name, title in names.items():
+    for name, title in NAMES.items():
         coded = layout.sections.get(name)
         lines.append((title, "none" if coded is None else f"{len(coded)} bytes, as stored"))
     lines.append(("checksum", "wrong" if not layout.sound else "right"))
@@ -104,25 +110,48 @@ def of_compressed(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str |
 
 def of_header(header) -> list[tuple[str, str]]:
     """Say what a ``.jsr`` file's header says."""
+    from jaxsr.codec import half, weights
+
     asked = f"{header.quality}" if header.quality else "by size or likeness"
-    height, width = header.coded
-    half = f", coded as {width}×{height} for upscaler {header.upscaler.hex()}"
+    size = f"{header.width}×{header.height} pixels"
+    if header.scale > 1:
+        height, width = header.coded
+        upscaler = known(header.upscaler, half.name_of)
+        size += f", coded as {width}×{height} for upscaler {upscaler}"
     return [
-        ("size", f"{header.width}×{header.height} pixels{half if header.scale > 1 else ''}"),
+        ("size", size),
         ("channels", "gray" if header.channels == 1 else "RGB"),
         ("quality", f"{asked} (rate level {header.level} of 0 to 1023)"),
-        ("model", f"{model_name(header)} (hash {header.model_hash.hex()})"),
+        ("model", known(header.model_hash, weights.name_of)),
     ]
 
 
-def model_name(header) -> str:
-    """Return the name of the released codec that a file was made with."""
-    from jaxsr.codec import weights
+def known(hash: bytes, name_of: Callable[[bytes], str | None]) -> str:
+    """Return the released name of weights that a file names, if there is one, and their hash."""
+    return f"{name_of(hash) or 'not among the released ones'} (hash {hash.hex()})"
 
-    for name in weights.available():
-        if weights.load(name).hash == header.model_hash:
-            return name
-    return "not among the released ones"
+
+def region(layout) -> str:
+    """Say how much of the picture is coded finer or coarser, and by how much."""
+    from jaxsr.codec import region
+
+    if (coded := layout.sections.get("region")) is None:
+        return "none"
+    try:
+        steps = region.decode_map(coded, region.map_shape(*layout.header.coded))
+    except UserError as error:
+        return f"cannot be read: {error}"
+    said = [
+        f"{(chosen > 0).mean():.0%} of the picture {how}, by up to {gain * region.STEP_DB:.1f} dB"
+        for how, chosen in (("finer", steps), ("coarser", -steps))
+        if (gain := chosen.max()) > 0
+    ]
+    return "; ".join(said) or "as fine as all else"
+
+
+def parts(layout) -> str:
+    """Say how many bytes each part takes, with its lengths; in a sound file that is all of them."""
+    return ", ".join(f"{NAMES.get(name, name)} {size}" for name, size in layout.parts.items())
 
 
 def bpp(size: int, header) -> str:

@@ -4,7 +4,7 @@ A file decodes to the same symbols on every device, and to the same pixels withi
 """
 
 from jaxsr.codec.batches import decode_batch, encode_batch
-from jaxsr.codec.container import Header
+from jaxsr.codec.container import Header, Layout, inspect
 from jaxsr.codec.container import parse_header as info
 from jaxsr.codec.decoding import decode, decode_picture, region_of
 from jaxsr.codec.differentiable import coded, rate_distortion, rate_of
@@ -19,6 +19,7 @@ __all__ = [
     "ROI_GAIN",
     "Enlarger",
     "Header",
+    "Layout",
     "Model",
     "coded",
     "decode",
@@ -28,6 +29,7 @@ __all__ = [
     "encode_batch",
     "find_region",
     "info",
+    "inspect",
     "level_of",
     "load",
     "load_enlarger",

@@ -66,3 +66,8 @@ def _read(path: Path) -> Enlarger:
 def available() -> list[str]:
     """Return the names of the released upscalers that enlarge ×2."""
     return [name for name, scales in zoo.released_upscalers().items() if SCALE in scales]
+
+
+def name_of(hash: bytes) -> str | None:
+    """Return the name of the released upscaler that files name by ``hash``; None if none is."""
+    return next((name for name in available() if load_enlarger(name).hash == hash), None)

@@ -47,6 +47,11 @@ def available() -> dict[str, Path]:
     return zoo.released(zoo.CODEC)
 
 
+def name_of(hash: bytes) -> str | None:
+    """Return the name of the released codec that files name by ``hash``; None if there is none."""
+    return next((name for name in available() if load(name).hash == hash), None)
+
+
 def holds_codec(path: str | os.PathLike) -> bool:
     """Return True if there is a file of a codec's weights at ``path``."""
     try:

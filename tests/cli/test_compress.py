@@ -11,6 +11,7 @@ from PIL import Image
 from jaxsr import codec, pipeline
 from jaxsr.cli import main
 from jaxsr.cli.flags import ENTROPY_DEVICES
+from jaxsr.codec import container
 from jaxsr.image import files, metrics
 from jaxsr.regions.masks import REGION
 from jaxsr.zoo import weights
@@ -257,7 +258,31 @@ def test_images_are_kept_at_half_their_size_where_that_is_asked_for_or_all_that_
     code, out, _ = run("decompress", "half.jsr", "-o", "back.png", "--upscaler", "span-compact")
     assert code == 0 and "63×45 pixels" in out
     _, out, _ = run("info", "half.jsr")
-    assert "63×45 pixels, coded as 32×23 for upscaler 201f6149" in out
+    assert "63×45 pixels, coded as 32×23 for upscaler span-compact (hash 201f6149)" in out
+
+
+def test_info_names_the_released_model_and_says_of_a_region_how_it_differs(folder, run):
+    mask = np.zeros(CAT.shape[:2])
+    mask[:24] = 1
+    for name, gain in (("finer", 10.0), ("coarser", -10.0), ("alike", 0.0)):
+        (folder / f"{name}.jsr").write_bytes(codec.encode(CAT, roi=mask, roi_gain=gain))
+    assert re.search(r"model +patch-hyperprior \(hash", run("info", "finer.jsr")[1])
+    half = "% of the picture {}, by up to 9.6 dB\n"
+    for name, said in (
+        ("finer", half.format("finer")),
+        ("coarser", half.format("coarser")),
+        ("alike", "as fine as all else"),
+    ):
+        assert said in run("info", f"{name}.jsr")[1]
+
+
+def test_info_says_what_is_wrong_with_a_region_and_goes_on(folder, run, tiny_codec):
+    data = codec.encode(CAT, roi="all", model=tiny_codec)
+    parts = codec.inspect(data).parts
+    at = parts["header"] + parts["region"] - 1
+    (folder / "a.jsr").write_bytes(data[:at] + b"?" + data[at + 1 :])
+    code, out, _ = run("info", "a.jsr")
+    assert code == 2 and "cannot be read: the region map is damaged" in out and "tiles" in out
 
 
 def test_what_exists_is_kept_unless_overwritten(folder, save, run):
@@ -288,6 +313,11 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, save, run)
     for part in ("region map", "alpha", "ICC profile"):
         assert told[part].endswith("bytes, as stored")
     assert told["EXIF"] == "none"
+    assert told["format"] == f".jsr, version {container.VERSION}"
+    assert told["region"] == "100% of the picture finer, by up to 5.3 dB"
+    parts = dict(part.rsplit(" ", 1) for part in told["by part"].split(", "))
+    assert list(parts) == ["header", "region map", "alpha", "ICC profile", "tiles", "checksum"]
+    assert sum(map(int, parts.values())) == size
 
     (folder / "b.jsr").write_bytes((folder / "a.jsr").read_bytes()[:-30])
     code, out, err = run("info", "b.jsr")
@@ -296,6 +326,12 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, save, run)
         "jaxsr: b.jsr: the file is damaged or cut off: its checksum is wrong; "
         "it ends within tile 1 of 1\n"
     )
+    header = (folder / "a.jsr").read_bytes()[: int(parts["header"])]
+    for name, data in (("d.jsr", header + b"cut?"), ("e.jsr", header)):
+        (folder / name).write_bytes(data)
+        code, out, err = run("info", name)
+        assert code == 2 and err.count("\n") == 1
+        assert ("64×48 pixels" in out) == (name == "d.jsr")
     code, out, err = run("info", "a.png")
     assert code == 0
     (folder / "c.jsr").write_text("hello")

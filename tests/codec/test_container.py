@@ -126,6 +126,27 @@ def test_the_bytes_of_a_picture_at_half_its_size_are_those_of_the_documentation(
     assert header.coded == (2, 151)
 
 
+def test_the_bytes_of_every_part_sum_to_the_file():
+    data = small_file()
+    parts = container.inspect(data).parts
+    assert list(parts) == ["header", "region", "alpha", "icc", "exif", "tiles", "checksum"]
+    assert sum(parts.values()) == len(data)
+    assert parts["header"] == 16 and parts["tiles"] == 1 + 1 + 10 + 4 and parts["checksum"] == 4
+
+
+def test_of_a_file_cut_short_the_parts_that_are_there_are_told():
+    data = small_file()
+    whole = container.inspect(data).parts
+    ends = dict(zip(whole, np.cumsum(list(whole.values())), strict=True))
+    for length in range(len(data)):
+        layout = container.inspect(data[:length]) if length >= 4 else None
+        there = {} if layout is None else layout.parts
+        assert there == {n: whole[n] for n in there} and sum(there.values()) <= max(length, 0)
+        if length < len(data):
+            assert "checksum" not in there
+            assert set(there) == {n for n, end in ends.items() if end <= length - 4}
+
+
 def test_tiles_are_counted_by_the_size():
     grids = {(1, 1): (1, 1), (1024, 1024): (1, 1), (1025, 1): (1, 2), (2048, 3000): (3, 2)}
     for (width, height), grid in grids.items():

@@ -114,7 +114,7 @@ def main() -> None:
         f"-runs={own.files}",
         f"-max_len={harness.MAX_BYTES}",
         f"-timeout={TIMEOUT}",
-        f"-rss_limit_mb={harness.most_memory()}",
+        f"-rss_limit_mb={harness.most_memory(own.minutes)}",
         f"-artifact_prefix={FOUND}/bad-",
         "-print_final_stats=1",
     ]
