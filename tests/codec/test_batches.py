@@ -125,6 +125,15 @@ def test_the_vmapped_programs_compile_for_gpus_and_tpus(small):
         assert exported.platforms == ("cuda", "tpu")
 
 
+def test_strict_settings_of_jax_change_nothing(small, vmapped, strictest):
+    images = [CAT[:16, :16], CAT[:16, 16:32]]
+    data = codec.encode_batch(images, model=small)
+    with strictest():
+        assert codec.encode_batch(images, model=small) == data
+        pixels = codec.decode_batch(data, model=small)
+    assert arrays_equal(pixels, codec.decode_batch(data, model=small))
+
+
 def test_nothing_is_moved_unasked(small, vmapped):
     images = [CAT[:16, :16], CAT[:16, 16:32]]
     data = codec.encode_batch(images, model=small)
