@@ -102,8 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, default=10, help="how long; 10")
     parser.add_argument("--files", type=int, default=-1, help="stop after so many; no limit")
+    parser.add_argument("--folder", type=Path, default=FOUND, help="keeps what was found")
     own, others = parser.parse_known_args()
-    FOUND.mkdir(parents=True, exist_ok=True)
+    own.folder.mkdir(parents=True, exist_ok=True)
     fuzzed = harness.Harness(harness.load_small())
     for data in harness.seeds().values():  # compiles, so that times and memory are those of files
         fuzzed(data, thorough=True)
@@ -115,10 +116,10 @@ def main() -> None:
         f"-max_len={harness.MAX_BYTES}",
         f"-timeout={TIMEOUT}",
         f"-rss_limit_mb={harness.most_memory(own.minutes)}",
-        f"-artifact_prefix={FOUND}/bad-",
+        f"-artifact_prefix={own.folder}/bad-",
         "-print_final_stats=1",
     ]
-    folders = [str(FOUND), str(HERE / "corpus")]
+    folders = [str(own.folder), str(HERE / "corpus")]
     arguments = [sys.argv[0], *others] if single else [sys.argv[0], *limits, *others, *folders]
     atheris.Setup(arguments, fuzzed, custom_mutator=mutated)
     atheris.Fuzz()

@@ -1,6 +1,9 @@
 """The fuzzer's harness on its corpus; the fuzzer itself is ``make fuzz``."""
 
 import dataclasses
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,3 +96,13 @@ def test_a_fault_of_the_decoder_is_no_end_of_a_file(fuzzing, harness, seeds, mon
     monkeypatch.setattr(container, "_read_tile", fault)
     with pytest.raises(ValueError, match=r"^a fault$"):
         harness(seeds["colour"])
+
+
+def test_the_fuzzer_mutates_files_and_says_how_they_ended(tmp_path):
+    pytest.importorskip("atheris")
+    script = Path(__file__).with_name("fuzz.py")
+    command = [sys.executable, script, "--files", "80", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "files, of which ended in" in done.stdout and "error: the file is damaged" in done.stdout
+    assert not list(tmp_path.glob("bad-*"))
