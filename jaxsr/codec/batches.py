@@ -17,7 +17,7 @@ from jaxtyping import Int, Int32, UInt8
 
 from jaxsr.codec import container, symbols, tiles, weights
 from jaxsr.codec.decoding import as_array, decode, in_channels, model_of
-from jaxsr.codec.encoding import QUALITY, encode, level_of, original
+from jaxsr.codec.encoding import QUALITY, check_size, encode, level_of, original
 from jaxsr.codec.given import Data
 from jaxsr.codec.half import Enlarger
 from jaxsr.codec.kept import loaded
@@ -144,6 +144,7 @@ def _several(images: Any) -> list[Any]:
 
 def _grid(image: Any) -> int:
     """Return the number of tiles of an image."""
+    check_size(image)
     return len(tiles.places(*planes(image)[0].shape[:2]))
 
 

@@ -200,15 +200,24 @@ def _limit(option: str, value: Any, pixels: int) -> int:
     return int(min(real(value, "max_bytes is 1 or more", lambda n: n >= 1), UNLIMITED))
 
 
-def _picture(image: Image) -> files.Picture:
-    """Return the image as a Picture of 8 bits; refuse a too large one before converting it."""
-    image = opened(image)
+def check_size(image: Image) -> None:
+    """Check that an image's pixels are not more than a file can have, without converting them.
+
+    Raises:
+      UserError: they are; or it is no image.
+    """
     array = image.pixels if isinstance(image, files.Picture) else as_array(image, "an image")
     if math.prod(array.shape[:2]) > MAX_PIXELS:
         raise UserError(
             f"an image of {' × '.join(map(str, array.shape))}; at most {MAX_PIXELS // 10**6} "
             "million pixels can be coded: cut it into parts"
         )
+
+
+def _picture(image: Image) -> files.Picture:
+    """Return the image as a Picture of 8 bits."""
+    image = opened(image)
+    check_size(image)
     picture = as_picture(image)
     if picture.pixels.dtype != np.uint8:
         raise UserError(

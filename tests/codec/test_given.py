@@ -350,6 +350,10 @@ CASES["bfloat16"] = (
     lambda: BFLOATS.astype(np.float32),
     {"NumPy": (lambda: BFLOATS, EXACT), "jax": (lambda: jnp.asarray(BFLOATS), EXACT)},
 )
+CASES["image of a batch"] = (
+    lambda model, given: codec.encode_batch([given()], model=model)[0],
+    *CASES["image"][1:],
+)
 
 
 def with_gaps(data):
@@ -389,6 +393,11 @@ CASES |= {
         lambda model, given: codec.decode_picture(
             given(coded(model)), model=model
         ).pixels.tobytes(),
+        bytes,
+        DATA,
+    ),
+    "decode_batch": (
+        lambda model, given: codec.decode_batch([given(coded(model))], model=model)[0].tobytes(),
         bytes,
         DATA,
     ),
