@@ -71,6 +71,45 @@ def dct(size: int) -> Float[np.ndarray, "{size} {size}"]:
     return rows
 
 
+def overlap(size: int) -> Float[np.ndarray, "{size} {size}"]:
+    """Return the orthogonal matrix that makes a lapped transform of blocks of ``size`` values.
+
+    It mixes the halves of two neighbouring blocks, those before and behind their border; a DCT-II
+    of the blocks behind it makes the lapped orthogonal transform, whose basis functions reach half
+    a block into the neighbours and fade to nothing there. Source: Malvar and Staelin, "The LOT:
+    transform coding without blocking effects" (1989), in the form of Tran, Liang and Tu,
+    "Lapped transform via time-domain pre- and post-filtering" (2003).
+    """
+    half = size // 2
+    k, n = np.indices((half, half))
+    type4 = np.cos(np.pi * (n + 0.5) * (k + 0.5) / half) * math.sqrt(2 / half)
+    one, flip, none = np.eye(half), np.eye(half)[::-1], np.zeros((half, half))
+    butterflies = np.block([[one, flip], [flip, -one]]) / math.sqrt(2)
+    middle = np.block([[one, none], [none, flip @ dct(half).T @ type4 @ flip]])
+    return butterflies @ middle @ butterflies
+
+
+def lapped(x: Float[Array, "b h w c"], matrix: Float[np.ndarray, "n n"]) -> Float[Array, "b h w c"]:
+    """Multiply the values around each border of n×n blocks, n along either axis, by ``matrix``.
+
+    The outer half block at the edges of ``x`` stays as it is. The transposed matrix undoes it.
+    """
+    size, (batch, height, width, channels) = len(matrix), x.shape
+    half = size // 2
+    if height > size:
+        blocks = x[:, half:-half].reshape(batch, -1, size, width * channels)
+        mixed = jnp.einsum("pq,bkqw->bkpw", jnp.asarray(matrix, x.dtype), blocks)
+        mixed = mixed.reshape(batch, height - size, width, channels)
+        x = jnp.concatenate([x[:, :half], mixed, x[:, -half:]], axis=1)
+    if width > size:
+        blocks = x[:, :, half:-half].reshape(batch, height, -1, size * channels)
+        # pixels and channels in one, for a product of few columns is slow
+        wide = jnp.asarray(np.kron(matrix, np.eye(channels)), x.dtype)
+        mixed = (blocks @ wide.T).reshape(batch, height, width - size, channels)
+        x = jnp.concatenate([x[:, :, :half], mixed, x[:, :, -half:]], axis=2)
+    return x
+
+
 def fan_in(variance: float) -> nn.initializers.Initializer:
     """Initialise kernels whose output has ``variance`` times the input's (2: He et al., 2015)."""
     return nn.initializers.variance_scaling(variance, "fan_in", "truncated_normal")

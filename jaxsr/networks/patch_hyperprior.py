@@ -18,7 +18,16 @@ from jaxtyping import Array, Float
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
-from jaxsr.networks.layers import COLOURS, Conv, Dtype, dct, pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.layers import (
+    COLOURS,
+    Conv,
+    Dtype,
+    dct,
+    lapped,
+    overlap,
+    pixel_shuffle,
+    pixel_unshuffle,
+)
 
 WINDOW = 8
 # σ is only an estimate: residuals divided by it have heavier tails than a Gaussian. Fitted to this
@@ -151,17 +160,24 @@ class PatchAnalysis(nn.Module):
     blocks: int
     width: int
     attention: int
+    layers: int = 1
+    overlaps: bool = True
     dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         basis = self.basis
-        x = pixel_unshuffle(x - 0.5, 8)
+        x = x - 0.5
+        if self.overlaps:
+            x = lapped(x, overlap(16))
+        x = pixel_unshuffle(x, 8)
         x = nn.Dense(basis.features, kernel_init=basis.analysis(1))(x)
         for _ in range(self.blocks):
             x = Bottleneck(self.width, self.dtype)(x)
         x = nn.Dense(basis.latents, kernel_init=basis.analysis(2))(pixel_unshuffle(x, 2))
-        return AttentionBlock(self.attention, dtype=self.dtype)(x)
+        for _ in range(self.layers):
+            x = AttentionBlock(self.attention, dtype=self.dtype)(x)
+        return x
 
 
 class PatchSynthesis(nn.Module):
@@ -171,6 +187,8 @@ class PatchSynthesis(nn.Module):
     blocks: int
     width: int
     attention: int
+    layers: int = 1
+    overlaps: bool = True
     dtype: Dtype = None
 
     @nn.compact
@@ -178,13 +196,17 @@ class PatchSynthesis(nn.Module):
         basis = self.basis
         # the level reaches every block through the features; it starts without effect
         y = y + nn.Dense(basis.latents, kernel_init=nn.initializers.zeros)(level)
-        y = AttentionBlock(self.attention, dtype=self.dtype)(y)
+        for _ in range(self.layers):
+            y = AttentionBlock(self.attention, dtype=self.dtype)(y)
         y = nn.Dense(4 * basis.features, kernel_init=basis.synthesis(2))(y)
         y = pixel_shuffle(y, 2)
         for _ in range(self.blocks):
             y = Bottleneck(self.width, self.dtype)(y)
         y = Conv(192, 3, kernel_init=basis.synthesis(1))(y)
-        return pixel_shuffle(y, 8) + 0.5
+        y = pixel_shuffle(y, 8)
+        if self.overlaps:
+            y = lapped(y, overlap(16).T)
+        return y + 0.5
 
 
 class PatchHyperAnalysis(nn.Module):
@@ -241,6 +263,8 @@ def patch_hyperprior(
     synthesis_blocks: int = 4,
     width: int = 64,
     attention: int = 128,
+    layers: int = 1,
+    overlaps: bool = False,
     context: int = 96,
     anchors: int = 9,
     dtype: Dtype = None,
@@ -254,14 +278,18 @@ def patch_hyperprior(
       analysis_blocks, synthesis_blocks: bottleneck blocks at 1/8.
       width: channels inside a bottleneck block.
       attention: channels inside an attention block.
+      layers: attention blocks of either transform.
+      overlaps: whether the blocks of 16×16 pixels that the transforms begin as are lapped.
       context: channels of the network that predicts the means.
       anchors: rates at which the hyper-latents' density is learnt.
       dtype: what the transforms compute in; see :class:`~jaxsr.networks.compressor.TransformCodec`.
     """
     basis = Basis(features, latents)
     return Compressor(
-        analysis=PatchAnalysis(basis, analysis_blocks, width, attention, dtype),
-        synthesis=PatchSynthesis(basis, synthesis_blocks, width, attention, dtype),
+        analysis=PatchAnalysis(basis, analysis_blocks, width, attention, layers, overlaps, dtype),
+        synthesis=PatchSynthesis(
+            basis, synthesis_blocks, width, attention, layers, overlaps, dtype
+        ),
         hyper_analysis=PatchHyperAnalysis(128, hyper),
         hyper_synthesis=PatchHyperSynthesis(64),
         means=PatchMeans(context, latents),

@@ -1,0 +1,161 @@
+"""Which start, width and update make the better codec? Short trainings of equal length.
+
+    python benchmarks/codec_study.py --photos=DIR[,DIR] --test=KODAK [--steps=1200] [--only=NAMES]
+
+Every variant trains from the same seed on the same crops, and goes on where it was stopped. Printed
+are, on every fourth image of the test folder, the BD-rate against the first release's recipe, by
+the bits that training estimates; blockiness at lines of 8 and of 16 pixels, at the lower rates
+(originals have 1.00); and milliseconds of the two transforms for 768×512 pixels. Results are kept
+in the working directory, which ``--workdir`` names.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+
+from jaxsr.cli.environment import prepare_jax
+from jaxsr.image.files import read
+
+REPO = Path(__file__).resolve().parents[1]
+RATES = 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95
+MUON = {"optimizer.name": "muon"}
+LAPPED = MUON | {"model.options.overlaps": True}
+VARIANTS: dict[str, dict[str, Any]] = {
+    "first release": {},
+    "lapped": {"model.options.overlaps": True},
+    "muon": MUON,
+    "lapped, muon": LAPPED,
+    "rate 2e-3": LAPPED | {"optimizer.learning_rate": 2e-3},
+    "rate 4e-3": LAPPED | {"optimizer.learning_rate": 4e-3},
+    "448 latents": LAPPED | {"model.options.latents": 448},
+    "3 attention blocks": LAPPED | {"model.options.layers": 3},
+    "wide blocks": LAPPED | {"model.options.width": 96},
+    "192 features": LAPPED | {"model.options.features": 192},
+}
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--photos", required=True, help="folders to train on, by commas")
+    parser.add_argument("--test", required=True, help="folder of images of 768×512 pixels")
+    parser.add_argument("--steps", type=int, default=1200, help="of each training (1200)")
+    parser.add_argument("--only", default="", help="variants, by semicolons; default: all")
+    parser.add_argument("--workdir", default="runs/codec_study", type=Path)
+    return parser.parse_args()
+
+
+def config_of(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
+    """Return the released codec's config, shortened and changed."""
+    from jaxsr.training.config import config_of
+
+    config = config_of(REPO / "configs/codec/patch_hyperprior.py")
+    with config.unlocked():
+        config.update_from_flattened_dict({k: v for k, v in changes.items() if "options" not in k})
+    config.model.options.update(
+        {k.rpartition(".")[2]: v for k, v in changes.items() if "options" in k}
+    )
+    config.data.source = f"folder:{args.photos}"
+    config.update(steps=args.steps, eval_every=10**6, checkpoint_every=300)
+    return config
+
+
+def images(folder: str):
+    """Return every fourth image, in [0, 1], lying."""
+    paths = sorted(Path(folder).iterdir())[::4]
+    pixels = (np.float32(read(path).pixels) / 255 for path in paths)
+    return [x if x.shape[0] == 512 else x.transpose(1, 0, 2) for x in pixels]
+
+
+def measured(config: ml_collections.ConfigDict, workdir: Path, test) -> dict[str, Any]:
+    """Return bits, PSNR and blockiness by rate, as the training estimates them, and times."""
+    from jaxsr import networks
+    from jaxsr.image.metrics import blockiness
+    from jaxsr.networks.layers import apply
+    from jaxsr.training.checkpoints import load_weights
+
+    network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
+    params = load_weights(workdir).params
+
+    @jax.jit
+    def coded(params, x, rate):
+        region = jnp.zeros((1, x.shape[0] // 16, x.shape[1] // 16))
+        out = apply(network, params, x[None], rate[None], region, jax.random.key(0))
+        y = jnp.clip(jnp.round(out.output[0] * 255), 0, 255)
+        bits = (out.latent_bits + out.hyper_bits)[0] / (x.shape[0] * x.shape[1])
+        return bits, ((y - 255 * x) ** 2).mean(), blockiness(y, 8), blockiness(y, 16)
+
+    rows = []
+    for rate in RATES:
+        each = np.array([jax.device_get(coded(params, x, jnp.float32(rate))) for x in test])
+        bpp, mse, eight, sixteen = each.mean(0)
+        psnr = (10 * np.log10(255**2 / each[:, 1])).mean()
+        rows.append([float(bpp), float(psnr), float(eight), float(sixteen)])
+    return {"rows": rows, "ms": times(network, params, test[0])}
+
+
+def times(network, params, x) -> list[float]:
+    """Return the milliseconds of analysis and synthesis, the least of five."""
+
+    @jax.jit
+    def analysis(params, x):
+        return network.analysis.apply({"params": params["analysis"]}, x)
+
+    @jax.jit
+    def synthesis(params, y):
+        level = jnp.zeros((*y.shape[:3], 1))
+        return network.synthesis.apply({"params": params["synthesis"]}, y, level)
+
+    y = analysis(params, x[None])
+    best = []
+    for call in (lambda: analysis(params, x[None]), lambda: synthesis(params, y)):
+        jax.block_until_ready(call())
+        took = []
+        for _ in range(5):
+            start = time.perf_counter()
+            jax.block_until_ready(call())
+            took.append(1e3 * (time.perf_counter() - start))
+        best.append(min(took))
+    return best
+
+
+def main() -> None:
+    args = parse()
+    prepare_jax()
+    from jaxsr.evaluation.codecs.bd import bd_rate
+    from jaxsr.training import loop
+
+    test = images(args.test)
+    wanted = [name for name in args.only.split(";") if name] or list(VARIANTS)
+    for name in wanted:
+        folder = args.workdir / name.replace(", ", "-").replace(" ", "-")
+        kept = folder / "study.json"
+        if not kept.exists():
+            config = config_of(args, VARIANTS[name])
+            loop.fit(config, folder)
+            kept.write_text(json.dumps(measured(config, folder, test)) + "\n", "utf-8")
+    results = {
+        name: json.loads(path.read_text("utf-8"))
+        for name in VARIANTS
+        if (
+            path := args.workdir / name.replace(", ", "-").replace(" ", "-") / "study.json"
+        ).exists()
+    }
+    first = np.array(next(iter(results.values()))["rows"])
+    print(f"{'variant':<22} {'BD-rate':>8} {'of 8':>12} {'of 16':>12} {'ms':>12}")
+    for name, result in results.items():
+        rows = np.array(result["rows"])
+        saved = bd_rate(rows[:, 0], rows[:, 1], first[:, 0], first[:, 1])
+        eight, sixteen = (f"{rows[:3, i].min():.2f}–{rows[:3, i].max():.2f}" for i in (2, 3))
+        ms = " + ".join(f"{x:.0f}" for x in result["ms"])
+        print(f"{name:<22} {saved:>7.1f}% {eight:>12} {sixteen:>12} {ms:>12}")
+
+
+if __name__ == "__main__":
+    main()
