@@ -11,17 +11,26 @@ in the working directory, which ``--workdir`` names.
 
 import argparse
 import json
+import os
 import time
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(os.cpu_count()))
 
 import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
 
-from jaxsr.cli.environment import prepare_jax
+from jaxsr import networks
+from jaxsr.evaluation.codecs.bd import bd_rate
 from jaxsr.image.files import read
+from jaxsr.image.metrics import blockiness
+from jaxsr.networks.layers import apply
+from jaxsr.training import loop
+from jaxsr.training.checkpoints import load_weights
+from jaxsr.training.config import config_of
 
 REPO = Path(__file__).resolve().parents[1]
 RATES = 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95
@@ -51,10 +60,8 @@ def parse():
     return parser.parse_args()
 
 
-def config_of(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
+def changed(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
     """Return the released codec's config, shortened and changed."""
-    from jaxsr.training.config import config_of
-
     config = config_of(REPO / "configs/codec/patch_hyperprior.py")
     with config.unlocked():
         config.update_from_flattened_dict({k: v for k, v in changes.items() if "options" not in k})
@@ -75,11 +82,6 @@ def images(folder: str):
 
 def measured(config: ml_collections.ConfigDict, workdir: Path, test) -> dict[str, Any]:
     """Return bits, PSNR and blockiness by rate, as the training estimates them, and times."""
-    from jaxsr import networks
-    from jaxsr.image.metrics import blockiness
-    from jaxsr.networks.layers import apply
-    from jaxsr.training.checkpoints import load_weights
-
     network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
     params = load_weights(workdir).params
 
@@ -127,17 +129,13 @@ def times(network, params, x) -> list[float]:
 
 def main() -> None:
     args = parse()
-    prepare_jax()
-    from jaxsr.evaluation.codecs.bd import bd_rate
-    from jaxsr.training import loop
-
     test = images(args.test)
     wanted = [name for name in args.only.split(";") if name] or list(VARIANTS)
     for name in wanted:
         folder = args.workdir / name.replace(", ", "-").replace(" ", "-")
         kept = folder / "study.json"
         if not kept.exists():
-            config = config_of(args, VARIANTS[name])
+            config = changed(args, VARIANTS[name])
             loop.fit(config, folder)
             kept.write_text(json.dumps(measured(config, folder, test)) + "\n", "utf-8")
     results = {
