@@ -96,7 +96,7 @@ def measured(config: ml_collections.ConfigDict, workdir: Path, test) -> dict[str
     rows = []
     for rate in RATES:
         each = np.array([jax.device_get(coded(params, x, jnp.float32(rate))) for x in test])
-        bpp, mse, eight, sixteen = each.mean(0)
+        bpp, _, eight, sixteen = each.mean(0)
         psnr = (10 * np.log10(255**2 / each[:, 1])).mean()
         rows.append([float(bpp), float(psnr), float(eight), float(sixteen)])
     return {"rows": rows, "ms": times(network, params, test[0])}
@@ -136,7 +136,8 @@ def main() -> None:
         kept = folder / "study.json"
         if not kept.exists():
             config = changed(args, VARIANTS[name])
-            loop.fit(config, folder)
+            if int(loop.fit(config, folder).step) < args.steps:
+                return  # a signal ended it
             kept.write_text(json.dumps(measured(config, folder, test)) + "\n", "utf-8")
     results = {
         name: json.loads(path.read_text("utf-8"))
