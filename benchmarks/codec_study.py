@@ -29,7 +29,6 @@ from jaxsr.image.files import read
 from jaxsr.image.metrics import blockiness
 from jaxsr.networks.layers import apply
 from jaxsr.training import loop
-from jaxsr.training.checkpoints import load_weights
 from jaxsr.training.config import config_of
 
 REPO = Path(__file__).resolve().parents[1]
@@ -80,10 +79,9 @@ def images(folder: str):
     return [x if x.shape[0] == 512 else x.transpose(1, 0, 2) for x in pixels]
 
 
-def measured(config: ml_collections.ConfigDict, workdir: Path, test) -> dict[str, Any]:
+def measured(config: ml_collections.ConfigDict, params: dict, test) -> dict[str, Any]:
     """Return bits, PSNR and blockiness by rate, as the training estimates them, and times."""
     network = networks.create_compressor(config.model.name, **config.model.options.to_dict())
-    params = load_weights(workdir).params
 
     @jax.jit
     def coded(params, x, rate):
@@ -136,9 +134,12 @@ def main() -> None:
         kept = folder / "study.json"
         if not kept.exists():
             config = changed(args, VARIANTS[name])
-            if int(loop.fit(config, folder).step) < args.steps:
+            state = loop.fit(config, folder)
+            if int(state.step) < args.steps:
                 return  # a signal ended it
-            kept.write_text(json.dumps(measured(config, folder, test)) + "\n", "utf-8")
+            # not the moving average, which still knows the start after so few steps
+            result = measured(config, jax.device_get(state.params), test)
+            kept.write_text(json.dumps(result) + "\n", "utf-8")
     results = {
         name: json.loads(path.read_text("utf-8"))
         for name in VARIANTS
