@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from jaxsr.image.metrics import ms_ssim, psnr, shave, ssim
+from jaxsr.image.metrics import blockiness, ms_ssim, psnr, shave, ssim
 
 
 def waves(height, width):
@@ -104,3 +104,15 @@ def test_shave_cuts_every_side():
 def test_what_cannot_be_scored_is_refused(call, says):
     with pytest.raises(ValueError, match=says):
         call()
+
+
+def test_blockiness_is_the_step_across_lines_over_that_elsewhere():
+    blocks = np.kron(np.random.default_rng(0).random((8, 8, 3)), np.ones((8, 8, 1)))
+    ramp = np.arange(64)[:, None, None] * np.ones((1, 64, 3)) + np.arange(64)[None, :, None]
+    assert float(blockiness(ramp, 8)) == pytest.approx(1)
+    # along rows, a line's step is `1 + 2` in place of 1; along columns nothing is there
+    stepped = ramp + 2 * (np.arange(64) // 8)[:, None, None]
+    assert float(blockiness(stepped, 8)) == pytest.approx((3 + 1) / 2)
+    assert float(blockiness(stepped + 1e-6 * blocks, 16)) == pytest.approx(
+        2 / (1 + 4 / 60), rel=1e-3
+    )

@@ -3,11 +3,16 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.linalg
 from skimage.transform import resize
 
 from jaxsr.networks.layers import (
+    dct,
+    lapped,
+    overlap,
     padded_on_cpu,
     pixel_shuffle,
     upsample_bilinear,
@@ -52,3 +57,30 @@ def test_channels_padded_for_the_cpu_change_no_number(features):
         for conv in (padded_on_cpu, jax.lax.conv_general_dilated)
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4), ours, plain)
+
+
+def test_overlaps_are_undone_by_the_transposed_matrix():
+    matrix = overlap(16)
+    np.testing.assert_allclose(matrix @ matrix.T, np.eye(16), atol=1e-12)
+    x = jnp.float32(np.random.default_rng(0).random((2, 64, 48, 3)))
+    np.testing.assert_allclose(lapped(lapped(x, matrix), matrix.T), x, atol=1e-6)
+    np.testing.assert_array_equal(lapped(x, matrix)[:, :8, :8], x[:, :8, :8])
+    small = x[:, :16, :16]
+    np.testing.assert_array_equal(lapped(small, matrix), small)
+
+
+def test_a_lapped_transform_gathers_more_of_a_row_than_its_dct_alone():
+    # Malvar and Staelin: of a first-order process with correlation 0.95, in blocks of 8, the DCT
+    # gains 8.83 dB and the lapped transform 9.2
+    covariance = scipy.linalg.toeplitz(0.95 ** np.arange(64))
+    blocks = np.kron(np.eye(8), dct(8))
+    mixing = np.eye(64)
+    for start in range(4, 60, 8):
+        mixing[start : start + 8, start : start + 8] = overlap(8)
+
+    def gain(transform):
+        variances = np.diag(transform @ covariance @ transform.T)[24:40]
+        return -10 * np.log10(variances).mean()
+
+    assert gain(blocks) == pytest.approx(8.83, abs=0.01)
+    assert gain(blocks @ mixing) == pytest.approx(9.2, abs=0.06)
