@@ -90,10 +90,10 @@ def stages_of(model, pixels, data: bytes) -> dict:
     place = tiles.places(*pixels.shape[:2])[0]
     file = container.parse(data)
     rate = model.rate(file.header.level)
-    region = np.zeros(place.canvas, np.int32)
+    region = np.zeros(place.canvas[2:], np.int32)
     latents = model.analyse(pixels)
     coded, bits = model.symbols(latents, rate, region, place.size)
-    decoded = model.decoded_latents(coded, rate, region, place.size)
+    decoded = model.decoded_latents(coded, rate, region)
     return {
         "analysis": lambda: model.analyse(pixels).block_until_ready(),
         "symbols": lambda: jax.block_until_ready(model.symbols(latents, rate, region, place.size)),
@@ -101,9 +101,7 @@ def stages_of(model, pixels, data: bytes) -> dict:
         "pack": lambda: container.pack(file),
         "parse": lambda: container.parse(data),
         "read": lambda: symbols.read(model, file.tiles[0], rate, region, place.size, "the tile"),
-        "latents": lambda: model.decoded_latents(
-            coded, rate, region, place.size
-        ).block_until_ready(),
+        "latents": lambda: model.decoded_latents(coded, rate, region).block_until_ready(),
         "synthesis": lambda: np.asarray(model.synthesise(decoded, rate, region)),
     }
 
@@ -121,7 +119,7 @@ def prepare_batch(pixels: str, model: str, quality: int, images: int):
     image, network = np.load(pixels), codec.load(model)
     place = tiles.places(*image.shape[:2])[0]
     rate = network.rate(codec.level_of(quality))
-    region = np.zeros(place.canvas, np.int32)
+    region = np.zeros(place.canvas[2:], np.int32)
     variants = [image[:: 1 - 2 * (i & 1), :: 1 - (i & 2), :] for i in range(images)]
     variants = [np.roll(x, 16 * (i // 4), 1) for i, x in enumerate(variants)]
     coded = [

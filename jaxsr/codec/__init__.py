@@ -6,7 +6,7 @@ A file decodes to the same symbols on every device, and to the same pixels withi
 from jaxsr.codec.batches import decode_batch, encode_batch
 from jaxsr.codec.container import Header, Layout, inspect
 from jaxsr.codec.container import parse_header as info
-from jaxsr.codec.decoding import decode, decode_picture, region_of
+from jaxsr.codec.decoding import Partial, decode, decode_partial, decode_picture, region_of
 from jaxsr.codec.differentiable import coded, rate_distortion, rate_of
 from jaxsr.codec.encoding import MODES, ROI_GAIN, encode, find_region, level_of
 from jaxsr.codec.half import Enlarger, load_enlarger
@@ -21,9 +21,11 @@ __all__ = [
     "Header",
     "Layout",
     "Model",
+    "Partial",
     "coded",
     "decode",
     "decode_batch",
+    "decode_partial",
     "decode_picture",
     "encode",
     "encode_batch",

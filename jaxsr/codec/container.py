@@ -1,4 +1,4 @@
-"""The ``.jsr`` file, version 1: bytes to and from its parts, as ``docs/format.md`` describes.
+"""The ``.jsr`` file, version 2: bytes to and from its parts, as ``docs/format.md`` describes.
 
 Everything is checked before it is used: sizes against limits and against the bytes that are there,
 the whole file against its CRC. The size in the header bounds the memory that a part takes, and the
@@ -22,8 +22,9 @@ from jaxsr.errors import UserError
 from jaxsr.image.files import MAX_PIXELS
 
 MAGIC = b"\x89JSR"
-VERSION = 1
-TILE = 1024  # pixels, each way; the last of a row or column may be smaller
+VERSION = 2
+TILE = 1024  # pixels: the side that tiles come closest to; see tile_count
+TILE_UNIT = 128  # pixels: tiles begin at multiples of it
 LEVELS = 1024
 MAX_METADATA = 2**24  # bytes of an ICC profile or EXIF block
 MAX_LANES = 1024
@@ -98,13 +99,24 @@ class Header:
     def grid(self) -> tuple[int, int]:
         """Rows and columns of tiles."""
         height, width = self.coded
-        return -(-height // TILE), -(-width // TILE)
+        return tile_count(height), tile_count(width)
 
     @property
     def tiles(self) -> int:
         """The number of tiles."""
         rows, columns = self.grid
         return rows * columns
+
+
+def tile_count(pixels: int) -> int:
+    """Return into how many tiles an axis of so many pixels is cut: one below 1.5 ``TILE``."""
+    return max(1, (pixels + TILE // 2) // TILE)
+
+
+def tile_starts(pixels: int) -> list[int]:
+    """Return where the tiles of an axis begin, in pixels; all are nearly equally long."""
+    count, units = tile_count(pixels), -(-pixels // TILE_UNIT)
+    return [TILE_UNIT * (i * units // count) for i in range(count)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -241,15 +253,21 @@ def varint(number: int) -> bytes:
 # Reading
 
 
-def parse(data: Data) -> File:
+def parse(data: Data, partial: bool = False) -> File:
     """Read all parts of a file.
 
+    Args:
+      data: the file.
+      partial: True to read what is there of a file that is damaged or truncated: all that stands
+        before the tiles, and the first tiles, at least one.
+
     Raises:
-      UserError: ``data`` is no ``.jsr`` file, or one of a newer version, damaged or truncated.
+      UserError: ``data`` is no ``.jsr`` file, or one of another version, damaged or truncated.
     """
     layout = inspect(data)
-    if layout.problem is not None or layout.header is None:
-        raise UserError(layout.problem or "the header is damaged")
+    if layout.problem is not None and not (partial and layout.tiles):
+        raise UserError(layout.problem + ("; no tile of it is whole" if partial else ""))
+    assert layout.header is not None  # it stands before the tiles
     header, sections = layout.header, layout.sections
     size, positions = (header.height, header.width), regions.map_shape(*header.coded)
     try:
@@ -269,7 +287,7 @@ def parse_header(data: Data) -> Header:
     """Read the header alone; the rest of the file may be missing and is not checked.
 
     Raises:
-      UserError: ``data`` is no ``.jsr`` file, of a newer version, or the header is damaged.
+      UserError: ``data`` is no ``.jsr`` file, of another version, or the header is damaged.
     """
     reader = _opened(as_bytes(data))
     try:
@@ -282,7 +300,7 @@ def inspect(data: Data) -> Layout:
     """Read as much of a file as can be read, without decompressing anything.
 
     Raises:
-      UserError: ``data`` is no ``.jsr`` file, or of a newer version.
+      UserError: ``data`` is no ``.jsr`` file, or of another version.
     """
     data = as_bytes(data)
     reader = _opened(data)
@@ -327,9 +345,10 @@ def _opened(data: bytes) -> "_Reader":
         raise UserError("not a .jsr file")
     reader = _Reader(data, len(MAGIC))
     if reader.left and (version := reader.byte("the header")) != VERSION:
+        made_by = "an older jaxsr" if 0 < version < VERSION else "a newer one, or damaged"
         raise UserError(
             f"the file is of format version {version}, this jaxsr reads version {VERSION}: made by "
-            "a newer one, or damaged"
+            f"{made_by}"
         )
     return reader
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -16,13 +16,27 @@ from jaxsr.codec.kept import loaded
 from jaxsr.codec.model import Model
 from jaxsr.errors import UserError
 from jaxsr.image import files
+from jaxsr.image.pictures import Box, within
 
 Named = TypeVar("Named", Model, Enlarger)  # what files name by a hash
+
+
+class Partial(NamedTuple):
+    """What could be decoded of a file that is damaged or cut short.
+
+    Attributes:
+      picture: gray where tiles are missing.
+      missing: boxes (x, y, width, height) of the picture's pixels that are gray.
+    """
+
+    picture: files.Picture
+    missing: tuple[Box, ...]
 
 
 def decode(
     data: Data,
     *,
+    box: Box | None = None,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
     entropy_device: str | jax.Device | None = None,
@@ -30,13 +44,15 @@ def decode(
     """Decode a ``.jsr`` file to ``(h, w, 3)``, or gray to ``(h, w)``; alpha is a last channel.
 
     Args:
-      data, model, upscaler, entropy_device: as for :func:`decode_picture`.
+      data, box, model, upscaler, entropy_device: as for :func:`decode_picture`.
 
     Raises:
       UserError: see :func:`decode_picture`.
     """
     return as_array(
-        decode_picture(data, model=model, upscaler=upscaler, entropy_device=entropy_device)
+        decode_picture(
+            data, box=box, model=model, upscaler=upscaler, entropy_device=entropy_device
+        )
     )
 
 
@@ -51,6 +67,7 @@ def as_array(picture: files.Picture) -> UInt8[np.ndarray, "h w *c"]:
 def decode_picture(
     data: Data,
     *,
+    box: Box | None = None,
     model: str | os.PathLike | Model | None = None,
     upscaler: str | os.PathLike | Enlarger | None = None,
     entropy_device: str | jax.Device | None = None,
@@ -59,6 +76,9 @@ def decode_picture(
 
     Args:
       data: the bytes of the whole file, in any buffer.
+      box: decode only this part of the picture: (x, y, width, height) in pixels; what of it lies
+        beyond the picture is cut off. Takes the time of the tiles that it touches. The pixels are
+        those of the whole picture, but at half its size, where they may differ by 1.
       model: the codec that wrote the file; by default the released one that the file names.
       upscaler: for a file that holds the image at half its size, the upscaler ×2 it was made with;
         by default the released one that the file names.
@@ -66,14 +86,35 @@ def decode_picture(
         :class:`jaxsr.codec.Model`.
 
     Raises:
-      UserError: ``data`` is no ``.jsr`` file or is damaged, or the file was made with another
-        model or upscaler than the one given, or with one that is not here.
+      UserError: ``data`` is no ``.jsr`` file or is damaged, the file was made with another model or
+        upscaler than the one given, or with one that is not here, or the box lies outside.
     """
     file = container.parse(data)
-    model, enlarger = model_of(file.header, model), enlarger_of(file.header, upscaler)
-    if entropy_device is not None:
-        model = model.coding_on(entropy_device)
-    return files.Picture(decoded(file, model, enlarger), file.alpha, file.icc, file.exif)
+    networks = networks_of(file.header, model, upscaler, entropy_device)
+    return _picture(file, networks, box).picture
+
+
+def decode_partial(
+    data: Data,
+    *,
+    box: Box | None = None,
+    model: str | os.PathLike | Model | None = None,
+    upscaler: str | os.PathLike | Enlarger | None = None,
+    entropy_device: str | jax.Device | None = None,
+) -> Partial:
+    """Decode what is there of a file that is damaged or cut short; of a whole file, all of it.
+
+    Args:
+      data: the file, from its beginning.
+      box, model, upscaler, entropy_device: as for :func:`decode_picture`.
+
+    Raises:
+      UserError: as for :func:`decode_picture`; also where what comes before the tiles is damaged,
+        or no tile is whole.
+    """
+    file = container.parse(data, partial=True)
+    networks = networks_of(file.header, model, upscaler, entropy_device)
+    return _picture(file, networks, box, partial=True)
 
 
 def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.ndarray, "h w c"]:
@@ -82,10 +123,45 @@ def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.nda
     Raises:
       UserError: a tile's symbols are not those that were coded.
     """
+    return _part(file, model, enlarger, whole(file.header)).pixels
+
+
+class _Part(NamedTuple):
+    """A box's pixels; and boxes of the picture that belong into it but are gray."""
+
+    pixels: UInt8[np.ndarray, "h w c"]
+    missing: tuple[Box, ...]
+
+
+def whole(header: Header) -> Box:
+    """Return the box of the whole picture."""
+    return 0, 0, header.width, header.height
+
+
+def _part(
+    file: File, model: Model, enlarger: Enlarger | None, box: Box, partial: bool = False
+) -> _Part:
     header = file.header
-    pixels = tiles.decode(model, header, file.tiles, file.region)
-    pixels = in_channels(pixels, header.channels)
-    return pixels if enlarger is None else enlarger(pixels, header.height, header.width)
+    x, y, width, height = box
+    source = enlarger.source(box, header.coded) if enlarger else (x, y, width, height)
+    found = tiles.decode(model, header, file.tiles, file.region, source, partial)
+    pixels = in_channels(found.pixels, header.channels)
+    if enlarger:
+        left, top = x - half.SCALE * source[0], y - half.SCALE * source[1]
+        pixels = enlarger(pixels, top + height, left + width)[top:, left:]
+    boxes = (tiles.box_of(place.own, header.scale) for place in found.missing)
+    return _Part(pixels, tuple(within(one, header.height, header.width) for one in boxes))
+
+
+def _picture(
+    file: File, networks: tuple[Model, Enlarger | None], box: Box | None, partial: bool = False
+) -> Partial:
+    """Decode a parsed file, or a box of it."""
+    header = file.header
+    x, y, width, height = within(box or whole(header), header.height, header.width)
+    part = _part(file, *networks, (x, y, width, height), partial)
+    alpha = None if file.alpha is None else file.alpha[y : y + height, x : x + width]
+    return Partial(files.Picture(part.pixels, alpha, file.icc, file.exif), part.missing)
 
 
 def in_channels(pixels: UInt8[np.ndarray, "h w 3"], channels: int) -> UInt8[np.ndarray, "h w c"]:
@@ -107,6 +183,17 @@ def region_of(data: Data) -> Float32[np.ndarray, "h w"] | None:
         return None
     header = file.header
     return region.mask_of(file.region, header.height, header.width, header.scale)
+
+
+def networks_of(
+    header: Header,
+    model: str | os.PathLike | Model | None,
+    upscaler: str | os.PathLike | Enlarger | None,
+    entropy_device: str | jax.Device | None,
+) -> tuple[Model, Enlarger | None]:
+    """Return the model and the upscaler of a file, as :func:`model_of`; the coder where it says."""
+    found, enlarger = model_of(header, model), enlarger_of(header, upscaler)
+    return found if entropy_device is None else found.coding_on(entropy_device), enlarger
 
 
 def model_of(header: Header, given: str | os.PathLike | Model | None) -> Model:

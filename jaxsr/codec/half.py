@@ -13,6 +13,7 @@ from jaxsr import zoo
 from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import fingerprint
 from jaxsr.errors import UserError
+from jaxsr.image.pictures import Box
 from jaxsr.image.resize import imresize_uint8
 from jaxsr.tiling.upscaling import TiledUpscaler
 
@@ -40,6 +41,17 @@ class Enlarger:
         self.hash = fingerprint(weights.network, weights.options, arrays)
         folded = zoo.folded(weights)
         self._tiled = TiledUpscaler(zoo.build(folded, name), folded.params)
+
+    def source(self, box: Box, coded: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return the box of the half size, of ``coded`` pixels, that decides a box of the whole."""
+        unit, reach = self._tiled.unit, self._tiled.reach
+        x, y, width, height = box
+        sides = []
+        for start, size, end in ((x, width, coded[1]), (y, height, coded[0])):
+            first = max(0, start // SCALE - reach) // unit * unit
+            sides.append((first, min(end, -(-(start + size) // SCALE) + reach) - first))
+        (left, width), (top, height) = sides
+        return left, top, width, height
 
     def __call__(self, pixels: Pixels, height: int, width: int) -> UInt8[np.ndarray, "hh ww c"]:
         """Enlarge ×2, then crop to ``(height, width)``: odd sizes were rounded up when halved."""

@@ -18,13 +18,13 @@ def stages(model: Model, height: int, width: int) -> dict[str, Stage]:
     """Return what runs for one tile of an image of so many pixels, in turn, by name.
 
     "analysis", "symbols" and "encoder" make the file; "decoder", "latents" and "synthesis" read it.
-    An image of more than 1024×1024 pixels has several such tiles.
+    An image of 1536 pixels or more, either way, has several such tiles.
     """
     place = places(height, width)[0]
-    rows, columns = (side + 2 * place.margin for side in place.canvas)  # as the transforms see it
+    canvas, (rows, columns) = place.canvas[2:], place.seen[2:]
     params, scales, *tables = _shapes(model.placed)
-    rate, region, size = _shapes(model.rate(0)), _ints(*place.canvas), _ints(2)
-    y = _array(np.float32, *place.canvas, model.latents)
+    rate, region, size = _shapes(model.rate(0)), _ints(*canvas), _ints(2)
+    y = _array(np.float32, *canvas, model.latents)
     coded, _ = jax.eval_shape(model.symbols_of, params, scales, y, rate, region, size)
     residual_tables, hyper_tables = tables
     lanes = max(symbols.LANES)
@@ -41,7 +41,7 @@ def stages(model: Model, height: int, width: int) -> dict[str, Stage]:
             symbols.decoding(model, lanes),
             (words, length, scales, hyper_tables, residual_tables, rate, region, size),
         ),
-        "latents": (model.latents_of, (params, coded, rate, region, size)),
+        "latents": (model.latents_of, (params, coded, rate, region)),
         "synthesis": (model.synthesis_of, (params, around, rate, _ints(rows, columns))),
     }
 

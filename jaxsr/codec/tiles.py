@@ -1,8 +1,8 @@
 """Pixels to tiles of coded symbols and back.
 
-An image up to 1024×1024 is one tile, on a canvas of latents whose sides are multiples of 16. A
-larger one is cut into tiles of 64×64 latents, each with symbols of its own. The transforms also see
-a margin of 8 latents around a tile, which is more than they reach, so tiles leave no seams.
+An image is cut into tiles of about 64×64 latents, each with symbols of its own. The transforms see
+8 latents more on the sides where a tile has neighbours, which is more than they reach: so tiles
+leave no seams. All tiles of an image have canvases of one shape, for which programs are compiled.
 """
 
 import collections
@@ -12,8 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int8, Int32, UInt8
+from jaxtyping import Array, Float, Float32, Int, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import CodedTile
@@ -22,73 +23,110 @@ from jaxsr.errors import UserError
 from jaxsr.networks.compressor import DOWN
 from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
 
-SIDE = container.TILE // DOWN  # latents of a tile, each way
 MARGIN = 8  # latents: one window of attention, so that windows lie as in the whole image
-STEP = 16  # a lone tile's canvas is a multiple of this many latents
+UNIT = container.TILE_UNIT // DOWN  # latents: sides of canvases are multiples of it
 # Bytes to have free for each tile of 1024×1024 pixels in work: XLA reports 52 MB for the
 # released codec's analysis and 42 for its synthesis; the rest is for arrays on the host.
 TILE_MEMORY = 1 << 28
+GRAY = 128  # of pixels that no tile gives
 AHEAD = 4  # tiles for each device that are begun before the first of them is asked for
 Map = Int8[np.ndarray, "rows columns"]
+Box = tuple[int, int, int, int]
 Result = TypeVar("Result")
 
 
-class Place(NamedTuple):
-    """Where a tile lies, and the canvas that its symbols are computed on.
-
-    Attributes:
-      top, left, height, width: in latents.
-      canvas: height and width in latents.
-      margin: latents around the canvas that the transforms see.
-    """
+class Window(NamedTuple):
+    """A rectangle of latents; it may reach beyond the image's bottom and right edges."""
 
     top: int
     left: int
     height: int
     width: int
-    canvas: tuple[int, int]
-    margin: int
+
+    def meets(self, other: "Window") -> bool:
+        """Return True if the two have a latent in common."""
+        return all(
+            self[i] < other[i] + other[i + 2] and other[i] < self[i] + self[i + 2] for i in (0, 1)
+        )
+
+
+class Place(NamedTuple):
+    """Where a tile lies, in latents.
+
+    Attributes:
+      own: the tile itself.
+      canvas: what its symbols are computed on, from the tile's top left.
+      seen: what the transforms see.
+    """
+
+    own: Window
+    canvas: Window
+    seen: Window
 
     @property
     def size(self) -> np.ndarray:
         """Height and width in latents, int32."""
-        return np.array([self.height, self.width], np.int32)
+        return np.array(self.own[2:], np.int32)
+
+    @property
+    def margin(self) -> np.ndarray:
+        """Latents that the transforms see above and to the left of the tile, int32."""
+        return np.subtract(self.own[:2], self.seen[:2]).astype(np.int32)
 
 
 def places(height: int, width: int) -> list[Place]:
     """Return the tiles of an image of so many pixels, in raster order."""
-    rows, columns = -(-height // DOWN), -(-width // DOWN)
-    if max(rows, columns) <= SIDE:
-        canvas = -(-rows // STEP) * STEP, -(-columns // STEP) * STEP
-        return [Place(0, 0, rows, columns, canvas, 0)]
+    rows, columns = _along(height), _along(width)
     return [
-        Place(top, left, min(SIDE, rows - top), min(SIDE, columns - left), (SIDE, SIDE), MARGIN)
-        for top in range(0, rows, SIDE)
-        for left in range(0, columns, SIDE)
+        Place(*(Window(y[0], x[0], y[1], x[1]) for y, x in zip(row, column, strict=True)))
+        for row in rows
+        for column in columns
     ]
 
 
-def cut(x: np.ndarray, place: Place, unit: int, margin: int) -> np.ndarray:
-    """Cut a tile's canvas and a margin around it from a plane, whose edge repeats outside.
+def _along(pixels: int) -> list[tuple[tuple[int, int], ...]]:
+    """Return (start, length) of every tile, its canvas and what is seen of it, along an axis."""
+    size = -(-pixels // DOWN)
+    whole = -(-size // UNIT) * UNIT
+    starts = [start // DOWN for start in container.tile_starts(pixels)]
+    ends = [*starts[1:], whole]
+    side = max(end - start for start, end in zip(starts, ends, strict=True))
+    seen = side + MARGIN * min(2, len(starts) - 1)
+    return [
+        (
+            (start, min(end, size) - start),
+            (start, side),
+            (min(max(start - MARGIN, 0), whole - seen), seen),
+        )
+        for start, end in zip(starts, ends, strict=True)
+    ]
+
+
+def cut(x: np.ndarray, window: Window, unit: int = 1) -> np.ndarray:
+    """Cut a window from a plane, whose edge repeats outside.
 
     Args:
       x: the plane, ``(h, w, …)``, of ``unit`` values each way for a latent.
-      place: the tile.
+      window: in latents.
       unit: 1 for latents, 16 for pixels.
-      margin: in latents.
     """
-    starts = place.top, place.left
-    axes = []
-    for start, side, size in zip(starts, place.canvas, x.shape[:2], strict=True):
-        index = np.arange((start - margin) * unit, (start + side + margin) * unit)
-        axes.append(np.clip(index, 0, size - 1))
+    axes = [
+        np.clip(np.arange(start * unit, (start + side) * unit), 0, size - 1)
+        for start, side, size in zip(window[:2], window[2:], x.shape[:2], strict=True)
+    ]
     return x[axes[0]][:, axes[1]]
 
 
-@functools.partial(jax.jit, static_argnums=1)  # without jit, the numbers would be moved over
-def inner(y: Float[Array, "h w m"], margin: int) -> Float[Array, "hh ww m"]:
-    """Take a margin of so many latents off a tile's."""
-    return y[margin:-margin, margin:-margin]
+@functools.partial(jax.jit, static_argnums=2)
+def without(
+    y: Float[Array, "h w m"], margin: Int[Array, "2"], canvas: tuple[int, int]
+) -> Float[Array, "hh ww m"]:
+    """Return what lies on the canvas of what the transforms see; its edge repeats beyond."""
+    rows, columns = (
+        jnp.minimum(margin[i] + jnp.arange(n, dtype=jnp.int32), y.shape[i] - 1)
+        for i, n in enumerate(canvas)
+    )
+    return y[rows][:, columns]
 
 
 class Analysed:
@@ -108,8 +146,11 @@ class Analysed:
         return side_by_side(function, self._models, self.places, values)
 
     def _analyse(self, model: Model, place: Place, pixels: np.ndarray) -> jax.Array:
-        y = model.analyse(cut(pixels, place, DOWN, place.margin))
-        return inner(y, place.margin) if place.margin else y
+        y = model.analyse(cut(pixels, place.seen, DOWN))
+        if place.seen == place.canvas:
+            return y
+        margin = jax.device_put(place.margin, y.sharding)
+        return without(y, margin, place.canvas[2:])
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
         """Yield every tile, coded at ``level``, 0 to 1023."""
@@ -139,7 +180,7 @@ class Analysed:
 
     def _symbols(self, model: Model, place: Place, latents: jax.Array, rate: Rate):
         """Return a tile's symbols, the estimated bits of its residuals, and its region."""
-        region = cut(self.region, place, 1, 0)
+        region = cut(self.region, place.canvas)
         return *model.symbols(latents, rate, region, place.size), region
 
 
@@ -197,10 +238,10 @@ def with_memory(devices: list[jax.Device]) -> list[jax.Device]:
 def in_two_steps(
     first: tuple[Callable[..., Any], list[Model]],
     second: tuple[Callable[..., Result], list[Model]],
-    places: list[Place],
+    tiles: Iterable,
     *columns: Iterable,
 ) -> Iterator[Result]:
-    """Yield ``second(model, place, first(model, place, *row))`` of every tile, in order.
+    """Yield ``second(model, tile, first(model, tile, *row))`` of every tile, in order.
 
     Each step comes with the models that it runs on. On the same devices, a tile's steps follow each
     other; on different ones, the second step of tiles is done beside the first of later ones.
@@ -208,12 +249,12 @@ def in_two_steps(
     (make, makers), (finish, finishers) = first, second
     if makers is finishers:
 
-        def both(model: Model, place: Place, *row) -> Result:
-            return finish(model, place, make(model, place, *row))
+        def both(model: Model, tile: Any, *row) -> Result:
+            return finish(model, tile, make(model, tile, *row))
 
-        return side_by_side(both, makers, places, *columns)
-    made = side_by_side(make, makers, places, *columns, alone=False)
-    return side_by_side(finish, finishers, places, made, alone=False)
+        return side_by_side(both, makers, tiles, *columns)
+    made = side_by_side(make, makers, tiles, *columns, alone=False)
+    return side_by_side(finish, finishers, tiles, made, alone=False)
 
 
 def side_by_side(
@@ -254,47 +295,111 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
     """Return the map of all latent positions as int32; zeros if there is none."""
     if region is not None:
         return region.astype(np.int32)
-    last = places[-1]
+    last = places[-1].own
     return np.zeros((last.top + last.height, last.left + last.width), np.int32)
 
 
+class Decoded(NamedTuple):
+    """An image, or a part of it.
+
+    Attributes:
+      pixels: 8-bit RGB.
+      missing: tiles that belong into it but are not there.
+    """
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    missing: tuple[Place, ...]
+
+
 def decode(
-    model: Model, header: container.Header, tiles: tuple[CodedTile, ...], region: Map | None
-) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode all tiles to the image that was coded: at scale 2 that is half the picture's size.
+    model: Model,
+    header: container.Header,
+    tiles: tuple[CodedTile, ...],
+    region: Map | None,
+    box: Box | None = None,
+    partial: bool = False,
+) -> Decoded:
+    """Decode tiles to the image that was coded: at scale 2 that is half the picture's size.
 
     Args:
       model: the codec that coded them.
       header: gives size and rate.
-      tiles: in raster order.
+      tiles: in raster order; all of them, or the first ones where ``partial``.
       region: the file's map, or None.
+      box: the part of the image to decode, (x, y, width, height) in pixels within it; None: all.
+        The symbols of those tiles are decoded that the box touches or that the transforms see
+        beside these.
+      partial: True if tiles that are not there, or not sound, are left gray.
 
     Raises:
-      UserError: a tile's symbols are not those that were coded.
+      UserError: a tile's symbols are not those that were coded; where ``partial``, those of all.
     """
     where = places(*header.coded)
-    rate = model.rate(header.level)
     steps = region_of(region, where)
-    latents = np.empty((*steps.shape, model.latents), np.float32)
+    rows, columns = header.coded
+    box = box or (0, 0, columns, rows)
+    wanted, needed = touched(where, box)
+    needed = [i for i in needed if i < len(tiles)] if partial else needed
+    spread = models(model, len(needed))
+    latents, there = np.zeros((*steps.shape, model.latents), np.float32), set()
+    found = _latents(spread, header, tiles, steps, {i: where[i] for i in needed}, partial)
+    for i, y in zip(needed, found, strict=True):
+        if y is not None:
+            top, left, height, width = where[i].own
+            latents[top : top + height, left : left + width] = y
+            there.add(i)
+    if not there.intersection(wanted):
+        raise UserError("nothing can be decoded: no tile that belongs into it is whole")
+    shown = [where[i] for i in wanted if i in there]
+    pixels = assembled(spread, header, latents, steps, shown, box)
+    return Decoded(pixels, tuple(where[i] for i in wanted if i not in there))
 
-    def read(model: Model, place: Place, tile: CodedTile, number: int) -> symbols.Symbols:
-        local = cut(steps, place, 1, 0)
-        what = f"tile {number} of {len(where)}"
-        return symbols.read(model, tile, rate, local, place.size, what)
 
-    def transformed(model: Model, place: Place, coded: symbols.Symbols) -> np.ndarray:
-        local = cut(steps, place, 1, 0)
-        y = jax.device_get(model.decoded_latents(coded, rate, local, place.size))
-        return y[: place.height, : place.width]
+def box_of(window: Window, scale: int) -> Box:
+    """Return a window's (x, y, width, height) in pixels of a picture ``scale`` times as large."""
+    top, left, height, width = (n * DOWN * scale for n in window)
+    return left, top, width, height
 
-    spread = models(model, len(where))
-    reading = read, coders(model, spread, len(where))
-    numbers = range(1, len(where) + 1)
-    parts = in_two_steps(reading, (transformed, spread), where, tiles, numbers)
-    for place, y in zip(where, parts, strict=True):
-        rows = slice(place.top, place.top + place.height)
-        latents[rows, place.left : place.left + place.width] = y
-    return assembled(spread, header, latents, steps, where)
+
+def touched(where: list[Place], box: Box) -> tuple[list[int], list[int]]:
+    """Return which tiles a box of pixels touches, and those that the transforms see with them."""
+    x, y, width, height = box
+    top, left = y // DOWN, x // DOWN
+    part = Window(top, left, -(-(y + height) // DOWN) - top, -(-(x + width) // DOWN) - left)
+    wanted = [i for i, place in enumerate(where) if place.own.meets(part)]
+    seen = [where[i].seen for i in wanted]
+    return wanted, [i for i, place in enumerate(where) if any(map(place.own.meets, seen))]
+
+
+def _latents(
+    models: list[Model],
+    header: container.Header,
+    tiles: tuple[CodedTile, ...],
+    steps: Int32[np.ndarray, "rows columns"],
+    where: dict[int, Place],
+    partial: bool,
+) -> Iterator[Float32[np.ndarray, "h w m"] | None]:
+    """Yield the latents of some tiles; None where ``partial`` and one is damaged."""
+    rate = models[0].rate(header.level)
+
+    def read(model: Model, i: int) -> symbols.Symbols | None:
+        local, what = cut(steps, where[i].canvas), f"tile {i + 1} of {header.tiles}"
+        try:
+            return symbols.read(model, tiles[i], rate, local, where[i].size, what)
+        except UserError:
+            if partial:
+                return None
+            raise
+
+    def transformed(model: Model, i: int, coded: symbols.Symbols | None) -> np.ndarray | None:
+        if coded is None:
+            return None
+        local = cut(steps, where[i].canvas)
+        y = jax.device_get(model.decoded_latents(coded, rate, local))
+        return y[: where[i].own.height, : where[i].own.width]
+
+    reading = read, coders(models[0], models, len(where))
+    return in_two_steps(reading, (transformed, models), where)
 
 
 def assembled(
@@ -303,22 +408,27 @@ def assembled(
     latents: Float32[np.ndarray, "rows columns m"],
     steps: Int32[np.ndarray, "rows columns"],
     where: list[Place],
+    box: Box,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Compute the pixels of all tiles from the latents and put them in their places."""
+    """Compute the pixels of tiles from the latents and put them in their places in a box.
+
+    What no tile of ``where`` covers is gray.
+    """
     rate = models[0].rate(header.level)
-    rows, columns = header.coded
-    image = np.empty((rows, columns, 3), np.uint8)
+    x, y, width, height = box
+    image = np.full((height, width, 3), GRAY, np.uint8)
 
     def synthesised(model: Model, place: Place) -> np.ndarray:
-        y, local = (cut(x, place, 1, place.margin) for x in (latents, steps))
-        return jax.device_get(model.synthesise(y, rate, local))
+        seen = cut(latents, place.seen), rate, cut(steps, place.seen)
+        return jax.device_get(model.synthesise(*seen))
 
     for place, pixels in zip(where, side_by_side(synthesised, models, where), strict=True):
-        top, left = place.top * DOWN, place.left * DOWN
-        height = min(place.height * DOWN, rows - top)
-        width = min(place.width * DOWN, columns - left)
-        inner = place.margin * DOWN
-        image[top : top + height, left : left + width] = pixels[
-            inner : inner + height, inner : inner + width
-        ]
+        own, seen = (np.array(window) * DOWN for window in (place.own, place.seen))
+        first = np.maximum(own[:2], (y, x))
+        last = np.minimum(own[:2] + own[2:], (y + height, x + width))
+        here, there = (
+            [slice(*side) for side in zip(first - start, last - start, strict=True)]
+            for start in ((y, x), seen[:2])
+        )
+        image[*here] = pixels[*there]
     return image

@@ -298,24 +298,35 @@ def boxes_mask(
     if not len(boxes):
         raise UserError("no boxes given; give at least one as x,y,w,h")
     mask = np.zeros((height, width), np.float32)
-    for one in boxes:
-        try:
-            x, y, w, h = map(_index, one)
-        except (TypeError, ValueError):
-            raise UserError(
-                f"a box is four whole numbers x,y,w,h, got {one!r}; "
-                "give a list of them, [(x, y, w, h), …]"
-            ) from None
-        box = f"box {x},{y},{w},{h} (x,y,w,h)"
-        if w < 1 or h < 1:
-            raise UserError(f"{box} is empty; its width and height must be 1 or more")
-        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
-            raise UserError(
-                f"{box} lies outside the image of {width}×{height} pixels; "
-                f"x is 0 to {width - 1}, y is 0 to {height - 1}"
-            )
-        mask[max(y, 0) : y + h, max(x, 0) : x + w] = 1
+    for box in boxes:
+        x, y, w, h = within(box, height, width)
+        mask[y : y + h, x : x + w] = 1
     return mask
+
+
+def within(box: Box, height: int, width: int) -> tuple[int, int, int, int]:
+    """Return the part of a box ``(x, y, w, h)`` that lies in an image of so many pixels.
+
+    Raises:
+      UserError: it is not four whole numbers, is empty, or lies outside.
+    """
+    try:
+        x, y, w, h = map(_index, box)
+    except (TypeError, ValueError):
+        raise UserError(
+            f"a box is four whole numbers x,y,w,h, got {box!r}; "
+            "a list of boxes is [(x, y, w, h), …]"
+        ) from None
+    name = f"box {x},{y},{w},{h} (x,y,w,h)"
+    if w < 1 or h < 1:
+        raise UserError(f"{name} is empty; its width and height must be 1 or more")
+    if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+        raise UserError(
+            f"{name} lies outside the image of {width}×{height} pixels; "
+            f"x is 0 to {width - 1}, y is 0 to {height - 1}"
+        )
+    left, top = max(x, 0), max(y, 0)
+    return left, top, min(x + w, width) - left, min(y + h, height) - top
 
 
 def _index(number: Any) -> int:

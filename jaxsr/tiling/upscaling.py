@@ -57,6 +57,7 @@ class TiledUpscaler:
       network: the linen module.
       exact: True if a tiled result equals the untiled one.
       unit: tiles start and end at multiples of this many pixels (the network's windows).
+      reach: how far a kept pixel is from where a tile is cut, in pixels.
       smallest: the least side of a tile.
     """
 
@@ -67,6 +68,7 @@ class TiledUpscaler:
         self.exact = field is not None and network.multiple == 1
         self.unit = network.multiple
         self._overlap = self._units(BLEND if field is None or not self.exact else field)
+        self.reach = self._overlap * self.unit
         self.smallest = (2 * self._overlap + self._units(16)) * self.unit
         self._runner = Runner(functools.partial(apply, network), params, devices)
 

@@ -26,11 +26,10 @@ def small(small_path):
 
 @pytest.fixture
 def tiny_tiles(monkeypatch):
-    """Tiles of 8×8 latents, 128×128 pixels, instead of 64×64."""
-    from jaxsr.codec import container, tiles
+    """Tiles of about 8×8 latents, 128×128 pixels, instead of 64×64."""
+    from jaxsr.codec import container
 
-    monkeypatch.setattr(tiles, "SIDE", 8)
-    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
+    monkeypatch.setattr(container, "TILE", 128)
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def test_the_bytes_are_those_of_the_documentation():
     header = Header(300, 2, 1, model=7, model_hash=b"\xaa\xbb\xcc\xdd", level=0x0102, quality=9)
     data = container.pack(File(header, (CodedTile(1, bytes(range(8)), 6),)))
     expected = (
-        b"\x89JSR \x01 \x00 \xac\x02 \x02 \x07 \xaa\xbb\xcc\xdd \x02\x01 \x09"
+        b"\x89JSR \x02 \x00 \xac\x02 \x02 \x07 \xaa\xbb\xcc\xdd \x02\x01 \x09"
         b" \x00 \x04 \x00\x01\x02\x03\x04\x05\x06\x07 \x06\x00\x00\x00".replace(b" ", b"")
     )
     assert data == with_check(expected)
@@ -121,7 +121,7 @@ def test_the_bytes_are_those_of_the_documentation():
 def test_the_bytes_of_a_picture_at_half_its_size_are_those_of_the_documentation():
     header = Header(301, 3, 1, 7, b"\xaa\xbb\xcc\xdd", 0x0102, 9, scale=2, upscaler=b"up 2")
     data = container.pack(File(header, (CodedTile(1, bytes(8), 6),)))
-    start = b"\x89JSR\x01\x20\xad\x02\x03\x07\xaa\xbb\xcc\xdd\x02\x01\x09up 2\x00\x04"
+    start = b"\x89JSR\x02\x20\xad\x02\x03\x07\xaa\xbb\xcc\xdd\x02\x01\x09up 2\x00\x04"
     assert data.startswith(start)
     assert header.coded == (2, 151)
 
@@ -148,7 +148,7 @@ def test_of_a_file_cut_short_the_parts_that_are_there_are_told():
 
 
 def test_tiles_are_counted_by_the_size():
-    grids = {(1, 1): (1, 1), (1024, 1024): (1, 1), (1025, 1): (1, 2), (2048, 3000): (3, 2)}
+    grids = {(1, 1): (1, 1), (1535, 1024): (1, 1), (1536, 1): (1, 2), (2048, 3000): (3, 2)}
     for (width, height), grid in grids.items():
         header = dataclasses.replace(HEADER, width=width, height=height)
         assert header.grid == grid and header.tiles == grid[0] * grid[1]
@@ -234,7 +234,8 @@ def test_truncation_is_noticed_where_the_checksum_is_made_right():
         (b"\x89JS", "not a .jsr file"),
         (b"\x89PNG\r\n\x1a\n" + bytes(60), "not a .jsr file"),
         (b"\x89JSR", "it ends within the header"),
-        (b"\x89JSR\x02" + bytes(30), "format version 2.*made by a newer one"),
+        (b"\x89JSR\x03" + bytes(30), "format version 3.*made by a newer one"),
+        (b"\x89JSR\x01" + bytes(30), "format version 1, .* version 2: made by an older jaxsr"),
         (small_file()[:-1], "checksum is wrong"),
         (small_file()[:50], "checksum is wrong; it ends within"),
     ],
@@ -259,7 +260,7 @@ def test_the_header_can_be_read_from_the_beginning_alone_and_of_a_damaged_file()
 
 def header_bytes(width, height, flags=1):
     sizes = container.varint(width) + container.varint(height)
-    return b"\x89JSR\x01" + bytes([flags]) + sizes + b"\x01hash" + b"\0\0\0"
+    return b"\x89JSR\x02" + bytes([flags]) + sizes + b"\x01hash" + b"\0\0\0"
 
 
 LIES = {
@@ -324,7 +325,7 @@ def test_thousands_of_mutations_end_in_a_file_or_in_one_error():
 
 def test_random_bytes_are_errors():
     rng = np.random.default_rng(0)
-    for length, start in itertools.product(range(60), (b"", b"\x89JSR", b"\x89JSR\x01")):
+    for length, start in itertools.product(range(60), (b"", b"\x89JSR", b"\x89JSR\x02")):
         for check in (bytes, with_check):
             with pytest.raises(UserError):
                 container.parse(check(start + rng.bytes(length)))

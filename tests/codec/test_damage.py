@@ -62,7 +62,7 @@ def shape_of(file):
     places = tiles.places(*file.header.coded)
     longest = max(len(tile.words) for tile in file.tiles)
     enlarged = file.header.coded if file.header.scale > 1 else None
-    return places[0].canvas, len(places), file.tiles[0].lanes, longest.bit_length(), enlarged
+    return places[0][1:], len(places), file.tiles[0].lanes, longest.bit_length(), enlarged
 
 
 def cause(message):
@@ -106,7 +106,7 @@ def moved(rng, data):
 
 
 def noise(rng, _):
-    start = (b"", b"\x89JSR", b"\x89JSR\x01")[rng.integers(3)]
+    start = (b"", b"\x89JSR", b"\x89JSR\x02")[rng.integers(3)]
     return start + rng.bytes(rng.integers(0, 300))
 
 

@@ -79,9 +79,9 @@ def test_the_second_step_of_a_tile_is_done_beside_the_first_of_later_ones(model)
     later = threading.Event()
 
     def make(model, place):
-        if place.top > 0:
+        if place.own.top > 0:
             later.set()
-        return model.device, place.top
+        return model.device, place.own.top
 
     def finish(model, place, made):
         assert later.wait(60)  # tile 0 is not finished before tile 1 was begun
@@ -90,7 +90,7 @@ def test_the_second_step_of_a_tile_is_done_beside_the_first_of_later_ones(model)
     steps = (make, [model.on(first)]), (finish, [model.on(last)])
     where = tiles.places(40 * 1024, 1024)
     done = list(tiles.in_two_steps(*steps, where))
-    assert done == [(first, i * tiles.SIDE, last) for i in range(40)]
+    assert done == [(first, 64 * i, last) for i in range(40)]
 
 
 def test_an_unknown_place_for_the_coder_is_refused_with_the_known_ones(tiny_codec):

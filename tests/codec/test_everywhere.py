@@ -101,7 +101,7 @@ def symbols_of(model, data):
     """Hyper-latents, σ indexes and residuals of a file of one tile."""
     file = container.parse(data)
     (place,) = tiles.places(*file.header.coded)
-    steps = tiles.cut(tiles.region_of(file.region, [place]), place, 1, 0)
+    steps = tiles.cut(tiles.region_of(file.region, [place]), place.canvas)
     rate = model.rate(file.header.level)
     return symbols.read(model, file.tiles[0], rate, steps, place.size, "tile")
 

@@ -44,7 +44,7 @@ class Bytes:
 def read_file(data):
     assert struct.unpack("<I", data[-4:])[0] == zlib.crc32(data[:-4])
     source = Bytes(data[:-4])
-    assert source.take(5) == b"\x89JSR\x01"
+    assert source.take(5) == b"\x89JSR\x02"
     flags = source.number("B")
     file = {"flags": flags, "width": source.varint(), "height": source.varint()}
     file |= {"model": source.number("B"), "hash": source.take(4)}
@@ -59,7 +59,7 @@ def read_file(data):
             file[name] = source.take(source.varint())
     file["tiles"] = []
     rows, columns = file["coded"]
-    for _ in range(-(-rows // 1024) * -(-columns // 1024)):
+    for _ in range(max(1, (rows + 512) // 1024) * max(1, (columns + 512) // 1024)):
         lanes = 2 ** source.number("B")
         words = struct.unpack(f"<{(n := source.varint())}H", source.take(2 * n))
         file["tiles"].append((lanes, words, source.number("I")))
@@ -223,7 +223,7 @@ def read_symbols(arrays, file):
     tables = tables_of(arrays, "hyper_tables")[anchor * hyper : (anchor + 1) * hyper]
     z = np.reshape(stream.group(tables * (size[0] * size[1])), size)
 
-    canvas = -(-height // 16) * 16, -(-width // 16) * 16
+    canvas = -(-height // 8) * 8, -(-width // 8) * 8
     spread, s = np.zeros((canvas[0] // 4, canvas[1] // 4, hyper), int), np.zeros(canvas, int)
     spread[: size[0], : size[1]] = z
     if "region" in file:

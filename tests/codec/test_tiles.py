@@ -10,43 +10,64 @@ from jaxsr.codec import container, tiles
 PHOTO = skimage.data.astronaut()[20:220, 60:310]  # of 13×16 latents
 
 
-def test_tiles_cover_the_image_once():
-    for height, width in ((1, 1), (1024, 1024), (1025, 30), (2048, 3000)):
-        count = np.zeros((-(-height // 16), -(-width // 16)), int)
-        for place in tiles.places(height, width):
-            rows = slice(place.top, place.top + place.height)
-            count[rows, place.left : place.left + place.width] += 1
-        assert np.all(count == 1)
-        header = container.Header(width, height, 3, 0, bytes(4), 0)
-        assert header.tiles == len(tiles.places(height, width))
+SIZES = (1, 1), (1024, 1024), (1025, 30), (1536, 1535), (2048, 3000), (2570, 16 * 161), (9999, 70)
 
 
-def test_a_canvas_repeats_the_edges_of_what_it_is_cut_from():
+@pytest.mark.parametrize("height, width", SIZES)
+def test_tiles_cover_the_image_once(height, width):
+    count = np.zeros((-(-height // 16), -(-width // 16)), int)
+    for place in tiles.places(height, width):
+        own = place.own
+        count[own.top : own.top + own.height, own.left : own.left + own.width] += 1
+    assert np.all(count == 1)
+    header = container.Header(width, height, 3, 0, bytes(4), 0)
+    assert header.tiles == len(tiles.places(height, width))
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_the_transforms_see_a_margin_wherever_a_tile_has_a_neighbour(height, width):
+    rows, columns = -(-height // 16), -(-width // 16)
+    where = tiles.places(height, width)
+    assert len({place.seen[2:] for place in where}) == 1  # one shape to compile
+    for own, canvas, seen in where:
+        assert canvas[:2] == own[:2] and min(np.subtract(canvas[2:], own[2:])) >= 0
+        assert all(n % 8 == 0 for n in (*canvas, *seen))  # windows lie as in the whole image
+        for axis, size in enumerate((rows, columns)):
+            start, end = own[axis], own[axis] + own[axis + 2]
+            assert seen[axis] <= max(0, start - tiles.MARGIN)
+            assert seen[axis] + seen[axis + 2] >= min(size, end + tiles.MARGIN)
+
+
+def test_no_tile_is_a_strip_and_margins_cost_less_than_half_a_side():
+    for pixels in range(1, 20_000, 13):
+        where = tiles.places(1, pixels)
+        widths = [place.own.width for place in where]
+        assert min(widths) >= min(41, -(-pixels // 16)) and max(widths) <= 96
+        seen = sum(place.seen.width for place in where)
+        assert seen <= 1.45 * max(pixels / 16, 64)
+
+
+def test_a_window_repeats_the_edges_of_what_it_is_cut_from():
     x = np.arange(5 * 7).reshape(5, 7)
-    place = tiles.Place(0, 4, 5, 3, (6, 4), 2)
-    expected = np.pad(x, ((2, 3), (0, 3)), mode="edge")[:, 2:]
-    np.testing.assert_array_equal(tiles.cut(x, place, 1, 2), expected)
+    window = tiles.Window(0, 2, 8, 8)
+    expected = np.pad(x, ((0, 3), (0, 3)), mode="edge")[:, 2:]
+    np.testing.assert_array_equal(tiles.cut(x, window), expected)
     pixels = np.repeat(np.repeat(x, 2, 0), 2, 1)
     wide = np.repeat(np.repeat(expected, 2, 0), 2, 1)
-    np.testing.assert_array_equal(tiles.cut(pixels, place, 2, 2), wide)
+    np.testing.assert_array_equal(tiles.cut(pixels, window, 2), wide)
 
 
-def whole(latents):
-    """One tile of all latents, with the margin that several have."""
-    sides = latents.shape[:2]
-    return tiles.Place(0, 0, *sides, tuple(-(-side // 8) * 8 for side in sides), tiles.MARGIN)
+WHOLE = tiles.Window(0, 0, 16, 16)  # one canvas of all latents
 
 
 def test_tiles_are_analysed_as_if_they_were_one(small, tiny_tiles):
     analysed = tiles.Analysed(small, PHOTO, None)
     assert len(analysed.places) == 4
-    plane = np.empty((13, 16, 1))
-    expected = small.analyse(tiles.cut(PHOTO, whole(plane), tiles.DOWN, tiles.MARGIN))
-    expected = np.asarray(expected)[tiles.MARGIN :, tiles.MARGIN :]
+    expected = np.asarray(small.analyse(tiles.cut(PHOTO, WHOLE, tiles.DOWN)))
     for place, y in zip(analysed.places, analysed.latents, strict=True):
-        rows, columns = slice(place.height), slice(place.width)
-        part = expected[place.top :, place.left :][rows, columns]
-        np.testing.assert_allclose(np.asarray(y)[rows, columns], part, atol=1e-4)
+        top, left, height, width = place.own
+        part = expected[top : top + height, left : left + width]
+        np.testing.assert_allclose(np.asarray(y)[:height, :width], part, atol=1e-4)
 
 
 def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
@@ -54,15 +75,14 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
     analysed = tiles.Analysed(small, PHOTO, None)
     latents = np.empty((13, 16, small.latents), np.float32)
     for place, y in zip(analysed.places, analysed.latents, strict=True):
-        rows = slice(place.top, place.top + place.height)
-        columns = slice(place.left, place.left + place.width)
-        latents[rows, columns] = np.asarray(y)[: place.height, : place.width]
+        top, left, height, width = place.own
+        latents[top : top + height, left : left + width] = np.asarray(y)[:height, :width]
     steps = np.random.default_rng(0).integers(-9, 10, latents.shape[:2]).astype(np.int32)
     header = container.Header(PHOTO.shape[1], PHOTO.shape[0], 3, 0, small.hash, 500)
-    image = tiles.assembled([small], header, latents, steps, analysed.places)
-    y, local = (tiles.cut(x, whole(latents), 1, tiles.MARGIN) for x in (latents, steps))
-    inner = tiles.MARGIN * tiles.DOWN
-    expected = np.asarray(small.synthesise(y, small.rate(500), local))[inner:, inner:]
+    whole = (0, 0, *PHOTO.shape[1::-1])
+    image = tiles.assembled([small], header, latents, steps, analysed.places, whole)
+    y, local = (tiles.cut(x, WHOLE) for x in (latents, steps))
+    expected = np.asarray(small.synthesise(y, small.rate(500), local))
     difference = image.astype(int) - expected[: image.shape[0], : image.shape[1]]
     assert np.abs(difference).max() <= 1
     assert (difference != 0).mean() < 1e-3  # rounding at a tie
@@ -71,8 +91,7 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
 def test_an_image_of_several_tiles_is_as_good_and_little_larger(small, monkeypatch):
     one = codec.encode(PHOTO, 50, model=small)
     expected = codec.decode(one, model=small)
-    monkeypatch.setattr(tiles, "SIDE", 8)
-    monkeypatch.setattr(container, "TILE", 8 * tiles.DOWN)
+    monkeypatch.setattr(container, "TILE", 128)
     several = codec.encode(PHOTO, 50, model=small)
     assert [len(container.parse(several).tiles), codec.info(several).grid] == [4, (2, 2)]
     decoded = codec.decode(several, model=small)
