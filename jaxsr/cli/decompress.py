@@ -19,6 +19,18 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "an image's name",
         " without .jsr; where its format is another, with that suffix added: a.jpg.png",
     )
+    parser.add_argument(
+        "--box",
+        type=flags.box,
+        metavar="X,Y,W,H",
+        help="decode this part alone, in pixels: left top corner and size; quicker than the whole",
+    )
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="of files that are damaged or cut short decode the tiles that are whole; the rest is "
+        "gray",
+    )
     flags.add_scale(
         parser,
         "enlarge images so many times, and restore the region of files that have one (default: "
@@ -63,16 +75,39 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     finish = finisher(arguments)
 
     def work(job: paths.Job, data: bytes) -> each.Output:
-        picture = codec.decode_picture(data, **networks)
+        picture, lost = decoded(data, arguments, networks)
         kind: Any = pictures.format_of(job, data)
         files.check_holds(kind, picture, job.target)  # before it is enlarged
-        result, done = finish(picture, codec.region_of(data))
+        result, done = finish(picture, mask_of(data, arguments))
         read = pictures.Read(picture, kind, "")
         return pictures.output(
-            job, read, result, arguments.quality, f"{pictures.size(result)}{done}"
+            job, read, result, arguments.quality, f"{pictures.size(result)}{done}{lost}"
         )
 
     return each.Steps(lambda job: streams.read(job.source), each.one_by_one(work))
+
+
+def decoded(data: bytes, arguments: argparse.Namespace, networks: dict[str, Any]):
+    """Return the picture, or the part that is asked for, and what to say of gray tiles."""
+    from jaxsr import codec
+
+    if not arguments.partial:
+        return codec.decode_picture(data, box=arguments.box, **networks), ""
+    picture, missing = codec.decode_partial(data, box=arguments.box, **networks)
+    boxes = " and ".join(",".join(map(str, box)) for box in missing)
+    return picture, boxes and f", gray where tiles are missing: {boxes}"
+
+
+def mask_of(data: bytes, arguments: argparse.Namespace):
+    """Return the mask of the file's region, of the part that is asked for; None if it has none."""
+    from jaxsr import codec
+    from jaxsr.image.pictures import within
+
+    mask = codec.region_of(data, partial=arguments.partial)
+    if mask is None or arguments.box is None:
+        return mask
+    x, y, width, height = within(arguments.box, *mask.shape)
+    return mask[y : y + height, x : x + width]
 
 
 def finisher(arguments: argparse.Namespace):

@@ -169,16 +169,20 @@ def in_channels(pixels: UInt8[np.ndarray, "h w 3"], channels: int) -> UInt8[np.n
     return np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8) if channels == 1 else pixels
 
 
-def region_of(data: Data) -> Float32[np.ndarray, "h w"] | None:
+def region_of(data: Data, *, partial: bool = False) -> Float32[np.ndarray, "h w"] | None:
     """Return the region a ``.jsr`` file was made with, as a mask in [0, 1]; None if it has none.
 
     The file holds the mask more coarsely than it was given: of each 16×16 pixels (32×32 in a file
     at half size) whether none, half or all are covered; see :func:`jaxsr.codec.region.mask_of`.
 
+    Args:
+      data: the file.
+      partial: True if it may be cut short, as for :func:`decode_partial`.
+
     Raises:
       UserError: ``data`` is no ``.jsr`` file, or is damaged.
     """
-    file = container.parse(data)
+    file = container.parse(data, partial)
     if file.region is None:
         return None
     header = file.header

@@ -110,16 +110,20 @@ def path_of(name_or_path: Name) -> Path | None:
             f"{text}: a PyTorch checkpoint; turn it into weights first: "
             f"jaxsr convert {text} {path.stem}.safetensors"
         )
-    if path.is_dir():
-        raise UserError(
-            f"{text}: a folder; if it is a training run, turn it into weights first: "
-            f"jaxsr convert {text} {path.name}.safetensors"
-        )
     if path.suffix != ".safetensors" and os.sep not in text and "/" not in text:
         return None
+    if path.is_dir():
+        raise _no_folder(path)
     if not path.is_file():
         raise UserError(f"{text}: no such weights file")
     return path
+
+
+def _no_folder(path: Path) -> UserError:
+    return UserError(
+        f"{path}: a folder; if it is a training run, turn it into weights first: "
+        f"jaxsr convert {path} {path.name}.safetensors"
+    )
 
 
 def _is_image(path: Path) -> bool:
@@ -144,6 +148,8 @@ def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
                 f"{name!r}: {kind.name} weights, not {wanted.name} weights; "
                 f"{kind.command} takes them; {ours}"
             )
+    if Path(name).is_dir():
+        return _no_folder(Path(name))
     similar = name.replace("_", "-")
     known = any(similar in those for those in names.values())
     meant = f", did you mean {similar}?" if known else ""

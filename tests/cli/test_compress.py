@@ -90,6 +90,33 @@ def test_the_command_line_writes_and_reads_what_python_does(folder, save, run, t
     np.testing.assert_array_equal(files.read(folder / "back.png").pixels, expected)
 
 
+def test_a_box_and_what_is_left_of_a_file(folder, save, run, tiny_codec, monkeypatch):
+    monkeypatch.setattr(container, "TILE", 128)
+    image = np.tile(CAT, (3, 4, 1))[:140, :250]
+    save("photo.png", image)
+    run("compress", "photo.png", "-o", "photo.jsr")
+    data = (folder / "photo.jsr").read_bytes()
+    expected = codec.decode(data, model=tiny_codec)
+
+    code, out, _ = run("decompress", "photo.jsr", "-o", "box.png", "--box", "90,-5,60,25")
+    assert code == 0 and out.startswith("photo.jsr → box.png: 60×20 pixels\n")
+    box = files.read(folder / "box.png").pixels
+    np.testing.assert_array_equal(box, expected[:20, 90:150])
+    code, _, err = run("decompress", "photo.jsr", "-o", "no.png", "--box", "250,0,9,9")
+    assert code == 2 and "box 250,0,9,9 (x,y,w,h) lies outside the image of 250×140" in err
+
+    (folder / "cut.jsr").write_bytes(data[:-20])
+    code, out, err = run("decompress", "cut.jsr", "-o", "cut.png")
+    assert code == 2 and "damaged or cut off" in err
+    code, out, _ = run("decompress", "cut.jsr", "-o", "cut.png", "--partial")
+    told = "cut.jsr → cut.png: 250×140 pixels, gray where tiles are missing: 128,0,122,140\n"
+    assert code == 0 and out.startswith(told)
+    assert np.all(files.read(folder / "cut.png").pixels[:, 128:] == 128)
+    (folder / "cut.jsr").write_bytes(data[:30])
+    code, _, err = run("decompress", "cut.jsr", "-o", "none.png", "--partial")
+    assert code == 2 and "no tile of it is whole" in err and not (folder / "none.png").exists()
+
+
 def test_a_wanted_size_is_met_and_not_exceeded(folder, save, run):
     save("photo.png", CAT)
     sizes = []

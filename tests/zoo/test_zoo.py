@@ -104,6 +104,17 @@ def test_weights_of_another_kind_are_refused_with_what_they_are_and_who_takes_th
         zoo.read_upscaler(folder / "r-x4.safetensors")
 
 
+def test_a_folder_beside_does_not_hide_released_weights_of_its_name(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("seg", "mine"):
+        (tmp_path / name).mkdir()
+    assert zoo.read_segmenter("seg", folder).network == "attention_unet"
+    with pytest.raises(
+        ValueError, match=r"mine: a folder; .* jaxsr convert mine mine\.safetensors"
+    ):
+        zoo.read_segmenter("mine", folder)
+
+
 def test_a_network_not_known_here_is_named(tmp_path):
     path = tmp_path / "new.safetensors"
     weights.write(path, weights.Weights("sam9", {}, {"a": np.zeros(1, np.float32)}))
