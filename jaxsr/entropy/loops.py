@@ -72,6 +72,10 @@ def scan_rows(
       The last carry, and the output rows.
     """
 
+    # traced once, however often it is called: to know its shapes, and for every platform
+    body = jax.jit(body, inline=True)
+
+    @functools.partial(jax.jit, inline=True)
     def loop(trips, carry, rows, shared):
         row = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), rows)
         length = max((len(x) for x in jax.tree.leaves(rows)), default=0)
@@ -86,7 +90,7 @@ def scan_rows(
             put = lambda x, y: lax.dynamic_update_index_in_dim(x, y, t, 0)  # noqa: E731
             return carry, jax.tree.map(put, out, new)
 
-        return lax.fori_loop(0, trips, trip, (carry, out))
+        return lax.fori_loop(jnp.int32(0), trips, trip, (carry, out))
 
     run = custom_vmap(loop if scatters else functools.partial(one_kernel, loop))
 

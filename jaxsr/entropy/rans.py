@@ -24,6 +24,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -493,6 +494,7 @@ def _append(out, length, values: Num[Array, "n"], chosen: _Chosen, size: int):
     return out, length + chosen.total
 
 
+@functools.partial(jax.jit, static_argnames="size", inline=True)  # traced once for all platforms
 def _block(t, values, chosen: _Chosen, *, size: int):
     """Return the block of chosen values from the (t · BLOCK)th on, zeros behind the last."""
     bits, since, total = chosen
