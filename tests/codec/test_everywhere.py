@@ -225,7 +225,7 @@ def singly(small):
     every = [tiles.Analysed(small, crop, None) for crop in crops]
     (place,) = every[0].places
     rate = small.rate(500)
-    steps = np.zeros(place.canvas, np.int32)
+    steps = np.zeros(place.canvas[2:], np.int32)
     coded = [small.symbols(one.latents[0], rate, steps, place.size)[0] for one in every]
     latents = jnp.stack([one.latents[0] for one in every])
     return latents, jax.tree.map(lambda *x: np.stack(x), *coded), rate, steps, place.size
