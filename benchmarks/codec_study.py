@@ -75,7 +75,7 @@ def changed(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
 def images(folder: str):
     """Return every fourth image, in [0, 1], lying."""
     paths = sorted(Path(folder).iterdir())[::4]
-    pixels = (np.float32(read(path).pixels) / 255 for path in paths)
+    pixels = (read(path).pixels.astype(np.float32) / 255 for path in paths)
     return [x if x.shape[0] == 512 else x.transpose(1, 0, 2) for x in pixels]
 
 

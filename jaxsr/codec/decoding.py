@@ -120,10 +120,14 @@ def decode_partial(
 def decoded(file: File, model: Model, enlarger: Enlarger | None) -> UInt8[np.ndarray, "h w c"]:
     """Decode the colours of a parsed file; gray has one channel.
 
+    Without an ``enlarger`` a picture at half its size stays so.
+
     Raises:
       UserError: a tile's symbols are not those that were coded.
     """
-    return _part(file, model, enlarger, whole(file.header)).pixels
+    header = file.header
+    height, width = (header.height, header.width) if enlarger else header.coded
+    return _part(file, model, enlarger, (0, 0, width, height)).pixels
 
 
 class _Part(NamedTuple):
@@ -131,11 +135,6 @@ class _Part(NamedTuple):
 
     pixels: UInt8[np.ndarray, "h w c"]
     missing: tuple[Box, ...]
-
-
-def whole(header: Header) -> Box:
-    """Return the box of the whole picture."""
-    return 0, 0, header.width, header.height
 
 
 def _part(
@@ -158,7 +157,8 @@ def _picture(
 ) -> Partial:
     """Decode a parsed file, or a box of it."""
     header = file.header
-    x, y, width, height = within(box or whole(header), header.height, header.width)
+    box = (0, 0, header.width, header.height) if box is None else box
+    x, y, width, height = within(box, header.height, header.width)
     part = _part(file, *networks, (x, y, width, height), partial)
     alpha = None if file.alpha is None else file.alpha[y : y + height, x : x + width]
     return Partial(files.Picture(part.pixels, alpha, file.icc, file.exif), part.missing)

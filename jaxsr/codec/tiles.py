@@ -337,7 +337,7 @@ def decode(
     where = places(*header.coded)
     steps = region_of(region, where)
     rows, columns = header.coded
-    box = box or (0, 0, columns, rows)
+    box = (0, 0, columns, rows) if box is None else box
     wanted, needed = touched(where, box)
     needed = [i for i in needed if i < len(tiles)] if partial else needed
     spread = models(model, len(needed))

@@ -14,7 +14,7 @@ from jaxsr.codec import container
 from jaxsr.image.files import Picture
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
-FLAT = np.broadcast_to(np.uint8(99), (16, 1040))
+FLAT = np.broadcast_to(np.uint8(99), (16, 1536))
 
 
 def files(model):
