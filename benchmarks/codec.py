@@ -93,7 +93,7 @@ def stages_of(model, pixels, data: bytes) -> dict:
     region = np.zeros(place.canvas[2:], np.int32)
     latents = model.analyse(pixels)
     coded, bits = model.symbols(latents, rate, region, place.size)
-    decoded = model.decoded_latents(coded, rate, region)
+    decoded = model.decoded_latents(coded, rate, region, place.size)
     return {
         "analysis": lambda: model.analyse(pixels).block_until_ready(),
         "symbols": lambda: jax.block_until_ready(model.symbols(latents, rate, region, place.size)),
@@ -101,7 +101,9 @@ def stages_of(model, pixels, data: bytes) -> dict:
         "pack": lambda: container.pack(file),
         "parse": lambda: container.parse(data),
         "read": lambda: symbols.read(model, file.tiles[0], rate, region, place.size, "the tile"),
-        "latents": lambda: model.decoded_latents(coded, rate, region).block_until_ready(),
+        "latents": lambda: model.decoded_latents(
+            coded, rate, region, place.size
+        ).block_until_ready(),
         "synthesis": lambda: np.asarray(model.synthesise(decoded, rate, region)),
     }
 

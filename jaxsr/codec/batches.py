@@ -194,7 +194,7 @@ def _encoded(model: Model, sources: dict[int, Original], quality: int) -> dict[i
     chunks = list(_chunks(model, places))
 
     def transformed(model: Model, chunk: list[int]) -> list[tuple[Symbols, np.float32]]:
-        rows = [(tiles.cut(ways[i].pixels, places[i], DOWN, 0), *where[i]) for i in chunk]
+        rows = [(tiles.cut(ways[i].pixels, places[i].canvas, DOWN), *where[i]) for i in chunk]
         return _apart(model.symbols_of_many(*_stacked(rows)))
 
     def coded(model: Model, i: int, found: tuple[Symbols, np.float32]) -> bytes:
@@ -249,7 +249,7 @@ def _shown(
 
 def _where(model: Model, level: int, region: tiles.Map | None, place: Place) -> Where:
     """Return what programs take of a level and of a tile with its place in the region's map."""
-    steps = tiles.cut(tiles.region_of(region, [place]), place, 1, 0)
+    steps = tiles.cut(tiles.region_of(region, [place]), place.canvas)
     return Where(model.rate(level), steps, place.size)
 
 
@@ -257,10 +257,10 @@ def _chunks(model: Model, places: dict[int, Place]) -> Iterator[list[int]]:
     """Group images by the shape of their canvas, powers of two at a time: few programs compile."""
     alike = collections.defaultdict(list)
     for i, place in places.items():
-        alike[place.canvas].append(i)
+        alike[place.canvas[2:]].append(i)
     room = MEMORY_SHARE * free_memory(model.device or jax.local_devices()[0]) / tiles.TILE_MEMORY
     for (rows, columns), left in alike.items():
-        most = min(LARGEST, max(1, int(room * tiles.SIDE**2 / (rows * columns))))
+        most = min(LARGEST, max(1, int(room * (container.TILE // DOWN) ** 2 / (rows * columns))))
         while left:
             count = 1 << (min(len(left), most).bit_length() - 1)
             yield left[:count]

@@ -50,9 +50,7 @@ def decode(
       UserError: see :func:`decode_picture`.
     """
     return as_array(
-        decode_picture(
-            data, box=box, model=model, upscaler=upscaler, entropy_device=entropy_device
-        )
+        decode_picture(data, box=box, model=model, upscaler=upscaler, entropy_device=entropy_device)
     )
 
 

@@ -225,7 +225,7 @@ class Model:
 
     @functools.cached_property
     def decoded_latents(self):
-        """(Symbols, rate, region) → latents without gain."""
+        """(Symbols, rate, region, size) → latents without gain; the edge repeats beyond size."""
         return self._jitted(self.latents_of, self.placed.params)
 
     @functools.cached_property
@@ -304,11 +304,16 @@ class Model:
         index = jnp.clip(integer.shifted(index, OFFSET_BITS), 0, SCALE_COUNT - 1)
         return jnp.where(inside(index.shape, size), index, 0)
 
-    def latents_of(self, params, symbols: Symbols, rate: Rate, region) -> Latents:
+    def latents_of(self, params, symbols: Symbols, rate: Rate, region, size) -> Latents:
         log_gain = _log_gain(rate, region)
         residual = symbols.residual.astype(jnp.float32)
         mean = self._mean(params, symbols.hyper, log_gain, lambda _: residual)
-        return (residual + mean) * jnp.exp(-log_gain)
+        y = (residual + mean) * jnp.exp(-log_gain)
+        rows, columns = (
+            jnp.minimum(jnp.arange(n, dtype=jnp.int32), size[i] - 1)
+            for i, n in enumerate(y.shape[:2])
+        )
+        return y[rows][:, columns]
 
     def synthesis_of(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
         log_gain = _log_gain(rate, region)

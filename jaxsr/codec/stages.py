@@ -41,7 +41,7 @@ def stages(model: Model, height: int, width: int) -> dict[str, Stage]:
             symbols.decoding(model, lanes),
             (words, length, scales, hyper_tables, residual_tables, rate, region, size),
         ),
-        "latents": (model.latents_of, (params, coded, rate, region)),
+        "latents": (model.latents_of, (params, coded, rate, region, size)),
         "synthesis": (model.synthesis_of, (params, around, rate, _ints(rows, columns))),
     }
 

@@ -395,7 +395,7 @@ def _latents(
         if coded is None:
             return None
         local = cut(steps, where[i].canvas)
-        y = jax.device_get(model.decoded_latents(coded, rate, local))
+        y = jax.device_get(model.decoded_latents(coded, rate, local, where[i].size))
         return y[: where[i].own.height, : where[i].own.width]
 
     reading = read, coders(models[0], models, len(where))

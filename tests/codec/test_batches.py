@@ -103,7 +103,7 @@ def test_vmapped_batches_are_powers_of_two(small, vmapped):
 
 def test_batches_are_no_larger_than_memory_allows(small, vmapped, monkeypatch):
     images = [CAT[:16, :16]] * 6
-    share = tiles.TILE_MEMORY * (tiles.STEP / tiles.SIDE) ** 2 / batches.MEMORY_SHARE
+    share = tiles.TILE_MEMORY * (tiles.UNIT / 64) ** 2 / batches.MEMORY_SHARE
     monkeypatch.setattr(batches, "free_memory", lambda device: int(2 * share) + 1)
     codec.encode_batch(images, model=small)
     assert vmapped == [2, 2, 2]
@@ -112,7 +112,7 @@ def test_batches_are_no_larger_than_memory_allows(small, vmapped, monkeypatch):
 def test_the_vmapped_programs_compile_for_gpus_and_tpus(small):
     place = tiles.places(64, 96)[0]
     where = batches._where(small, 500, None, place)
-    pixels = np.zeros((*(16 * side for side in place.canvas), 3), np.uint8)
+    pixels = np.zeros((*(16 * side for side in place.canvas[2:]), 3), np.uint8)
     params, scales, *_ = small.placed
     batch = batches._stacked([(pixels, *where)] * 2)
     (found, _) = jax.eval_shape(small.many_symbols_of, params, scales, *batch)
