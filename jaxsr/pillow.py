@@ -75,6 +75,9 @@ class JsrImageFile(ImageFile.ImageFile):
     ) -> Any:
         """Decode the pixels, unless they are.
 
+        With ``PIL.ImageFile.LOAD_TRUNCATED_IMAGES`` the tiles of a damaged file that are not whole
+        are gray.
+
         Args:
           model, upscaler, entropy_device: as for :func:`jaxsr.codec.decode`. A file that was made
             with weights of your own needs them here, before its pixels are used.
@@ -84,11 +87,14 @@ class JsrImageFile(ImageFile.ImageFile):
         """
         if self.tile:
             from jaxsr import codec
+            from jaxsr.codec.decoding import as_array
 
+            networks = {"model": model, "upscaler": upscaler, "entropy_device": entropy_device}
             try:
-                pixels = codec.decode(
-                    self._data, model=model, upscaler=upscaler, entropy_device=entropy_device
-                )
+                if ImageFile.LOAD_TRUNCATED_IMAGES:
+                    pixels = as_array(codec.decode_partial(self._data, **networks).picture)
+                else:
+                    pixels = codec.decode(self._data, **networks)
             except UserError as error:
                 raise OSError(str(error)) from None
             if self.fp and self._exclusive_fp:

@@ -254,3 +254,15 @@ def test_imageio_reads_and_writes_through_it(tmp_path):
 
 def test_the_mark_of_the_format_is_the_codecs():
     assert codec.container.MAGIC == jaxsr.pillow.MAGIC
+
+
+def test_the_tiles_that_are_left_are_shown_where_pillow_is_to_load_truncated_images(
+    save, tiny_codec, monkeypatch
+):
+    monkeypatch.setattr("jaxsr.codec.container.TILE", 128)
+    data = save(Image.fromarray(np.tile(CAT, (1, 4, 1))[:, :250]))
+    image = opened(data[:-20])
+    monkeypatch.setattr("PIL.ImageFile.LOAD_TRUNCATED_IMAGES", True)
+    image.load(model=tiny_codec)
+    pixels = np.asarray(image)
+    assert np.all(pixels[:, 128:] == 128) and pixels[:, :128].std() > 10

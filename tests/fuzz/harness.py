@@ -170,6 +170,10 @@ class Harness:
         pixels = self._timed(program, decoding.decoded, file, self.model, None)
         assert pixels.shape == (*header.coded, header.channels) and pixels.dtype == np.uint8
         assert container.parse_header(data) == header
+        if header.scale == 1:
+            x, y = header.width // 3, header.height // 2
+            part = decoding.decode_picture(data, box=(x, y, 9, 9), model=self.model).pixels
+            np.testing.assert_array_equal(part, pixels[y : y + 9, x : x + 9])
 
     def _refused(self, file: File) -> None:
         """Decode a file that must end in an error of its tiles."""
@@ -179,6 +183,11 @@ class Harness:
             assert "does not decode to what was coded" in str(error)
         else:
             raise AssertionError("decodes, although its symbols are not those that were coded")
+        if file.header.scale == 1:
+            try:
+                assert decoding.decode_partial(container.pack(file), model=self.model).missing
+            except UserError as error:
+                assert "no tile that belongs into it is whole" in str(error)
 
 
 def most_memory(minutes: float) -> int:
