@@ -41,11 +41,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "muon": MUON,
     "lapped, muon": LAPPED,
     "rate 2e-3": LAPPED | {"optimizer.learning_rate": 2e-3},
-    "rate 4e-3": LAPPED | {"optimizer.learning_rate": 4e-3},
+    "logarithm": LAPPED | {"balance": "logarithm"},
     "448 latents": LAPPED | {"model.options.latents": 448},
     "3 attention blocks": LAPPED | {"model.options.layers": 3},
     "wide blocks": LAPPED | {"model.options.width": 96},
     "192 features": LAPPED | {"model.options.features": 192},
+    "twice the blocks": LAPPED
+    | {"model.options.analysis_blocks": 6, "model.options.synthesis_blocks": 8},
 }
 
 

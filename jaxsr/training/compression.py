@@ -18,6 +18,10 @@ from jaxsr.training.rectangles import draw_rectangle
 from jaxsr.training.task import Task, evaluation, share_of_host
 
 CROP_STEP = DOWN * HYPER_DOWN  # whole hyper-latents
+BALANCES = {  # of an image's cost and its λ
+    "root": lambda cost, scale: cost / jnp.sqrt(scale),
+    "logarithm": lambda cost, scale: jnp.log(cost),
+}
 REGION_STEPS = 16  # σ index steps such a region is at most apart: 17 dB
 
 
@@ -33,6 +37,8 @@ def compression(config: ml_collections.ConfigDict) -> Task:
         )
     if not 0 <= config.region_chance <= 1:
         raise UserError(f"config.region_chance is {config.region_chance}; give a chance of 0..1")
+    if config.balance not in BALANCES:
+        raise UserError(f"config.balance is {config.balance!r}; there are: {', '.join(BALANCES)}")
     if config.data.crop % CROP_STEP:
         raise UserError(
             f"config.data.crop is {config.data.crop}; make it a multiple of {CROP_STEP}"
@@ -60,7 +66,7 @@ def compression(config: ml_collections.ConfigDict) -> Task:
             jax.vmap(jax.random.key)(batch["seed"]), batch["place"]
         )
         coded = layers.apply(network, params, image, rate, region, noise)
-        return rate_distortion_loss(image, coded, rate, region)
+        return rate_distortion_loss(image, coded, rate, region, config.balance)
 
     evaluate = evaluation(config, codecs.evaluator, qualities=config.eval_qualities)
     return Task(init, loss, dataset, evaluate=evaluate)
@@ -100,11 +106,17 @@ def rate_distortion_loss(
     coded: Coded,
     rate: Float[Array, "b"],
     region: Float[Array, "b h16 w16"],
+    balance: str = "root",
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
-    """Weigh distortion and rate: ``(λ · 255² · mean squared error + bits per pixel) / √λ``.
+    """Weigh distortion and rate: the cost is ``λ · 255² · mean squared error + bits per pixel``.
 
     A step of the σ index is a quantiser finer by ``exp(−STEP)``, which is best where λ is larger by
-    ``exp(2 STEP)``. The root makes all rates weigh about the same.
+    ``exp(2 STEP)``.
+
+    Args:
+      image, coded, rate, region: of the batch.
+      balance: "root" divides an image's cost by √λ, so that all rates weigh about the same;
+        "logarithm" takes the cost's logarithm, so that all images do, as they do in a BD-rate.
 
     Returns:
       The mean over images; and the means of the bits per pixel of z and of the residuals, and of
@@ -116,6 +128,6 @@ def rate_distortion_loss(
     blocks = error.reshape(batch, height // DOWN, DOWN, width // DOWN, DOWN).mean((2, 4))
     distortion = (blocks * jnp.exp(2 * STEP * region)).mean((1, 2)) * 255**2
     of_residuals, of_z = (x / (height * width) for x in (coded.latent_bits, coded.hyper_bits))
-    loss = jnp.mean((scale * distortion + of_residuals + of_z) / jnp.sqrt(scale))
+    loss = jnp.mean(BALANCES[balance](scale * distortion + of_residuals + of_z, scale))
     parts = {"bpp_z": of_z, "bpp_residuals": of_residuals, "mse": 255**2 * error.mean((1, 2))}
     return loss, {name: x.mean() for name, x in parts.items()}

@@ -94,6 +94,8 @@ def test_the_loss_weighs_bits_and_squared_error_by_the_rate():
     expected = np.mean(np.sqrt(weight) * error.mean((1, 2)) + bpp / np.sqrt(weight))
     loss, parts = rate_distortion_loss(image, coded, rate, region)
     assert loss == pytest.approx(expected, rel=1e-5)
+    loss, _ = rate_distortion_loss(image, coded, rate, region, "logarithm")
+    assert loss == pytest.approx(np.mean(np.log(weight * error.mean((1, 2)) + bpp)), rel=1e-5)
     assert parts["bpp_residuals"] + parts["bpp_z"] == pytest.approx(bpp.mean())
     assert parts["bpp_z"] == pytest.approx(75 / (32 * 64))
     mse = 255**2 * float(jnp.mean((output - image) ** 2))
