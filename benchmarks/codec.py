@@ -26,7 +26,7 @@ from side import Side, machine, serve, take_turns
 
 TORCH_SIDE = Path(__file__).with_name("codec_torch.py")
 SIZE = (512, 768)  # of the image both sides code
-TILE = 1024  # pixels: larger images are cut into tiles of that side
+CUT = (1024, 1024), (1040, 1040), (512, 2048)  # one tile, one that is little larger, two
 PAUSE = 0.02  # seconds between turns: idle OpenMP threads go on spinning for a while
 
 ENCODING = {  # our stages
@@ -72,7 +72,7 @@ def prepare(pixels: str, model: str, quality: int, stages: bool):
     encoded = time.perf_counter()
     runs["decode"]()
     first = [encoded - start, time.perf_counter() - encoded]
-    answer = {"bytes": len(data), "first": first}
+    answer = {"bytes": len(data), "first": first, "tiles": codec.info(data).tiles}
     if stages:
         runs |= stages_of(network, image, data)
         for run in runs.values():
@@ -225,40 +225,63 @@ def batches(arguments: argparse.Namespace, pixels: str) -> None:
 
 def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
     """Print seconds and memory over the size, each in a fresh process."""
-    import numpy as np
-
     print("the photo tiled; seconds, the fastest of three; MiB: the process's peak, all counted;")
-    print("tiles have 1024×1024 pixels; what is left of them at the edges takes as long as a whole")
     heading = ("MP", "tiles", "bytes", "encode", "decode", "s/MP", "s/MP", "MiB")
     print(" ".join(f"{name:>8}" for name in heading))
     for megapixels in map(float, arguments.megapixels.split(",")):
         height, width = (round(math.sqrt(megapixels * 1e6 * r)) for r in (2 / 3, 3 / 2))
-        times = -(-height // photo.shape[0]), -(-width // photo.shape[1]), 1
-        path = f"{folder}/{megapixels}.npy"
-        np.save(path, np.tile(photo, times)[:height, :width])
+        path = tiled(photo, height, width, folder)
         side = our_side(arguments.threads)
         request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
         answer = side.ask("prepare", **request, stages=False)
         encode, decode = (
             min(side.ask("time", name=name) for _ in range(3)) for name in ("encode", "decode")
         )
-        tiles = math.ceil(height / TILE) * math.ceil(width / TILE)
-        cells = [f"{megapixels:8.2f}", f"{tiles:8d}", f"{answer['bytes']:8d}"]
+        cells = [f"{megapixels:8.2f}", f"{answer['tiles']:8d}", f"{answer['bytes']:8d}"]
         cells += [f"{x:8.3f}" for x in (encode, decode, encode / megapixels, decode / megapixels)]
         print(" ".join([*cells, f"{side.ask('memory'):8.0f}"]), flush=True)
         side.close()
     print(flush=True)
 
 
-def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
-    """Time the largest image on one core, and on all as one device and as many, in turns."""
+def tiled(photo, height: int, width: int, folder: str) -> str:
+    """Write the photo, repeated to fill so many pixels; return the file's path."""
     import numpy as np
 
+    times = -(-height // photo.shape[0]), -(-width // photo.shape[1]), 1
+    path = f"{folder}/{height}x{width}.npy"
+    np.save(path, np.tile(photo, times)[:height, :width])
+    return path
+
+
+def cutting(arguments: argparse.Namespace, photo, folder: str) -> None:
+    """Time images of about a megapixel in one tile and in two, in turns, on one core."""
+    request = {"model": arguments.model, "quality": arguments.quality, "stages": False}
+    sides, counts = {size: our_side(1) for size in CUT}, {}
+    for size, side in sides.items():
+        answer = side.ask("prepare", pixels=tiled(photo, *size, folder), **request)
+        counts[size] = answer["tiles"]
+    names = ["encode", "decode"]
+    seconds = take_turns(dict.fromkeys(sides.values(), names), arguments.rounds)
+    print("one core; ms a megapixel, and times those of the first")
+    per_pixel = {
+        size: [min(seconds[side][name]) / math.prod(size) * 1e9 for name in names]
+        for size, side in sides.items()
+    }
+    for (height, width), (encode, decode) in per_pixel.items():
+        first = per_pixel[CUT[0]]
+        cells = f"{encode:8.1f} {encode / first[0]:5.2f} {decode:8.1f} {decode / first[1]:5.2f}"
+        print(f"  {width}×{height}, tiles: {counts[height, width]}   {cells}")
+    print(flush=True)
+    for side in sides.values():
+        side.close()
+
+
+def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
+    """Time the largest image on one core, and on all as one device and as many, in turns."""
     megapixels = max(map(float, arguments.megapixels.split(",")))
     height, width = (round(math.sqrt(megapixels * 1e6 * r)) for r in (2 / 3, 3 / 2))
-    times = -(-height // photo.shape[0]), -(-width // photo.shape[1]), 1
-    path = f"{folder}/shared.npy"
-    np.save(path, np.tile(photo, times)[:height, :width])
+    path = tiled(photo, height, width, folder)
     request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
     cores = arguments.threads
     sides = [our_side(threads, devices=n) for threads, n in ((1, 1), (cores, 1), (cores, cores))]
@@ -320,6 +343,7 @@ def main() -> None:
         if arguments.batch > 1:
             batches(arguments, pixels)
         if arguments.megapixels:
+            cutting(arguments, photo, folder)
             growth(arguments, photo, folder)
             sharing(arguments, photo, folder)
         first_file(arguments, pixels, folder)
