@@ -170,12 +170,19 @@ def tpu_uses() -> Iterator[str]:
 
 def tpu_steps() -> Iterator[str]:
     """Yield a line for every training step: its memory, and its bound on 1, 8 and 256 chips."""
-    yield row("network", "memory", *(f"{kind}, ms" for kind in TPUS))
-    yield "|---|--:|--:|--:|--:|"
+    yield row("network", "memory", *(f"{kind}, ms" for kind in TPUS), "all-reduce")
+    yield "|---|--:|--:|--:|--:|--:|"
     for (network, _), steps in tpu(steps=True).items():
         first = steps.get((TPUS[0], 1), {})
         cells = ([bound(steps[kind, n]) for n in COUNTS if (kind, n) in steps] for kind in TPUS)
-        yield row(network, memory_of(first), *(" / ".join(cell) or "–" for cell in cells))
+        bounds = (" / ".join(cell) or "–" for cell in cells)
+        yield row(network, memory_of(first), *bounds, exchanged(list(steps.values())))
+
+
+def exchanged(programs: list[dict[str, Any]]) -> str:
+    """Return the bytes that chips exchange in a step, the same on any number of them."""
+    sizes = {count[1] for one in programs for count in one.get("collectives", {}).values()}
+    return f"{max(sizes) / 1e6:.3g} MB" if sizes else "–"
 
 
 def bound(one: dict[str, Any] | None) -> str:
