@@ -299,7 +299,7 @@ def region_of(region: Map | None, places: list[Place]) -> Int32[np.ndarray, "row
     return np.zeros((last.top + last.height, last.left + last.width), np.int32)
 
 
-class Decoded(NamedTuple):
+class DecodedTiles(NamedTuple):
     """An image, or a part of it.
 
     Attributes:
@@ -318,7 +318,7 @@ def decode(
     region: Map | None,
     box: Box | None = None,
     partial: bool = False,
-) -> Decoded:
+) -> DecodedTiles:
     """Decode tiles to the image that was coded: at scale 2 that is half the picture's size.
 
     Args:
@@ -352,7 +352,7 @@ def decode(
         raise UserError("nothing can be decoded: no tile that belongs into it is whole")
     shown = [where[i] for i in wanted if i in there]
     pixels = assembled(spread, header, latents, steps, shown, box)
-    return Decoded(pixels, tuple(where[i] for i in wanted if i not in there))
+    return DecodedTiles(pixels, tuple(where[i] for i in wanted if i not in there))
 
 
 def box_of(window: Window, scale: int) -> Box:

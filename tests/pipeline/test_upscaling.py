@@ -126,7 +126,7 @@ def test_what_is_no_image_is_refused_with_what_is(upscale):
         (np.zeros((0, 3, 3), np.uint8), "1 to 4 channels"),
         (np.zeros((3, 3, 3), np.int64), "uint8, uint16 or float"),
         (np.full((3, 3, 3), 255.0), "got 255 to 255; divide"),
-        (np.full((3, 3, 3), np.nan), "divide"),
+        (np.full((3, 3, 3), np.nan), "holds NaN"),
     ):
         with pytest.raises(ValueError, match=message):
             upscale(array)
