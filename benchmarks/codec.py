@@ -229,8 +229,7 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
     heading = ("MP", "tiles", "bytes", "encode", "decode", "s/MP", "s/MP", "MiB")
     print(" ".join(f"{name:>8}" for name in heading))
     for megapixels in map(float, arguments.megapixels.split(",")):
-        height, width = (round(math.sqrt(megapixels * 1e6 * r)) for r in (2 / 3, 3 / 2))
-        path = tiled(photo, height, width, folder)
+        path = tiled(photo, *size_of(megapixels), folder)
         side = our_side(arguments.threads)
         request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
         answer = side.ask("prepare", **request, stages=False)
@@ -242,6 +241,12 @@ def growth(arguments: argparse.Namespace, photo, folder: str) -> None:
         print(" ".join([*cells, f"{side.ask('memory'):8.0f}"]), flush=True)
         side.close()
     print(flush=True)
+
+
+def size_of(megapixels: float) -> tuple[int, int]:
+    """Return height and width, as 2 to 3, of an image of so many megapixels."""
+    area = megapixels * 1e6
+    return round(math.sqrt(area * 2 / 3)), round(math.sqrt(area * 3 / 2))
 
 
 def tiled(photo, height: int, width: int, folder: str) -> str:
@@ -280,8 +285,7 @@ def cutting(arguments: argparse.Namespace, photo, folder: str) -> None:
 def sharing(arguments: argparse.Namespace, photo, folder: str) -> None:
     """Time the largest image on one core, and on all as one device and as many, in turns."""
     megapixels = max(map(float, arguments.megapixels.split(",")))
-    height, width = (round(math.sqrt(megapixels * 1e6 * r)) for r in (2 / 3, 3 / 2))
-    path = tiled(photo, height, width, folder)
+    path = tiled(photo, *size_of(megapixels), folder)
     request = {"pixels": path, "model": arguments.model, "quality": arguments.quality}
     cores = arguments.threads
     sides = [our_side(threads, devices=n) for threads, n in ((1, 1), (cores, 1), (cores, cores))]

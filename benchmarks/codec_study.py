@@ -27,11 +27,13 @@ from jaxsr import networks
 from jaxsr.evaluation.codecs.bd import bd_rate
 from jaxsr.image.files import read
 from jaxsr.image.metrics import blockiness
+from jaxsr.image.values import to_float
 from jaxsr.networks.layers import apply
 from jaxsr.training import loop
 from jaxsr.training.config import config_of
 
 REPO = Path(__file__).resolve().parents[1]
+KEPT = "study.json"  # a variant's result
 RATES = 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95
 MUON = {"optimizer.name": "muon"}
 LAPPED = MUON | {"model.options.overlaps": True}
@@ -74,10 +76,15 @@ def changed(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
     return config
 
 
+def folder_of(workdir: Path, name: str) -> Path:
+    """Return where a variant trains."""
+    return workdir / name.replace(", ", "-").replace(" ", "-")
+
+
 def images(folder: str):
     """Return every fourth image, in [0, 1], lying."""
     paths = sorted(Path(folder).iterdir())[::4]
-    pixels = (read(path).pixels.astype(np.float32) / 255 for path in paths)
+    pixels = (to_float(read(path).pixels) for path in paths)
     return [x if x.shape[0] == 512 else x.transpose(1, 0, 2) for x in pixels]
 
 
@@ -132,8 +139,8 @@ def main() -> None:
     test = images(args.test)
     wanted = [name for name in args.only.split(";") if name] or list(VARIANTS)
     for name in wanted:
-        folder = args.workdir / name.replace(", ", "-").replace(" ", "-")
-        kept = folder / "study.json"
+        folder = folder_of(args.workdir, name)
+        kept = folder / KEPT
         if not kept.exists():
             config = changed(args, VARIANTS[name])
             state = loop.fit(config, folder)
@@ -142,12 +149,9 @@ def main() -> None:
             # not the moving average, which still knows the start after so few steps
             result = measured(config, jax.device_get(state.params), test)
             kept.write_text(json.dumps(result) + "\n", "utf-8")
+    kept = {name: folder_of(args.workdir, name) / KEPT for name in VARIANTS}
     results = {
-        name: json.loads(path.read_text("utf-8"))
-        for name in VARIANTS
-        if (
-            path := args.workdir / name.replace(", ", "-").replace(" ", "-") / "study.json"
-        ).exists()
+        name: json.loads(path.read_text("utf-8")) for name, path in kept.items() if path.exists()
     }
     first = np.array(next(iter(results.values()))["rows"])
     print(f"{'variant':<22} {'BD-rate':>8} {'of 8':>12} {'of 16':>12} {'ms':>12}")

@@ -78,7 +78,8 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         picture, lost = decoded(data, arguments, networks)
         kind: Any = pictures.format_of(job, data)
         files.check_holds(kind, picture, job.target)  # before it is enlarged
-        result, done = finish(picture, mask_of(data, arguments))
+        mask = codec.region_of(data, box=arguments.box, partial=arguments.partial)
+        result, done = finish(picture, mask)
         read = pictures.Read(picture, kind, "")
         return pictures.output(
             job, read, result, arguments.quality, f"{pictures.size(result)}{done}{lost}"
@@ -96,18 +97,6 @@ def decoded(data: bytes, arguments: argparse.Namespace, networks: dict[str, Any]
     picture, missing = codec.decode_partial(data, box=arguments.box, **networks)
     boxes = " and ".join(",".join(map(str, box)) for box in missing)
     return picture, boxes and f", gray where tiles are missing: {boxes}"
-
-
-def mask_of(data: bytes, arguments: argparse.Namespace):
-    """Return the mask of the file's region, of the part that is asked for; None if it has none."""
-    from jaxsr import codec
-    from jaxsr.image.pictures import within
-
-    mask = codec.region_of(data, partial=arguments.partial)
-    if mask is None or arguments.box is None:
-        return mask
-    x, y, width, height = within(arguments.box, *mask.shape)
-    return mask[y : y + height, x : x + width]
 
 
 def finisher(arguments: argparse.Namespace):

@@ -1,8 +1,8 @@
 """Files to pictures: ``decode`` gives an array, ``decode_picture`` what belongs to it as well."""
 
 import os
-from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -155,11 +155,22 @@ def _picture(
 ) -> Partial:
     """Decode a parsed file, or a box of it."""
     header = file.header
-    box = (0, 0, header.width, header.height) if box is None else box
-    x, y, width, height = within(box, header.height, header.width)
-    part = _part(file, *networks, (x, y, width, height), partial)
-    alpha = None if file.alpha is None else file.alpha[y : y + height, x : x + width]
+    box = _box_in(header, box)
+    part = _part(file, *networks, box, partial)
+    alpha = None if file.alpha is None else _cut(file.alpha, box)
     return Partial(files.Picture(part.pixels, alpha, file.icc, file.exif), part.missing)
+
+
+def _box_in(header: Header, box: Box | None) -> tuple[int, int, int, int]:
+    """Return the part of a box that lies in the picture; all of the picture for None."""
+    box = (0, 0, header.width, header.height) if box is None else box
+    return within(box, header.height, header.width)
+
+
+def _cut(plane: np.ndarray, box: Box) -> Any:
+    """Return a box of a plane."""
+    x, y, width, height = box
+    return plane[y : y + height, x : x + width]
 
 
 def in_channels(pixels: UInt8[np.ndarray, "h w 3"], channels: int) -> UInt8[np.ndarray, "h w c"]:
@@ -167,7 +178,9 @@ def in_channels(pixels: UInt8[np.ndarray, "h w 3"], channels: int) -> UInt8[np.n
     return np.round(pixels.mean(-1, keepdims=True)).astype(np.uint8) if channels == 1 else pixels
 
 
-def region_of(data: Data, *, partial: bool = False) -> Float32[np.ndarray, "h w"] | None:
+def region_of(
+    data: Data, *, box: Box | None = None, partial: bool = False
+) -> Float32[np.ndarray, "h w"] | None:
     """Return the region a ``.jsr`` file was made with, as a mask in [0, 1]; None if it has none.
 
     The file holds the mask more coarsely than it was given: of each 16×16 pixels (32×32 in a file
@@ -175,16 +188,18 @@ def region_of(data: Data, *, partial: bool = False) -> Float32[np.ndarray, "h w"
 
     Args:
       data: the file.
+      box: return this part of the mask, as for :func:`decode_picture`.
       partial: True if it may be cut short, as for :func:`decode_partial`.
 
     Raises:
-      UserError: ``data`` is no ``.jsr`` file, or is damaged.
+      UserError: ``data`` is no ``.jsr`` file, or is damaged; or the box lies outside.
     """
     file = container.parse(data, partial)
     if file.region is None:
         return None
     header = file.header
-    return region.mask_of(file.region, header.height, header.width, header.scale)
+    mask = region.mask_of(file.region, header.height, header.width, header.scale)
+    return _cut(mask, _box_in(header, box))
 
 
 def networks_of(
@@ -204,7 +219,7 @@ def model_of(header: Header, given: str | os.PathLike | Model | None) -> Model:
     Raises:
       UserError: the one given is another, or no released one has the file's hash.
     """
-    return _named(header.model_hash, "a model", given, weights.available(), weights.load, Model)
+    return _named(header.model_hash, "a model", given, weights.name_of, weights.load, Model)
 
 
 def enlarger_of(header: Header, given: str | os.PathLike | Enlarger | None) -> Enlarger | None:
@@ -216,23 +231,22 @@ def enlarger_of(header: Header, given: str | os.PathLike | Enlarger | None) -> E
     if header.scale == 1:
         return None
     load = half.load_enlarger
-    return _named(header.upscaler, "an upscaler", given, half.available(), load, Enlarger)
+    return _named(header.upscaler, "an upscaler", given, half.name_of, load, Enlarger)
 
 
 def _named(
     wanted: bytes,
     what: str,
     given: str | os.PathLike | Named | None,
-    released: Iterable[str],
+    name_of: Callable[[bytes], str | None],
     load: Callable[[str | os.PathLike], Named],
     loaded_as: type[Named],
 ) -> Named:
     """Return what has the hash ``wanted``: the one given or, if none is, a released one."""
     kind = what.split()[-1]
     if given is None:
-        for name in released:
-            if load(name).hash == wanted:
-                return load(name)
+        if name := name_of(wanted):
+            return load(name)
         raise UserError(
             f"the file was coded with {what} that is not here (hash {wanted.hex()}); "
             f"give its weights file as the {kind}"

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from jaxsr import zoo
+from jaxsr.codec import kept
 from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import fingerprint
 from jaxsr.errors import UserError
@@ -82,4 +83,4 @@ def available() -> list[str]:
 
 def name_of(hash: bytes) -> str | None:
     """Return the name of the released upscaler that files name by ``hash``; None if none is."""
-    return next((name for name in available() if load_enlarger(name).hash == hash), None)
+    return kept.name_of(hash, available(), load_enlarger)

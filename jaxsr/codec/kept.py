@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,11 @@ def once_a_file(read: Callable[[Path], Read], files: int = 4) -> Callable[[Path]
         return kept(path, state.st_size, state.st_mtime_ns, state.st_ino)
 
     return current
+
+
+def name_of(hash: bytes, names: Iterable[str], load: Callable[[str], Any]) -> str | None:
+    """Return which of some names ``load`` makes what has this hash of; None if none does."""
+    return next((name for name in names if load(name).hash == hash), None)
 
 
 def loaded(

@@ -309,11 +309,7 @@ class Model:
         residual = symbols.residual.astype(jnp.float32)
         mean = self._mean(params, symbols.hyper, log_gain, lambda _: residual)
         y = (residual + mean) * jnp.exp(-log_gain)
-        rows, columns = (
-            jnp.minimum(jnp.arange(n, dtype=jnp.int32), size[i] - 1)
-            for i, n in enumerate(y.shape[:2])
-        )
-        return y[rows][:, columns]
+        return part_of(y, np.zeros(2, np.int32), size, y.shape[:2])
 
     def synthesis_of(self, params, y: Latents, rate: Rate, region) -> UInt8[Array, "hh ww 3"]:
         log_gain = _log_gain(rate, region)
@@ -357,6 +353,17 @@ def _log_gain(rate: Rate, region: Int32[Array, "h w"]) -> Latents:
     """Return the log-gain of every latent in nepers."""
     steps = jnp.asarray(rate.gain)[None, None] + region[..., None] * GAIN_UNIT
     return steps.astype(jnp.float32) * (STEP / GAIN_UNIT)
+
+
+def part_of(
+    y: Float[Array, "h w m"], first: Size, size: Size, shape: tuple[int, ...]
+) -> Float[Array, "hh ww m"]:
+    """Return a part of ``shape`` from ``first`` on; beyond ``size`` the edge there repeats."""
+    rows, columns = (
+        jnp.minimum(first[i] + jnp.arange(n, dtype=jnp.int32), size[i] - 1)
+        for i, n in enumerate(shape)
+    )
+    return y[rows][:, columns]
 
 
 def inside(shape: tuple[int, ...], size: Size) -> Bool[Array, "h w 1"]:

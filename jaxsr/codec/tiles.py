@@ -6,19 +6,17 @@ leave no seams. All tiles of an image have canvases of one shape, for which prog
 """
 
 import collections
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float32, Int, Int8, Int32, UInt8
+from jaxtyping import Float32, Int8, Int32, UInt8
 
 from jaxsr.codec import container, symbols
 from jaxsr.codec.container import CodedTile
-from jaxsr.codec.model import Model, Rate
+from jaxsr.codec.model import Model, Rate, part_of
 from jaxsr.errors import UserError
 from jaxsr.networks.compressor import DOWN
 from jaxsr.tiling.runner import MEMORY_SHARE, free_memory
@@ -117,16 +115,8 @@ def cut(x: np.ndarray, window: Window, unit: int = 1) -> np.ndarray:
     return x[axes[0]][:, axes[1]]
 
 
-@functools.partial(jax.jit, static_argnums=2)
-def without(
-    y: Float[Array, "h w m"], margin: Int[Array, "2"], canvas: tuple[int, int]
-) -> Float[Array, "hh ww m"]:
-    """Return what lies on the canvas of what the transforms see; its edge repeats beyond."""
-    rows, columns = (
-        jnp.minimum(margin[i] + jnp.arange(n, dtype=jnp.int32), y.shape[i] - 1)
-        for i, n in enumerate(canvas)
-    )
-    return y[rows][:, columns]
+# without jit, the numbers would be moved over
+_part_of = jax.jit(part_of, static_argnums=3)
 
 
 class Analysed:
@@ -149,8 +139,8 @@ class Analysed:
         y = model.analyse(cut(pixels, place.seen, DOWN))
         if place.seen == place.canvas:
             return y
-        margin = jax.device_put(place.margin, y.sharding)
-        return without(y, margin, place.canvas[2:])
+        first, size = jax.device_put((place.margin, np.array(y.shape[:2], np.int32)), y.sharding)
+        return _part_of(y, first, size, place.canvas[2:])
 
     def tiles(self, level: int) -> Iterator[CodedTile]:
         """Yield every tile, coded at ``level``, 0 to 1023."""

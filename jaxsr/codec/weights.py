@@ -12,6 +12,7 @@ import safetensors.numpy
 
 from jaxsr import zoo
 from jaxsr.atomic import write_bytes
+from jaxsr.codec import kept
 from jaxsr.codec.kept import once_a_file
 from jaxsr.codec.model import Model
 from jaxsr.entropy import integer, tables
@@ -49,7 +50,7 @@ def available() -> dict[str, Path]:
 
 def name_of(hash: bytes) -> str | None:
     """Return the name of the released codec that files name by ``hash``; None if there is none."""
-    return next((name for name in available() if load(name).hash == hash), None)
+    return kept.name_of(hash, available(), load)
 
 
 def holds_codec(path: str | os.PathLike) -> bool:

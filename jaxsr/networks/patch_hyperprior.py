@@ -160,8 +160,8 @@ class PatchAnalysis(nn.Module):
     blocks: int
     width: int
     attention: int
-    layers: int = 1
-    overlaps: bool = True
+    layers: int
+    overlaps: bool
     dtype: Dtype = None
 
     @nn.compact
@@ -187,8 +187,8 @@ class PatchSynthesis(nn.Module):
     blocks: int
     width: int
     attention: int
-    layers: int = 1
-    overlaps: bool = True
+    layers: int
+    overlaps: bool
     dtype: Dtype = None
 
     @nn.compact

@@ -50,6 +50,11 @@ def name_of(value):
     return "10**5000" if value is HUGE else repr(value)[:40]
 
 
+def cases(words, *values):
+    """Name → what gives the value, and what comes of it: ``EXACT`` or an error of such words."""
+    return {name_of(value): (lambda value=value: value, words) for value in values}
+
+
 def locked(given):
     out = given.copy()
     out.flags.writeable = False
@@ -170,60 +175,46 @@ CASES = {
     "quality": (
         lambda model, given: codec.encode(PIXELS, given(), model=model),
         lambda: 50,
-        {
-            name_of(value): (lambda value=value: value, words)
-            for value, words in [
-                *((v, EXACT) for v in (50.0, np.int64(50), np.uint8(50), np.float32(50))),
-                *((v, EXACT) for v in (np.array(50), jnp.int8(50), fractions.Fraction(50))),
-                *(
-                    (v, "quality is a whole number of 1 to 100, got ")
-                    for v in (
-                        *(NAN, INF, True, np.True_, "50", b"50", [50], np.array([50]), 50.5),
-                        *(0, 101, -1, HUGE, 50 + 0j, decimal.Decimal(50), np.complex64(50)),
-                        *({}, PIXELS, object),
-                    )
-                ),
-            ]
-        },
+        cases(
+            EXACT,
+            *(50.0, np.int64(50), np.uint8(50), np.float32(50), np.array(50)),
+            *(jnp.int8(50), fractions.Fraction(50)),
+        )
+        | cases(
+            "quality is a whole number of 1 to 100, got ",
+            *(NAN, INF, True, np.True_, "50", b"50", [50], np.array([50]), 50.5),
+            *(0, 101, -1, HUGE, 50 + 0j, decimal.Decimal(50), np.complex64(50)),
+            *({}, PIXELS, object),
+        ),
     ),
     "bpp": (
         lambda model, given: codec.encode(PIXELS, bpp=given(), model=model),
         lambda: 2.0,
-        {
-            name_of(value): (lambda value=value: value, words)
-            for value, words in [
-                *((v, EXACT) for v in (2, np.float16(2), np.float32(2), np.int8(2))),
-                *((v, EXACT) for v in (np.array(2.0), jnp.bfloat16(2), fractions.Fraction(2))),
-                *(
-                    (v, "bpp is more than 0, got ")
-                    for v in (NAN, True, "2", [2], np.array([2.0]), 0, -1, -INF, 2 + 0j, {})
-                ),
-                (1e-300, "the smallest file of this image is"),
-            ]
-        },
+        cases(
+            EXACT,
+            *(2, np.float16(2), np.float32(2), np.int8(2), np.array(2.0)),
+            *(jnp.bfloat16(2), fractions.Fraction(2)),
+        )
+        | cases(
+            "bpp is more than 0, got ",
+            *(NAN, True, "2", [2], np.array([2.0]), 0, -1, -INF, 2 + 0j, {}),
+        )
+        | cases("the smallest file of this image is", 1e-300),
     ),
     "target_psnr": (
         lambda model, given: codec.encode(PIXELS, target_psnr=given(), model=model),
         lambda: 22.0,
-        {
-            name_of(value): (lambda value=value: value, words)
-            for value, words in [
-                *((v, EXACT) for v in (22, np.float16(22), np.int8(22), jnp.float32(22))),
-                *(
-                    (v, "target_psnr is a number of more than 0, got ")
-                    for v in (NAN, INF, True, "22", [22], np.array([22]), 0, -1, 22 + 0j)
-                ),
-                *((v, "no file of this image has PSNR ") for v in (99, HUGE)),
-            ]
-        },
+        cases(EXACT, 22, np.float16(22), np.int8(22), jnp.float32(22))
+        | cases(
+            "target_psnr is a number of more than 0, got ",
+            *(NAN, INF, True, "22", [22], np.array([22]), 0, -1, 22 + 0j),
+        )
+        | cases("no file of this image has PSNR ", 99, HUGE),
     ),
     "target_msssim": (
         lambda model, given: codec.encode(PIXELS, target_msssim=given(), model=model),
         None,
-        {
-            name_of(value): (lambda value=value: value, "target_msssim ")
-            for value in (NAN, INF, True, "0.9", [0.9], 0, 1, 0.9)
-        },
+        cases("target_msssim ", NAN, INF, True, "0.9", [0.9], 0, 1, 0.9),
     ),
     "no limit": (
         lambda model, given: codec.encode(PIXELS, **given(), model=model),
@@ -239,18 +230,16 @@ CASES = {
     "max_bytes": (
         lambda model, given: codec.encode(PIXELS, max_bytes=given(), model=model),
         lambda: 250,
-        {
-            name_of(value): (lambda value=value: value, words)
-            for value, words in [
-                *((v, EXACT) for v in (250.0, 250.5, np.float16(250), np.int16(250))),
-                *((v, EXACT) for v in (np.uint8(250), np.array(250), jnp.int32(250))),
-                *(
-                    (v, "max_bytes is 1 or more, got ")
-                    for v in (NAN, True, "250", [250], np.array([250]), 0, -1, -INF, 0.5, 250 + 0j)
-                ),
-                (9, "the smallest file of this image is"),
-            ]
-        },
+        cases(
+            EXACT,
+            *(250.0, 250.5, np.float16(250), np.int16(250), np.uint8(250)),
+            *(np.array(250), jnp.int32(250)),
+        )
+        | cases(
+            "max_bytes is 1 or more, got ",
+            *(NAN, True, "250", [250], np.array([250]), 0, -1, -INF, 0.5, 250 + 0j),
+        )
+        | cases("the smallest file of this image is", 9),
     ),
     "roi": (
         lambda model, given: codec.encode(PIXELS, roi=given(), model=model),
@@ -312,16 +301,11 @@ CASES = {
     "roi_gain": (
         lambda model, given: codec.encode(PIXELS, roi=MASK, roi_gain=given(), model=model),
         lambda: 10,
-        {
-            name_of(value): (lambda value=value: value, words)
-            for value, words in [
-                *((v, EXACT) for v in (10.0, np.float16(10), np.int8(10), jnp.float32(10))),
-                *(
-                    (v, "a region's gain is -67 to 67 dB, got ")
-                    for v in (NAN, INF, -68, HUGE, True, "10", None, [10], np.array([10]), 10 + 0j)
-                ),
-            ]
-        },
+        cases(EXACT, 10.0, np.float16(10), np.int8(10), jnp.float32(10))
+        | cases(
+            "a region's gain is -67 to 67 dB, got ",
+            *(NAN, INF, -68, HUGE, True, "10", None, [10], np.array([10]), 10 + 0j),
+        ),
     ),
     "mode": (
         lambda model, given: codec.encode(PIXELS, mode=given(), model=model),

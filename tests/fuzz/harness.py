@@ -11,6 +11,7 @@ Nothing here needs a fuzzer: ``fuzz.py`` brings it, and ``test_fuzz.py`` tries t
 import collections
 import dataclasses
 import lzma
+import math
 import re
 import resource
 import struct
@@ -24,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr import codec
-from jaxsr.codec import container, decoding, symbols, tiles
+from jaxsr.codec import container, decoding, region, symbols, tiles
 from jaxsr.codec.container import File
 from jaxsr.errors import UserError
 
@@ -234,9 +235,8 @@ def sizes(data: bytes) -> dict[str, int]:
     except UserError:
         return sizes
     if header := layout.header:
-        rows, columns = header.coded
         sizes["alpha"] = header.width * header.height * ("alpha" in layout.sections)
-        sizes["region"] = -(-rows // 16) * -(-columns // 16) * ("region" in layout.sections)
+        sizes["region"] = math.prod(region.map_shape(*header.coded)) * ("region" in layout.sections)
     for name in ("icc", "exif"):
         sizes["metadata"] += inflated_size(layout.sections.get(name, b""))
     return sizes
