@@ -11,11 +11,14 @@ parameters of a training run.
 
 from pathlib import Path
 
-from absl import flags
-from ml_collections import config_flags
-
-from jaxsr.cli import scripts
+from jaxsr.cli.report import packages_of_training
 from jaxsr.errors import UserError
+
+with packages_of_training("eval.py"):
+    from absl import flags
+    from ml_collections import config_flags
+
+    from jaxsr.cli import scripts
 
 _DEFAULT = Path(__file__).parent / "configs/eval/sr.py"
 _CONFIG = config_flags.DEFINE_config_file(

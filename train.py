@@ -15,12 +15,16 @@ data nor a TPU; topologies are v4:2x2x1, v5e:4x4, v5p:2x2x1 or v6e:2x2 (any size
 and gpu.
 """
 
-from absl import flags
-from ml_collections import config_flags
-
-from jaxsr.cli import cluster, scripts
+from jaxsr.cli import cluster
 from jaxsr.cli.environment import prepare_to_compile_for, use_cores_for
+from jaxsr.cli.report import packages_of_training
 from jaxsr.errors import UserError
+
+with packages_of_training("train.py"):
+    from absl import flags
+    from ml_collections import config_flags
+
+    from jaxsr.cli import scripts
 
 SMALLEST_BATCH = 2  # of configs/weights.py on CPUs, whose parts differ in that
 

@@ -118,8 +118,9 @@ def meet(
         )
     except (ValueError, RuntimeError) as error:
         raise UserError(
-            f"--distributed: {error}; unless JAX knows the cluster (SLURM, Open MPI, TPU), give "
-            "--coordinator=HOST:PORT, free on process 0's host, --processes=N and --process=I"
+            f"--distributed: {str(error).rstrip('.')}; unless JAX knows the cluster (SLURM, Open "
+            "MPI, TPU), give --coordinator=HOST:PORT, free on process 0's host, --processes=N "
+            "and --process=I"
         ) from None
     finally:
         alarm.cancel()

@@ -1,9 +1,11 @@
 """How the command line says things: in one line each, names of files escaped, numbers short."""
 
+import contextlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-from jaxsr.errors import UserError
+from jaxsr.errors import UserError, needs_extra
 from jaxsr.image.folders import escaped
 
 # What a user can cause. Anything else is a mistake of ours and comes with its traceback.
@@ -44,6 +46,17 @@ def short(number: int | float) -> str:
             return f"{number:.3g}{unit}"
         number /= 1000
     return f"{number:.3g}T"
+
+
+@contextlib.contextmanager
+def packages_of_training(program: str) -> Iterator[None]:
+    """Exit with 2 and one line where a package imported inside is not installed."""
+    try:
+        with needs_extra("train", program):
+            yield
+    except UserError as error:
+        say(f"{program}: {error}", on_stderr=True)
+        sys.exit(2)
 
 
 def complain(message: str) -> None:

@@ -99,3 +99,13 @@ def test_a_topology_that_is_unknown_is_one_line():
     done = run([*TRAIN, "--compile_for=v9:2x2"])
     assert done.returncode == 2
     assert done.stderr.startswith("train.py: unknown topology 'v9:2x2'; give v4:2x2x1, v5e:4x4")
+
+
+@pytest.mark.parametrize("program", ["train.py", "eval.py"])
+def test_without_its_packages_a_program_says_how_to_install_them(program):
+    without = "import runpy, sys; sys.modules['absl'] = None; runpy.run_path(sys.argv[1])"
+    done = run(["-c", without, program])
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"{program}: {program} needs absl, which is not installed: pip install 'jaxsr[train]'\n"
+    )
