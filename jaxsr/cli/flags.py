@@ -106,7 +106,7 @@ def add_scale(
     help: str = "how many times as wide and as high images become (default: 4, or what the weights "
     "file given by --model is for)",
 ) -> None:
-    parser.add_argument("--scale", type=int, choices=(2, 3, 4), help=help)
+    parser.add_argument("--scale", type=int, choices=(1, 2, 3, 4, 8), help=help)
 
 
 def add_model(parser: argparse.ArgumentParser, flag: str, what: str, default: str) -> None:

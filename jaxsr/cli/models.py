@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale",
         type=int,
-        choices=(2, 3, 4),
+        choices=(1, 2, 3, 4, 8),
         default=4,
         help="the scale for which the costs of upscalers are counted (default: 4)",
     )

@@ -59,18 +59,18 @@ RESTORERS: dict[str, Callable[..., WindowRestorer]] = {
     "window_restorer": window_restorer.window_restorer,
 }
 
-SCALES = (2, 3, 4)
+SCALES = (1, 2, 3, 4, 8)  # 1: what restores at the image's own size
 
 
 def create(name: str, **options: Any) -> Upscaler:
     """Build the upscaler ``name`` with its factory's options (``scale=4, dtype=…``).
 
     Raises:
-      UserError: there is no such upscaler, its scale is not 2, 3 or 4, or its factory has no such
-        option.
+      UserError: there is no such upscaler, not at that scale, or its factory has no such option.
     """
     if options.get("scale", 4) not in SCALES:
-        raise UserError(f"unsupported scale {options['scale']}; networks are built for 2, 3 or 4")
+        scales = ", ".join(map(str, SCALES))
+        raise UserError(f"unsupported scale {options['scale']}; networks are built for {scales}")
     return _build(UPSCALERS, name, options)
 
 

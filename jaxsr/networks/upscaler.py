@@ -14,28 +14,34 @@ from jaxsr.networks.layers import (
     Dtype,
     fan_in,
     pixel_shuffle,
+    pixel_unshuffle,
     upsample_bilinear,
     upsample_nearest,
 )
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)  # RGB mean of DIV2K, subtracted by EDSR, RCAN, SwinIR, HAT
-SHUFFLE_STAGES = {2: (2,), 3: (3,), 4: (2, 2)}  # how EDSR and its successors reach each scale
+# how EDSR and its successors reach each scale
+SHUFFLE_STAGES = {1: (), 2: (2,), 3: (3,), 4: (2, 2), 8: (2, 2, 2)}
 
 
 class Upscaler(nn.Module):
-    """An upscaler: low-resolution RGB in [0, 1] → high-resolution RGB (not clipped).
+    """An upscaler: a low-resolution image in [0, 1] → a high-resolution one (not clipped).
 
     ``f0 = extract(x)``, ``f = enhance(f0)``, ``y = fuse(x, f)``; the three stages are modules given
     by each architecture's file. A network trained on another range has its own ``mean`` and
-    ``value_range``: the stages see ``(x − mean) · value_range``.
+    ``value_range``: the stages see ``(x − mean) · value_range``. Networks of scale 1 restore.
 
     Attributes:
       extract: convolutional features of the low-resolution image.
       enhance: the body; attention decides here what passes. Same shape in and out.
       fuse: joins the enhanced features with the low-resolution image, at ``scale`` times its size.
-      scale: 2, 3 or 4.
+      scale: 1, 2, 3, 4 or 8.
+      channels: of the images, in and out: 3 for RGB, 1 for gray, 4 for RGB with alpha.
+      mean: of a channel, or of each.
       denormalise: undo ``mean`` and ``value_range`` on the output (SPAN's head learns to instead).
       multiple: heights and widths are padded (mirrored) to a multiple of this, the result cropped.
+      unshuffle: the stages see squares of so many pixels a side as channels of one position; it
+        divides ``multiple``.
       receptive_field: radius in low-resolution pixels beyond which no input changes an output
         pixel; None for networks that pool over, or attend to, the whole image.
     """
@@ -44,36 +50,42 @@ class Upscaler(nn.Module):
     enhance: nn.Module
     fuse: nn.Module
     scale: int
-    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    channels: int = 3
+    mean: tuple[float, ...] = (0.0,)
     value_range: float = 1.0
     denormalise: bool = True
     multiple: int = 1
+    unshuffle: int = 1
     receptive_field: int | None = None
 
-    def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b sh sw 3"]:
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b sh sw c"]:
         """Enlarge images."""
         return self.with_features(x)[0]
 
     def with_features(
-        self, x: Float[Array, "b h w 3"]
-    ) -> tuple[Float[Array, "b sh sw 3"], Float[Array, "b h w c"]]:
-        """Enlarge images; return the enhanced features that they were fused from, too."""
+        self, x: Float[Array, "b h w c"]
+    ) -> tuple[Float[Array, "b sh sw c"], Float[Array, "b hu wu f"]]:
+        """Enlarge images; return the enhanced features that they were fused from, too.
+
+        Features are as large as the images, or ``unshuffle`` times smaller.
+        """
         f = self.enhanced(self.extracted(x))
-        return self.fused(x, f), f[:, : x.shape[1], : x.shape[2]]
+        height, width = (-(-size // self.unshuffle) for size in x.shape[1:3])
+        return self.fused(x, f), f[:, :height, :width]
 
     # The stages one by one; features here are those of the image padded to whole multiples.
 
-    def extracted(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 c"]:
+    def extracted(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 f"]:
         """Extract the first features of the low-resolution image."""
         return self.extract(self._prepared(x))
 
-    def enhanced(self, f0: Float[Array, "b h2 w2 c"]) -> Float[Array, "b h2 w2 c"]:
+    def enhanced(self, f0: Float[Array, "b h2 w2 f"]) -> Float[Array, "b h2 w2 f"]:
         """Enhance the features: weigh them by attention."""
         return self.enhance(f0)
 
     def fused(
-        self, x: Float[Array, "b h w 3"], f: Float[Array, "b h2 w2 c"]
-    ) -> Float[Array, "b sh sw 3"]:
+        self, x: Float[Array, "b h w c"], f: Float[Array, "b h2 w2 f"]
+    ) -> Float[Array, "b sh sw c"]:
         """Fuse the low-resolution image and its enhanced features into the high-resolution one."""
         y = self.fuse(self._prepared(x), f)
         height, width = (n * self.scale for n in x.shape[1:3])
@@ -82,9 +94,10 @@ class Upscaler(nn.Module):
             return y
         return y / self.value_range + self._mean_of(y)
 
-    def _prepared(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b h2 w2 3"]:
+    def _prepared(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 cu2"]:
         """Bring the image to the range and the size that the stages take."""
-        return pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple)
+        x = pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple)
+        return pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x
 
     def _mean_of(self, x: Array) -> Array:
         """Return the mean, of the shape and type of ``x``."""
@@ -120,35 +133,41 @@ class Extract(nn.Module):
 
 
 class PixelShuffleDirect(nn.Module):
-    """One convolution to ``3·scale²`` channels, then pixel shuffle (ESPCN, RLFN, SPAN).
+    """One convolution to ``channels·scale²`` channels, then pixel shuffle (ESPCN, RLFN, SPAN).
 
     Attributes:
+      channels: of the image.
       skip: how the low-resolution image is enlarged that is added: "nearest", "bilinear", or None.
       variance: of a fresh network's output before that, relative to its features'.
     """
 
     scale: int
+    channels: int = 3
     skip: str | None = None
     variance: float = 1.0
     dtype: Dtype = None
 
     @nn.compact
     def __call__(self, x: Array, f: Array) -> Array:
-        conv = Conv(
-            3 * self.scale**2, kernel_init=fan_in(self.variance), dtype=self.dtype, name="conv"
-        )
+        features = self.channels * self.scale**2
+        kernel_init = fan_in(self.variance)
+        conv = Conv(features, kernel_init=kernel_init, dtype=self.dtype, name="conv")
         y = pixel_shuffle(conv(f), self.scale)
         return add_skip(y, x, self.scale, self.skip)
 
 
 class PixelShuffleStages(nn.Module):
-    """Convolution and pixel shuffle, ×2, ×3 or ×2 twice, then a convolution to RGB (EDSR, RCAN).
+    """Convolution and pixel shuffle, by 3 or as often by 2 as needed, then a last convolution.
+
+    So do EDSR and RCAN.
 
     Attributes:
+      channels: of the image.
       features: SwinIR and HAT first reduce to so many channels, with a leaky ReLU; None: no.
     """
 
     scale: int
+    channels: int = 3
     features: int | None = None
     dtype: Dtype = None
 
@@ -159,7 +178,7 @@ class PixelShuffleStages(nn.Module):
         for i, step in enumerate(stages(self.scale)):
             stage = Conv(f.shape[-1] * step**2, dtype=self.dtype, name=f"stage_{i}")
             f = pixel_shuffle(stage(f), step)
-        return Conv(3, dtype=self.dtype, name="conv_last")(f)
+        return Conv(self.channels, dtype=self.dtype, name="conv_last")(f)
 
 
 class NearestAttention(nn.Module):
@@ -189,10 +208,10 @@ def stages(scale: int) -> tuple[int, ...]:
     """Return the factors by which heads that enlarge in stages reach ``scale``.
 
     Raises:
-      UserError: the scale is not 2, 3 or 4.
+      UserError: the scale is not 1, 2, 3, 4 or 8.
     """
     if scale not in SHUFFLE_STAGES:
-        raise UserError(f"scale {scale}: the upsampling stages make 2, 3 or 4")
+        raise UserError(f"scale {scale}: the upsampling stages make 1, 2, 3, 4 or 8")
     return SHUFFLE_STAGES[scale]
 
 

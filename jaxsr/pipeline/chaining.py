@@ -29,7 +29,7 @@ def load_chain(
     """Return all stages with weights: released ones by name, or those of files.
 
     Args:
-      scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
+      scale: when not given, 4 for a name and the file's own for a path.
       segmenter: what finds the region where none is given; None: nothing does.
 
     Raises:
@@ -46,7 +46,7 @@ class Chain:
       upscale: the first three stages.
       segment: the fourth: :class:`Segment`, or any function from an upscaled array
         ``(h, w, 1 or 3)`` to its mask or a Result with one; None where regions are always given.
-      scale: 2, 3 or 4.
+      scale: 1, 2, 3, 4 or 8.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ class Stages:
         (b, H, W, 3), masks of (b, H, W, 1) and ``f`` on a grid of (b, H/4, W/4, c) positions, or
         None. A plain function is taken to look no farther than 64 pixels (:class:`Local`); networks
         say it themselves.
-      scale: s, 2, 3 or 4. 1: the image is not upscaled, and the first three stages are None.
+      scale: s. 1: the image is not upscaled, and the first three stages are None.
       features: True where the restorer is given ``f``: it was trained with this upscaler's.
     """
 
@@ -147,7 +147,7 @@ def load_stages(
     The parameters are on the default device. A callable's are ``{}`` until you put in others.
 
     Args:
-      scale: 2, 3, 4, or 1 for images that are not upscaled.
+      scale: of the upscaler, or 1 for images that are not upscaled.
       upscaler: whose stages the first three are, each unless it is given itself.
       segment: None where masks are always given.
 
@@ -155,9 +155,9 @@ def load_stages(
       UserError: the scale is none of these; there are no such weights, or they don't fit the
         network they name.
     """
-    if scale not in (1, *networks.SCALES):
+    if scale not in networks.SCALES:
         scales = ", ".join(map(str, networks.SCALES))
-        raise UserError(f"the chain's scale is {scales}, or 1 for no upscaling, got {scale}")
+        raise UserError(f"the chain's scale is one of {scales} (1: no upscaling), got {scale}")
     stages: dict[str, Any] = dict.fromkeys(UPSCALING)
     params: Params = {stage: {} for stage in (*UPSCALING, "segment", "restore")}
     if scale > 1:

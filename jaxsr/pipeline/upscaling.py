@@ -26,7 +26,7 @@ def load_upscaler(
 
     Args:
       name_or_path: a name of ``zoo.released_upscalers()``, or a ``.safetensors`` file.
-      scale: 2, 3 or 4; when not given, 4 for a name and the file's own for a path.
+      scale: when not given, 4 for a name and the file's own for a path.
 
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
@@ -41,7 +41,7 @@ class Upscale:
     Attributes:
       network: the linen module.
       params: its parameters, on the default device.
-      scale: 2, 3 or 4.
+      scale: 1, 2, 3, 4 or 8.
       apply: ``apply(params, x)``, x of ``(b, h, w, 3)`` in [0, 1] → ``(b, sh, sw, 3)`` in [0, 1]: a
         pure function, to jit, grad, vmap and shard in other JAX code.
       tiled: the engine: upscales gray and RGB arrays of any size, in tiles.

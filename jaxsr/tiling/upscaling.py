@@ -65,9 +65,9 @@ class TiledUpscaler:
         """Place ``params`` on ``devices``, which share the batches: all local ones unless told."""
         self.network = network
         field = network.receptive_field
-        self.exact = field is not None and network.multiple == 1
+        self.exact = field is not None
         self.unit = network.multiple
-        self._overlap = self._units(BLEND if field is None or not self.exact else field)
+        self._overlap = self._units(BLEND if field is None else field)
         self.reach = self._overlap * self.unit
         self.smallest = (2 * self._overlap + self._units(16)) * self.unit
         self._runner = Runner(functools.partial(apply, network), params, devices)

@@ -56,7 +56,7 @@ def find_weights(
     Args:
       kind: what the name must be a name of; a file's kind is checked by :func:`read_weights`.
       name_or_path: a released name, or a path: it ends in ``.safetensors`` or has a slash.
-      scale: an upscaler's, 2, 3 or 4; ×4 when not given. Other kinds and paths ignore it.
+      scale: an upscaler's; ×4 when not given. Other kinds and paths ignore it.
       folder: where the released weights lie.
 
     Raises:
@@ -83,7 +83,7 @@ def find_any_weights(name_or_path: Name, scale: int | None = None, folder: Folde
 
 def _find_upscaler(name: str, scale: int, folder: Folder) -> Path:
     if scale not in SCALES:
-        raise UserError(f"unsupported scale {scale}; there are: 2, 3, 4")
+        raise UserError(f"unsupported scale {scale}; there are: {', '.join(map(str, SCALES))}")
     upscalers = released_upscalers(folder)
     if name not in upscalers:
         raise _unknown(name, UPSCALER, folder)
@@ -177,7 +177,7 @@ def read_upscaler(
     """Read an upscaler's weights in the form to run: folded where the network has such a form.
 
     Args:
-      scale: 2, 3 or 4; ×4 when not given, or what a given file was made for.
+      scale: ×4 when not given, or what a given file was made for.
 
     Raises:
       UserError: as :func:`find_weights`; or the file is damaged, made for another scale, or holds
