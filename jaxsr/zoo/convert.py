@@ -27,11 +27,13 @@ def convert(state: State, **options: Any) -> Weights:
         whose ×2 and ×3 have the same parameters) or tells them wrongly.
 
     Raises:
-      UserError: no dialect knows these names, some are left over or missing, or the shapes do not
-        fit the network.
+      UserError: no dialect knows these names, some are left over or missing, the shapes do not fit
+        the network, it is made for another scale, or there are numbers that are not finite.
     """
-    dialect = recognise(state)
+    dialect, state = recognise(state)
     network, found = dialect.described(state)
+    if found.get("scale", options.get("scale")) != options.get("scale", found.get("scale")):
+        raise UserError(f"these weights upscale ×{found['scale']}, not ×{options['scale']}")
     options = found | options
     if network in UPSCALER.networks and "scale" not in options:
         raise UserError(
@@ -57,17 +59,33 @@ def convert_file(
     if weights.network_of(source):
         raise UserError(f"{source}: weights already, no checkpoint; give them to --model")
     state = read_checkpoint(source)
-    _, found = recognise(state).described(state)
-    if scale is None and "scale" not in found:
-        named = re.search(r"[xX]([23])", source.stem)
-        scale = int(named[1]) if named else None
+    if scale is None and "scale" not in described(state):
+        scale = named_scale(source)
     if scale is not None:
         options["scale"] = scale
-    converted = dataclasses.replace(
-        convert(state, **options), notes={"converted_from": source.name}
-    )
-    weights.write(target, converted)
-    return converted
+    try:
+        found = convert(state, **options)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+    found = dataclasses.replace(found, notes={"converted_from": source.name})
+    weights.write(target, found)
+    return found
+
+
+def described(state: State) -> dict[str, Any]:
+    """Return the options of its network's factory that a state dict tells.
+
+    Raises:
+      UserError: see :func:`convert`.
+    """
+    dialect, state = recognise(state)
+    return dialect.described(state)[1]
+
+
+def named_scale(path: Path) -> int | None:
+    """Return the scale that a file's name tells, as ``pan_x2.pth`` does; None if it tells none."""
+    named = re.search(r"[xX]([23])|([23])[xX]", path.stem)
+    return int(named[1] or named[2]) if named else None
 
 
 def fit(flat: dict[str, np.ndarray], network: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -95,5 +113,7 @@ def fit(flat: dict[str, np.ndarray], network: str, options: dict[str, Any]) -> d
             raise UserError(
                 f"{name!r} has shape {value.shape}, but {network} with {options} needs {shape}"
             )
+        if not np.isfinite(value).all():
+            raise UserError(f"{name!r} holds numbers that are not finite (NaN or infinite)")
         fitted[name] = np.ascontiguousarray(value.reshape(shape), np.float32)
     return flax.traverse_util.unflatten_dict(fitted, sep="/")

@@ -2,7 +2,8 @@
 
 A ``.pth`` file is a pickle beside raw arrays. Unpickling runs code of the file's choosing, so the
 pickle is never unpickled: ``pickletools`` splits it into opcodes, and :func:`interpret` follows the
-few that build containers, numbers, strings and references to arrays. Anything else is an error.
+few that build containers, numbers, strings and references to arrays. Whatever else a training left
+in the file (an optimiser, options, a logger) becomes an :class:`Opaque` that does nothing.
 """
 
 import contextlib
@@ -26,7 +27,27 @@ from jaxsr.errors import UserError
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C  # first value of the format before PyTorch 1.6
 LEGACY_PROTOCOL = 1001
-WRAPPERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "net", "generator")
+# Dictionaries that programs wrap around a state dict; those of averaged parameters come first.
+WRAPPERS = (
+    *("params_ema", "ema", "model_ema", "ema_model", "state_dict_ema", "ema_state_dict"),
+    *("generator_ema", "netG_ema", "net_g_ema", "g_ema"),
+    *("params", "state_dict", "model_state_dict", "model", "net", "generator", "netG", "net_g"),
+    *("network", "weights"),
+)
+# A file that asks for one of these modules means harm: it is refused, although it could do none.
+HARMFUL = frozenset(
+    (
+        *("os", "posix", "nt", "sys", "subprocess", "pty", "shutil", "socket", "multiprocessing"),
+        *("builtins", "__builtin__", "runpy", "importlib", "ctypes", "code", "codeop", "commands"),
+        *("webbrowser", "signal", "pickle", "dill", "cloudpickle", "io", "_io", "tempfile"),
+    )
+)
+# … but of these, which make containers and numbers.
+HARMLESS = frozenset(
+    f"{module}.{name}"
+    for module in ("builtins", "__builtin__")
+    for name in ("set", "frozenset", "list", "dict", "tuple", "int", "float", "bool", "complex")
+)
 STORAGES = {
     "torch.DoubleStorage": np.dtype("<f8"),
     "torch.FloatStorage": np.dtype("<f4"),
@@ -67,22 +88,42 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True)
 class Global:
-    """The name of something importable, one in ``STORAGES`` or ``BUILDERS``."""
+    """The name of something importable. It is never imported."""
 
     name: str
+
+
+class Opaque:
+    """What is not needed to hold weights, in place of an object: takes everything, does nothing."""
+
+    def extend(self, items: Any) -> None:
+        """Ignore what would be appended."""
+
+    append = extend
+
+    def update(self, *items: Any) -> None:
+        """Ignore what would be stored."""
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Ignore what would be stored."""
+
+    def __iter__(self) -> Iterator[Any]:
+        """Return no items."""
+        return iter(())
 
 
 def read_checkpoint(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Read the state dict of a ``.pth``/``.pt`` file (zip or legacy) or a ``.safetensors`` file.
 
-    Wrappers such as ``{"params_ema": …}`` are opened and ``module.`` prefixes dropped.
+    Wrappers such as ``{"params_ema": …}`` are opened; prefixes such as ``module.`` stay, see
+    :func:`jaxsr.zoo.dialects.recognise`.
 
     Returns:
       Parameter names → arrays as stored, bfloat16 widened to float32.
 
     Raises:
       UserError: no such file; it is none of these formats, damaged, or its pickle asks for anything
-        but arrays in plain containers (the message names what).
+        a function that could do harm (the message names it).
     """
     path = Path(path)
     try:
@@ -101,7 +142,7 @@ def parse_checkpoint(content: bytes) -> dict[str, np.ndarray]:
         elif content.startswith(b"\x80"):
             tree, load = _open_legacy(content)
         elif content[8:9] == b"{":
-            return _drop_module(safetensors.numpy.load(content))
+            return safetensors.numpy.load(content)
         else:
             raise UserError("not a PyTorch checkpoint (zip, legacy pickle or safetensors)")
         return {name: _array(tensor, load) for name, tensor in named_tensors(tree).items()}
@@ -121,13 +162,13 @@ def _refusing(*damage: type[Exception]) -> Iterator[None]:
 
 
 def named_tensors(tree: Any) -> dict[str, Tensor]:
-    """Open the wrappers around a state dict; drop ``module.`` prefixes and what is no array.
+    """Open the wrappers around a state dict; drop what is no array.
 
     Raises:
       UserError: no named arrays inside.
     """
     for _ in WRAPPERS:  # no honest file nests deeper, and a dictionary could contain itself
-        wrapped = isinstance(tree, dict) and [w for w in WRAPPERS if isinstance(tree.get(w), dict)]
+        wrapped = isinstance(tree, dict) and [w for w in WRAPPERS if _holds_some(tree.get(w))]
         if not wrapped:
             break
         tree = tree[wrapped[0]]
@@ -136,14 +177,12 @@ def named_tensors(tree: Any) -> dict[str, Tensor]:
     tensors = {k: v for k, v in tree.items() if isinstance(k, str) and isinstance(v, Tensor)}
     if not tensors:
         raise UserError("holds no named arrays")
-    return _drop_module(tensors)
+    return tensors
 
 
-def _drop_module(named: dict[str, Any]) -> dict[str, Any]:
-    """Drop the prefix that ``DataParallel`` puts before every name."""
-    if all(name.startswith("module.") for name in named):
-        return {name.removeprefix("module."): value for name, value in named.items()}
-    return named
+def _holds_some(tree: Any) -> bool:
+    """Return True for a dictionary with anything in it."""
+    return isinstance(tree, dict) and bool(tree)
 
 
 # Containers: where the pickle and the storages lie ----------------------------------------------
@@ -244,20 +283,29 @@ def _dictionary(pairs: Any = ()) -> dict:
 # What a pickle may call: our own stand-ins, none of which does more than make a container.
 BUILDERS: dict[str, Callable] = {
     "collections.OrderedDict": _dictionary,
+    "collections.defaultdict": lambda *_: {},
     "torch.Size": tuple,
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
+    "torch._utils._rebuild_parameter_with_state": lambda tensor, *_: tensor,
+    "torch._tensor._rebuild_from_type_v2": lambda build, kind, args, state: _built(build, args),
 }
 
 
 def _global(name: str) -> Global:
-    if name not in STORAGES and name not in BUILDERS:
+    if name.partition(".")[0] in HARMFUL and name not in HARMLESS:
         raise UserError(
             f"its pickle asks for {name!r}, which is not needed to hold weights and is not run; "
             "save the plain state dict (torch.save(model.state_dict(), …))"
         )
     return Global(name)
+
+
+def _built(function: Any, arguments: Any) -> Any:
+    """Call one of our stand-ins; anything else that should be called is left alone."""
+    builder = BUILDERS.get(function.name) if isinstance(function, Global) else None
+    return builder(*arguments) if builder else Opaque()
 
 
 def _storage(reference: Any, storages: dict[str, Storage]) -> Storage:
@@ -295,16 +343,27 @@ def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
                 pass
             case "NONE" | "NEWTRUE" | "NEWFALSE":
                 stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode.name])
-            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "BINFLOAT":
+            case "BININT" | "BININT1" | "BININT2" | "LONG1" | "LONG4" | "BINFLOAT":
                 stack.append(argument)
             case (
                 "BINUNICODE" | "SHORT_BINUNICODE" | "BINUNICODE8" | "BINSTRING" | "SHORT_BINSTRING"
             ):
                 stack.append(argument)
+            case "BINBYTES" | "SHORT_BINBYTES" | "BINBYTES8" | "BYTEARRAY8":
+                stack.append(argument)
             case "EMPTY_DICT":
                 stack.append({})
             case "EMPTY_LIST":
                 stack.append([])
+            case "EMPTY_SET":
+                stack.append(Opaque())
+            case "ADDITEMS":
+                stack = marks.pop()
+            case "FROZENSET":
+                stack = marks.pop()
+                stack.append(Opaque())
+            case "POP":
+                stack.pop()
             case "EMPTY_TUPLE":
                 stack.append(())
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
@@ -345,8 +404,12 @@ def interpret(stream: io.BytesIO) -> tuple[Any, dict[str, Storage]]:
                 stack.append(_storage(stack.pop(), storages))
             case "REDUCE":
                 arguments, function = stack.pop(), stack.pop()
-                stack.append(BUILDERS[function.name](*arguments))
-            case "BUILD":  # attributes of an OrderedDict (module versions): not needed
+                stack.append(_built(function, arguments))
+            case "NEWOBJ":
+                stack[-2:] = [Opaque()]
+            case "NEWOBJ_EX":
+                stack[-3:] = [Opaque()]
+            case "BUILD":  # attributes of an object, as the module versions of an OrderedDict
                 stack.pop()
             case "STOP":
                 return stack.pop(), storages

@@ -14,6 +14,7 @@ from jaxsr.networks import SCALES
 from jaxsr.zoo import weights
 from jaxsr.zoo.building import folded
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
+from jaxsr.zoo.opening import opened
 from jaxsr.zoo.weights import Weights
 
 DEFAULT_UPSCALER = "span-compact"
@@ -21,7 +22,7 @@ DEFAULT_SEGMENTER = "attention-unet"
 DEFAULT_RESTORER = "window-restorer"
 DEFAULT_SCALE = 4
 FOLDER = Path(__file__).parent
-CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")  # PyTorch's; `jaxsr convert` reads them
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".param")  # of weights, anybody's
 
 Name = str | os.PathLike
 Folder = str | os.PathLike
@@ -54,17 +55,23 @@ def find_weights(
     """Find the weights file of a released name, or the file that a path names.
 
     Args:
-      kind: what the name must be a name of; a file's kind is checked by :func:`read_weights`.
-      name_or_path: a released name, or a path: it ends in ``.safetensors`` or has a slash.
-      scale: an upscaler's; ×4 when not given. Other kinds and paths ignore it.
+      kind: what the name must be a name of; the kind of a file of ours is checked by
+        :func:`read_weights`.
+      name_or_path: a released name, or a path: it ends as weights do (``SUFFIXES``) or has a slash.
+      scale: an upscaler's; ×4 when not given. Other kinds ignore it, and files that tell theirs.
       folder: where the released weights lie.
 
+    Returns:
+      A file of ours; of other programs' weights, a converted copy (see :mod:`jaxsr.zoo.opening`).
+
     Raises:
-      UserError: no such name, not at that scale, or no such file; or the file is a PyTorch
-        checkpoint that has to be converted first.
+      UserError: no such name, not at that scale, or no such file; or the file has no network that
+        is known.
     """
     if path := path_of(name_or_path):
-        return path
+        found = opened(path, scale if kind is UPSCALER else None)
+        check_kind(found, kind, path)
+        return found
     name = os.fspath(name_or_path)
     if kind is UPSCALER:
         return _find_upscaler(name, DEFAULT_SCALE if scale is None else scale, folder)
@@ -96,21 +103,16 @@ def path_of(name_or_path: Name) -> Path | None:
     """Return the weights file that a path names; None for what is no path but a released name.
 
     Raises:
-      UserError: it is a path without weights: no file, a folder, an image, or a PyTorch checkpoint.
+      UserError: it is a path without weights: no file, a folder or an image.
     """
     text = os.fspath(name_or_path)
     path = Path(text).expanduser()
     if _is_image(path):
         raise UserError(
             f"{text}: an image, not weights; give the name of released weights (see jaxsr models) "
-            "or a .safetensors file"
+            "or a file of weights"
         )
-    if path.suffix in CHECKPOINTS:
-        raise UserError(
-            f"{text}: a PyTorch checkpoint; turn it into weights first: "
-            f"jaxsr convert {text} {path.stem}.safetensors"
-        )
-    if path.suffix != ".safetensors" and os.sep not in text and "/" not in text:
+    if path.suffix not in SUFFIXES and os.sep not in text and "/" not in text:
         return None
     if path.is_dir():
         raise _no_folder(path)
@@ -141,7 +143,7 @@ def _is_image(path: Path) -> bool:
 def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
     """Explain that ``name`` is not released as ``wanted``, and what may be meant instead."""
     names = {kind: _names(kind, folder) for kind in KINDS}
-    ours = f"released: {_listing(names[wanted])} (or give a .safetensors file)"
+    ours = f"released: {_listing(names[wanted])} (or give a file)"
     for kind in KINDS:
         if name in names[kind]:
             return UserError(
@@ -187,7 +189,8 @@ def read_upscaler(
     read = read_weights(path, UPSCALER)
     made_for = read.options.get("scale", DEFAULT_SCALE)
     if scale is not None and scale != made_for:
-        raise UserError(f"{path}: these weights upscale ×{made_for}, not ×{scale}")
+        name = os.fspath(name_or_path)
+        raise UserError(f"{name}: these weights upscale ×{made_for}, not ×{scale}")
     return folded(read)
 
 
@@ -223,8 +226,11 @@ def read_weights(path: Path, wanted: Kind) -> Weights:
     return read
 
 
-def check_kind(path: Path, wanted: Kind) -> None:
+def check_kind(path: Path, wanted: Kind, called: Path | None = None) -> None:
     """Check that a file does not hold weights of another kind.
+
+    Args:
+      called: what the error calls it, where that is not ``path``.
 
     Raises:
       UserError: it does; the message says which, and what command takes them.
@@ -233,6 +239,6 @@ def check_kind(path: Path, wanted: Kind) -> None:
     kind = kind_of(network)
     if kind not in (None, wanted):
         raise UserError(
-            f"{path}: {kind.name} weights ({network}), not {wanted.name} weights; "
+            f"{called or path}: {kind.name} weights ({network}), not {wanted.name} weights; "
             f"{kind.command} takes them"
         )

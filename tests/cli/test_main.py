@@ -91,7 +91,7 @@ def test_an_input_is_never_overwritten(folder, save, run):
         (["a.png", "-o", "b.png", "--tile", "9"], "at least"),
         (["a.png", "-o", "b.png", "--model", "nonet"], "released: span-compact"),
         (["a.png", "-o", "b.png", "--model", "no.safetensors"], "no such weights file"),
-        (["a.png", "-o", "b.png", "--model", "net.pth"], "jaxsr convert"),
+        (["a.png", "-o", "b.png", "--model", "net.pth"], "net.pth: no such weights file"),
         (["a.png", "-o", "b.png", "--model", "a.png"], "a.png: an image, not weights; give"),
         (["a.png", "-o", "b.png", "--model", "./a.png"], "a.png: an image, not weights; give"),
         (["a.png", "-o", "b.png", "--model", "no.jsr"], "no.jsr: an image, not weights; give"),

@@ -237,6 +237,55 @@ def test_an_unknown_checkpoint_is_told_what_is_known():
     assert all(dialect.name in str(caught.value) for dialect in DIALECTS)
 
 
+@pytest.mark.parametrize("prefix", ["module.", "netG.", "model.module.", "generator._orig_mod."])
+def test_names_are_known_under_what_programs_put_before_them(prefix):
+    state = {f"{prefix}{key}": value for key, value in pan_state(4).items()}
+    beside = {"discriminator.conv.weight": np.zeros((1, 1, 3, 3)), "n_averaged": np.ones(1)}
+    np.testing.assert_equal(convert(state | beside).params, convert(pan_state(4)).params)
+
+
+def test_averaged_parameters_are_preferred_to_those_beside_them():
+    averaged = {f"generator_ema.{key}": 2 * value for key, value in pan_state(4).items()}
+    plain = {f"generator.{key}": value for key, value in pan_state(4).items()}
+    converted = convert(plain | averaged).params
+    theirs = averaged["generator_ema.conv_first.bias"]
+    np.testing.assert_array_equal(converted["extract"]["conv"]["bias"], theirs)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda s: {f"a.{k}": v for k, v in s.items()},
+            r"unknown checkpoint with \d+ arrays \(a\.",
+        ),
+        (
+            lambda s: {k: v for k, v in s.items() if "SCPA_trunk.0.PAConv.k2" not in k},
+            "the nearest is PAN, but it lacks 'SCPA_trunk.0.PAConv.k2.weight'",
+        ),
+        (
+            lambda s: {k.replace("upconv1", "up1"): v for k, v in s.items()},
+            "the nearest is PAN, but it has 'up1.weight'",
+        ),
+    ],
+)
+def test_an_unknown_checkpoint_is_told_the_nearest_family(change, reason):
+    with pytest.raises(ValueError, match=reason):
+        convert(change(pan_state(4)))
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    state = pan_state(4)
+    state["conv_last.bias"] = np.array([0, np.nan, 0], np.float32)
+    with pytest.raises(ValueError, match="'fuse/conv_last/bias' holds numbers that are not finite"):
+        convert(state)
+
+
+def test_another_scale_than_the_parameters_tell_is_refused():
+    with pytest.raises(ValueError, match="these weights upscale ×4, not ×2"):
+        convert(pan_state(4), scale=2)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -1,6 +1,7 @@
 """PyTorch checkpoints made by hand: what they hold is read, what they ask for is not run."""
 
 import collections
+import datetime
 import io
 import os
 import pickle
@@ -8,6 +9,7 @@ import struct
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -142,20 +144,38 @@ def test_tensors_may_share_a_storage_and_be_transposed(write):
     np.testing.assert_array_equal(state["row"], WEIGHT[1])
 
 
-def test_wrappers_are_opened_the_averaged_weights_preferred_and_prefixes_dropped():
+@pytest.mark.parametrize("averaged", ["params_ema", "ema", "model_ema", "generator_ema"])
+@pytest.mark.parametrize("plain", ["params", "state_dict", "model", "generator", "netG"])
+def test_wrappers_are_opened_and_the_averaged_weights_preferred(averaged, plain):
     tree = {
         "epoch": 3,
-        "params": {"module.w": dense(0 * WEIGHT, "0")},
-        "params_ema": {"module.w": dense(WEIGHT, "1"), "module.note": "not an array"},
+        plain: {"w": dense(0 * WEIGHT, "0")},
+        averaged: {"w": dense(WEIGHT, "1"), "note": "not an array"},
     }
     state = parse_checkpoint(zipped({"state_dict": tree}))
     assert list(state) == ["w"]
     np.testing.assert_array_equal(state["w"], WEIGHT)
 
 
+class Left:
+    """What a training may leave in its checkpoint: an object of the trainer's own."""
+
+    def __init__(self):
+        self.rate, self.names = 0.1, {"a", "b"}
+
+
+@FORMATS
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_objects_that_a_training_left_in_the_file_are_passed_over(write, protocol):
+    left = {"options": Left(), "kind": Left, "sets": [{1, 2}, frozenset("ab")], "raw": b"raw"}
+    left |= {"day": datetime.date(2026, 1, 1), "path": Path("a/b"), Left(): 1 << 70}
+    state = parse_checkpoint(write({**left, "params": {"w": dense(WEIGHT)}}, protocol))
+    np.testing.assert_array_equal(state["w"], WEIGHT)
+
+
 def test_safetensors_are_read_too(tmp_path):
     path = tmp_path / "model.safetensors"
-    path.write_bytes(safetensors.numpy.save({"module.w": WEIGHT}))
+    path.write_bytes(safetensors.numpy.save({"w": WEIGHT}))
     np.testing.assert_array_equal(read_checkpoint(path)["w"], WEIGHT)
 
 

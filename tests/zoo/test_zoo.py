@@ -89,11 +89,11 @@ def test_weights_of_another_kind_are_refused_with_what_they_are_and_who_takes_th
         ),
         (zoo.read_segmenter, "small", "codec weights, not segmenter weights; jaxsr compress takes"),
         (zoo.read_segmenter, "spam", "unknown segmenter 'spam'; released: seg [(]or give"),
-        (zoo.read_segmenter, "net.pth", "jaxsr convert net.pth net.safetensors"),
+        (zoo.read_segmenter, "net.pth", "net.pth: no such weights file"),
         (zoo.read_segmenter, folder, "a folder; if it is a training run"),
         (zoo.read_restorer, folder / "seg.safetensors", r"segmenter weights [(]attention_unet[)]"),
         (zoo.read_restorer, folder / "small.safetensors", "patch_hyperprior.*jaxsr compress takes"),
-        (zoo.read_restorer, folder / "torn-x2.safetensors", "not a safetensors file"),
+        (zoo.read_restorer, folder / "torn-x2.safetensors", "torn-x2.safetensors: .*not a"),
         (zoo.read_restorer, "up", "upscaler weights, not restorer weights; jaxsr upscale takes"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -150,7 +150,7 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path, tiny_span):
         ("tiny-span", 5, "unsupported scale 5"),
         ("missing.safetensors", 2, "no such weights file"),
         (str(tmp_path / "missing"), 2, "no such weights file"),
-        ("PAN.pth", 2, "jaxsr convert PAN.pth PAN.safetensors"),
+        ("PAN.pth", 2, "PAN.pth: no such weights file"),
     ):
         with pytest.raises(ValueError, match=message):
             zoo.find_weights(zoo.UPSCALER, name, scale, tmp_path)

@@ -60,6 +60,28 @@ class Dialect:
         """Return True if ``state`` is in this dialect."""
         return all(key in state for key in self.has) and not any(k in state for k in self.lacks)
 
+    def likeness(self, state: State) -> float:
+        """Return the share of the state's names that this dialect knows."""
+        known = self._patterns
+        return sum(any(name.fullmatch(key) for name in known) for key in state) / len(state)
+
+    def misfit(self, state: State) -> str:
+        """Say by what name a state first shows that it is not in this dialect."""
+        known = self._patterns
+        for key in state:
+            if not any(name.fullmatch(key) for name in known):
+                return f"it has {key!r}"
+        lacking = [key for key in self.has if key not in state]
+        if lacking:
+            return f"it lacks {lacking[0]!r}"
+        return f"it has {next(key for key in self.lacks if key in state)!r}"
+
+    @property
+    def _patterns(self) -> list[re.Pattern[str]]:
+        """The names that a state of this dialect may have."""
+        leaves = (f"{theirs}.{leaf}" for theirs, _ in self.rules for leaf in ("weight", "bias"))
+        return [pattern(name) for name in (*leaves, *(r[0] for r in self.rules), *self.ignored)]
+
     def described(self, state: State) -> Description:
         """Return the network's name, and the options of its factory that the state tells.
 

@@ -1,0 +1,50 @@
+"""Weights of any program: ours as they are, others' converted once and kept by their content."""
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+from jaxsr.zoo import dialects, weights
+from jaxsr.zoo.convert import convert_file, named_scale
+
+FOLDER = "jaxsr/converted"  # in the user's cache; it may be deleted at any time
+
+
+def opened(path: Path, scale: int | None = None) -> Path:
+    """Return a file with the weights of ``path`` in our format: itself, or a converted copy.
+
+    A copy is found again by the file's content, wherever that lies and whatever it is called.
+
+    Args:
+      scale: of an upscaler, where its parameters do not tell it.
+
+    Raises:
+      UserError: it holds no network that is known; see :func:`jaxsr.zoo.convert.convert_file`.
+    """
+    if weights.network_of(path) is not None:
+        return path
+    copy = cache() / f"{_key(path, scale or named_scale(path))}.safetensors"
+    if weights.network_of(copy) is None:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        convert_file(path, copy, scale)
+    return copy
+
+
+def cache() -> Path:
+    """Return the folder of converted copies."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / FOLDER
+
+
+def _key(path: Path, scale: int | None) -> str:
+    """Return a name for what a file's content becomes by this version of our rules."""
+    with path.open("rb") as file:
+        content = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashlib.sha256(f"{content} {scale} {_rules()}".encode()).hexdigest()
+
+
+@functools.cache
+def _rules() -> str:
+    """Return a hash of the dialects: a copy by other rules is another one."""
+    files = sorted(Path(dialects.__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
