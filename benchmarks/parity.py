@@ -33,9 +33,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--torch", required=True, metavar="PYTHON", help="has torch and spandrel")
     parser.add_argument("--write-golden", type=Path, metavar="FOLDER")
+    parser.add_argument("--only", default="", metavar="NAME[,NAME]", help="cases, such as hat_x3")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([flags.torch, "-W", "ignore", str(TORCH_SIDE), folder], check=True)
+        command = [flags.torch, "-W", "ignore", str(TORCH_SIDE), folder, flags.only]
+        subprocess.run(command, check=True)
         cases = sorted(Path(folder).glob("*.npz"))
         print("| network | parameters | max abs output | max abs difference |\n|---|--:|--:|--:|")
         agreed = [compare(case) for case in cases]

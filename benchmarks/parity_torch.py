@@ -1,12 +1,12 @@
 """The PyTorch side of parity.py: small networks with random weights, and what they answer.
 
-Run by the Python of an environment with torch and spandrel, with the folder to write to; needs
-nothing of jaxsr. SwinIR, HAT, SPAN and RCAN are spandrel's copies of the official code; EDSR, PAN
-and RLFN, which spandrel lacks, are written here as their papers and the names in their checkpoints
-say.
+Run by the Python of an environment with torch and spandrel, with the folder to write to and, behind
+it, the cases that are wanted (``hat_x3,swinir_x4``; none: all); needs nothing of jaxsr. Networks
+are spandrel's copies of the official code; EDSR, PAN and RLFN, which it lacks, are written here as
+their papers and the names in their checkpoints say.
 
-For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w 3, in
-[0, 1], whole multiples of 1/255) and ``output`` (sh sw 3).
+For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w c, in
+[0, 1], whole multiples of 1/255) and ``output`` (sh sw c).
 """
 
 # ruff: noqa: E402
@@ -177,12 +177,22 @@ def windowed(network: Callable[..., nn.Module], scale: int, window: int, **optio
     return network(upscale=scale, window_size=window, **common, **options)
 
 
-def swinir() -> nn.Module:
-    network = windowed(SwinIR, 4, 4, embed_dim=12, upsampler="pixelshuffle")
-    # 64 channels are fixed in its code; as many as here would make the golden file large
-    network.conv_before_upsample[0] = conv3(12, 8)
-    network.upsample, network.conv_last = Upsample(4, 8), conv3(8, 3)
+def narrowed(network: nn.Module, scale: int, features: int = 8) -> nn.Module:
+    """Replace a head whose 64 channels are fixed in its code: they'd make golden files large."""
+    width = network.conv_before_upsample[0].in_channels
+    network.conv_before_upsample[0] = conv3(width, features)
+    if hasattr(network, "upsample"):
+        network.upsample = Upsample(scale, features)
+    for name in ("conv_up1", "conv_up2", "conv_up3", "conv_hr"):
+        if hasattr(network, name):
+            setattr(network, name, conv3(features, features))
+    network.conv_last = conv3(features, network.conv_last.out_channels)
     return network
+
+
+def swinir(scale: int, upsampler: str = "pixelshuffle", **options) -> nn.Module:
+    network = windowed(SwinIR, scale, 4, embed_dim=12, upsampler=upsampler, **options)
+    return narrowed(network, scale)
 
 
 # name → (network, height and width of its image: odd, so that padding is compared as well)
@@ -191,7 +201,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
         lambda: windowed(SwinIR, 2, 8, embed_dim=12, upsampler="pixelshuffledirect"),
         (13, 21),
     ),
-    "swinir_x4": (swinir, (9, 14)),
+    "swinir_x4": (lambda: swinir(4), (9, 14)),
     "hat_x3": (
         lambda: windowed(HAT, 3, 4, embed_dim=12, num_feat=8, squeeze_factor=4),
         (11, 13),
@@ -204,6 +214,16 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "edsr_x4": (lambda: EDSR(4, features=8, blocks=2), (9, 11)),
     "pan_x4": (lambda: PAN(features=8, head=6, blocks=2), (9, 11)),
     "rlfn_x2": (lambda: RLFN(2, features=8, attention=4), (21, 25)),
+    "swinir_eight_x8": (lambda: swinir(8), (5, 7)),
+    "swinir_nearest_x4": (lambda: swinir(4, "nearest+conv", resi_connection="3conv"), (9, 14)),
+    "swinir_gray_x1": (
+        lambda: windowed(SwinIR, 1, 8, embed_dim=12, upsampler="", in_chans=1),
+        (13, 21),
+    ),
+    "swinir_jpeg_x1": (
+        lambda: windowed(SwinIR, 1, 7, embed_dim=12, upsampler="", img_range=255.0),
+        (11, 16),
+    ),
 }
 
 
@@ -224,12 +244,15 @@ def randomise(network: nn.Module) -> None:
         parameter.data = value.half().float()
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, only: list[str]) -> None:
     for seed, (name, (make, size)) in enumerate(NETWORKS.items()):
+        if only and name not in only:
+            continue
         torch.manual_seed(seed)
         network = make().eval()
         randomise(network)
-        image = torch.randint(0, 256, (1, 3, *size)) / 255
+        channels = 1 if "gray" in name else 3
+        image = torch.randint(0, 256, (1, channels, *size)) / 255
         with torch.no_grad():
             output = network(image.clone())  # RCAN's works in place
         torch.save(network.state_dict(), folder / f"{name}.pth")
@@ -241,4 +264,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), [name for name in "".join(sys.argv[2:]).split(",") if name])

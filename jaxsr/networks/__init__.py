@@ -34,6 +34,8 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "edsr": edsr.edsr,
     "edsr_baseline": edsr.edsr_baseline,
     "hat": hat.hat,
+    "hat_l": hat.hat_l,
+    "hat_s": hat.hat_s,
     "pan": pan.pan,
     "rcan": rcan.rcan,
     "rlfn": rlfn.rlfn,

@@ -18,9 +18,9 @@ def parameters(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
     """Count a network's trained numbers without allocating any.
 
     Args:
-      inputs: what the network takes; an RGB image where nothing is given.
+      inputs: what the network takes; an image where nothing is given.
     """
-    shapes = _shapes(network, *(inputs or (_image(16, 16),)))
+    shapes = _shapes(network, *(inputs or (_image(network, 16, 16),)))
     return sum(math.prod(a.shape) for a in jax.tree.leaves(shapes))
 
 
@@ -45,7 +45,7 @@ def multiply_adds(network: Any, height: int | None = None, width: int | None = N
       UserError: the program has a loop of unknown length.
     """
     size = height or OUTPUT[0] // network.scale, width or OUTPUT[1] // network.scale
-    return multiply_adds_of(network, _image(*size))
+    return multiply_adds_of(network, _image(network, *size))
 
 
 def multiply_adds_of(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> int:
@@ -72,8 +72,8 @@ def multiply_adds_of_program(program: core.Jaxpr, loops: int | None = None) -> i
     return sum(_multiply_adds(program, loops))
 
 
-def _image(height: int, width: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, height, width, 3), jnp.float32)
+def _image(network: Any, height: int, width: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, height, width, getattr(network, "channels", 3)), jnp.float32)
 
 
 def _shapes(network: nn.Module, *inputs: jax.ShapeDtypeStruct) -> dict:

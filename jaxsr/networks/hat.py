@@ -12,8 +12,8 @@ from jaxtyping import Array
 from jaxsr.attention.channel import ChannelAttention
 from jaxsr.attention.window import OverlappingCrossAttention, WindowAttention
 from jaxsr.networks.layers import Conv, Dtype
-from jaxsr.networks.swinir import LayerNorm, Perceptron, SwinBody
-from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleStages, Upscaler
+from jaxsr.networks.swinir import LayerNorm, Perceptron, SwinBody, before_skip, mean_of
+from jaxsr.networks.upscaler import Extract, PixelShuffleStages, Upscaler
 
 
 def hat(
@@ -27,24 +27,50 @@ def hat(
     overlap: float = 0.5,
     compress: int = 3,
     squeeze: int = 30,
+    channel_weight: float = 0.01,
+    ratio: float = 2.0,
     head_features: int = 64,
+    residual: str = "1conv",
+    channels: int = 3,
+    value_range: float = 1.0,
     dtype: Dtype = None,
 ) -> Upscaler:
     """Build HAT as published, 20.8M parameters: 6 groups of 6 hybrid and one overlapping layer.
 
     Its channel attention averages over the whole image, so tiles differ a little from the whole.
+
+    Args:
+      compress: the channel branch's inner width is ``features // compress``.
+      channel_weight: of the channel branch beside the windows' attention: α of eq. 2.
+      ratio, residual, channels, value_range: as in :func:`jaxsr.networks.swinir.swinir`.
     """
-    layer = partial(HybridLayer, heads, window, compress=compress, squeeze=squeeze, dtype=dtype)
-    crossing = partial(CrossingLayer, heads, window, overlap, dtype)
-    group = partial(HybridGroup, depth, layer, crossing, dtype)
+    layer = partial(
+        HybridLayer,
+        heads,
+        window,
+        compress=compress,
+        squeeze=squeeze,
+        weight=channel_weight,
+        dtype=dtype,
+        ratio=ratio,
+    )
+    crossing = partial(CrossingLayer, heads, window, overlap, dtype, ratio)
+    group = partial(HybridGroup, depth, layer, crossing, dtype, residual)
     return Upscaler(
         extract=Extract(features, dtype=dtype),
-        enhance=SwinBody(groups, group, dtype),
-        fuse=PixelShuffleStages(scale, features=head_features, dtype=dtype),
+        enhance=SwinBody(groups, group, dtype, residual),
+        fuse=PixelShuffleStages(scale, channels, head_features, dtype=dtype),
         scale=scale,
-        mean=DIV2K_MEAN,
+        channels=channels,
+        mean=mean_of(channels),
+        value_range=value_range,
         multiple=window,
     )
+
+
+# The published variants: HAT-S, 9.6M parameters, and HAT-L, 40.8M.
+hat_s = partial(hat, features=144, compress=24, squeeze=24)
+hat_l = partial(hat, groups=12)
 
 
 class HybridGroup(nn.Module):
@@ -60,6 +86,7 @@ class HybridGroup(nn.Module):
     layer: Callable[..., nn.Module]
     crossing: Callable[..., nn.Module]
     dtype: Dtype = None
+    residual: str = "1conv"
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -67,7 +94,7 @@ class HybridGroup(nn.Module):
         for i in range(self.depth):
             f = self.layer(shifted=bool(i % 2), name=f"layer_{i}")(f)
         f = self.crossing(name="crossing")(f)
-        return Conv(x.shape[-1], dtype=self.dtype, name="conv")(f) + x
+        return before_skip(self.residual, x.shape[-1], self.dtype, name="conv")(f) + x
 
 
 class HybridLayer(nn.Module):
@@ -80,6 +107,7 @@ class HybridLayer(nn.Module):
     squeeze: int = 30
     weight: float = 0.01  # of the channel branch: α of eq. 2
     dtype: Dtype = None
+    ratio: float = 2.0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -88,7 +116,8 @@ class HybridLayer(nn.Module):
         channels = ChannelBlock(self.compress, self.squeeze, self.dtype, name="channels")
         y = LayerNorm(name="norm_attention")(x)
         x = x + attention(y) + self.weight * channels(y)
-        return x + Perceptron(dtype=self.dtype, name="mlp")(LayerNorm(name="norm_mlp")(x))
+        mlp = Perceptron(self.ratio, self.dtype, name="mlp")
+        return x + mlp(LayerNorm(name="norm_mlp")(x))
 
 
 class ChannelBlock(nn.Module):
@@ -113,6 +142,7 @@ class CrossingLayer(nn.Module):
     window: int
     overlap: float
     dtype: Dtype = None
+    ratio: float = 2.0
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
@@ -120,4 +150,5 @@ class CrossingLayer(nn.Module):
             self.heads, self.window, self.overlap, self.dtype, name="attention"
         )
         x = x + attention(LayerNorm(name="norm_attention")(x))
-        return x + Perceptron(dtype=self.dtype, name="mlp")(LayerNorm(name="norm_mlp")(x))
+        mlp = Perceptron(self.ratio, self.dtype, name="mlp")
+        return x + mlp(LayerNorm(name="norm_mlp")(x))

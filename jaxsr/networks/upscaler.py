@@ -181,6 +181,33 @@ class PixelShuffleStages(nn.Module):
         return Conv(self.channels, dtype=self.dtype, name="conv_last")(f)
 
 
+class NearestStages(nn.Module):
+    """Features repeated and convolved, by 3 or as often by 2 as needed, then two convolutions.
+
+    So do ESRGAN and SwinIR for real photographs: no pixel shuffle, less of a pattern.
+
+    Attributes:
+      channels: of the image.
+      features: SwinIR first reduces to so many channels, with a leaky ReLU; None: no.
+    """
+
+    scale: int
+    channels: int = 3
+    features: int | None = None
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Array, f: Array) -> Array:
+        if self.features is not None:
+            f = nn.leaky_relu(Conv(self.features, dtype=self.dtype, name="conv_before")(f), 0.01)
+        features = f.shape[-1]
+        for i, step in enumerate(stages(self.scale)):
+            stage = Conv(features, dtype=self.dtype, name=f"stage_{i}")
+            f = nn.leaky_relu(stage(upsample_nearest(f, step)), 0.2)
+        f = nn.leaky_relu(Conv(features, dtype=self.dtype, name="conv")(f), 0.2)
+        return Conv(self.channels, dtype=self.dtype, name="conv_last")(f)
+
+
 class NearestAttention(nn.Module):
     """Features repeated, convolved and weighed, ×2, ×3 or ×2 twice, plus the bilinear image (PAN).
 

@@ -59,7 +59,7 @@ def _array(*shape: int) -> jax.ShapeDtypeStruct:
 
 
 def _of_upscaler(network: nn.Module, size: Size = (16, 16), params: Any = ()) -> Inputs:
-    return (_array(1, *size, 3),)
+    return (_array(1, *size, getattr(network, "channels", 3)),)
 
 
 def _of_segmenter(network: nn.Module, size: Size | None = None, params: Any = ()) -> Inputs:

@@ -8,6 +8,8 @@ FEWER = {
     "edsr": {"blocks": 2},
     "edsr_baseline": {"blocks": 2},
     "hat": {"groups": 1, "depth": 2},
+    "hat_l": {"groups": 1, "depth": 2},
+    "hat_s": {"groups": 1, "depth": 2},
     "swinir": {"groups": 1, "depth": 2},
     "swinir_light": {"groups": 1, "depth": 2},
 }

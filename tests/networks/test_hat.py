@@ -26,8 +26,11 @@ def hat(random_params):
     return network, {"params": random_params(network)}
 
 
-def test_published_parameter_count():
-    assert parameters(create("hat", scale=4)) == 20_772_507
+@pytest.mark.parametrize(
+    ("name", "expected"), [("hat", 20_772_507), ("hat_s", 9_621_183), ("hat_l", 40_846_575)]
+)
+def test_published_parameter_counts(name, expected):
+    assert parameters(create(name, scale=4)) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5)])

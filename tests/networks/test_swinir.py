@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsr.errors import UserError
 from jaxsr.networks import UPSCALERS, create
 from jaxsr.networks.count import parameters
 
+LARGE = {"features": 240, "groups": 9, "heads": 8, "residual": "3conv", "head": "nearest"}
 SMALL = {"scale": 2, "features": 12, "groups": 1, "depth": 2, "heads": 2, "window": 4}
 
 
@@ -22,6 +24,19 @@ SMALL = {"scale": 2, "features": 12, "groups": 1, "depth": 2, "heads": 2, "windo
 )
 def test_published_parameter_counts(name, scale, expected):
     assert parameters(create(name, scale=scale)) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"scale": 1, "head": "image", "channels": 1}, 11_497_681),
+        ({"scale": 1, "head": "image", "window": 7, "value_range": 255.0}, 11_492_067),
+        ({"head": "nearest"}, 11_715_559),
+        (LARGE, 28_013_059),
+    ],
+)
+def test_parameter_counts_of_the_networks_for_real_photographs_and_restoring(options, expected):
+    assert parameters(create("swinir", **options)) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 9)])
@@ -57,3 +72,18 @@ def test_a_scale_without_a_head_is_refused():
     network = UPSCALERS["swinir"](**SMALL | {"scale": 5})
     with pytest.raises(ValueError, match="scale 5"):
         jax.eval_shape(network.init, jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
+
+
+def test_a_head_that_adds_to_the_image_cannot_enlarge_it():
+    with pytest.raises(UserError, match="scale=1"):
+        create("swinir", scale=2, head="image")
+    with pytest.raises(UserError, match="unknown head 'shuffle'"):
+        create("swinir", head="shuffle")
+
+
+def test_a_network_that_restores_returns_the_image_where_its_head_is_zero(random_params):
+    network = create("swinir", **SMALL | {"scale": 1, "head": "image", "channels": 1})
+    params = random_params(network, jnp.zeros((1, 4, 4, 1)))
+    params["fuse"] = jax.tree.map(jnp.zeros_like, params["fuse"])
+    x = jax.random.uniform(jax.random.key(1), (1, 5, 7, 1))
+    np.testing.assert_allclose(jax.jit(network.apply)({"params": params}, x), x, atol=1e-6)

@@ -18,11 +18,13 @@ Description = tuple[str, dict[str, Any]]
 AUTHORS_STAGES: Rules = (
     ("tail.0.0", "fuse/stage_0"),
     ("tail.0.2", "fuse/stage_1"),
+    ("tail.0.4", "fuse/stage_2"),
     ("tail.1", "fuse/conv_last"),
 )
 BASICSR_STAGES: Rules = (
     ("upsample.0", "fuse/stage_0"),
     ("upsample.2", "fuse/stage_1"),
+    ("upsample.4", "fuse/stage_2"),
     ("conv_last", "fuse/conv_last"),
 )
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from jaxsr.zoo.dialects import swinir
 from jaxsr.zoo.dialects.dialect import Description, Dialect
-from jaxsr.zoo.dialects.state import State
+from jaxsr.zoo.dialects.state import State, stages_scale
 
 TABLE = "overlap_attn.relative_position_bias_table"
 CHANNELS = "blocks.#.conv_block.cab"
@@ -19,12 +19,15 @@ GROUP = "layers.#.residual_group"
 
 def describe(state: State) -> Description:
     """Read scale and size; the overlap off the (2·window + extra − 1)² offsets of its table."""
-    _, options = swinir.describe(state)
+    options = swinir.body(state)
     window, features = options["window"], options["features"]
     offsets = state[f"layers.0.residual_group.{TABLE}"].shape[0]
     extra = round(offsets**0.5) + 1 - 2 * window
     channels = "layers.0.residual_group.blocks.0.conv_block.cab"
     return "hat", options | {
+        "scale": stages_scale(state, "upsample.#"),
+        "channels": state["conv_first.weight"].shape[1],
+        "head_features": state[swinir.CONV_BEFORE].shape[0],
         "overlap": extra / window,
         "compress": features // state[f"{channels}.0.weight"].shape[0],
         "squeeze": features // state[f"{channels}.3.attention.1.weight"].shape[0],

@@ -1,12 +1,17 @@
-"""SwinIR's checkpoints for super-resolution: classical, and light."""
+"""SwinIR's checkpoints: classical, light, for real photographs, and for denoising and JPEG."""
 
-from jaxsr.errors import UserError
+from typing import Any
+
 from jaxsr.zoo.dialects.dialect import BASICSR_STAGES, Description, Dialect, Rules
-from jaxsr.zoo.dialects.state import State, count, shuffle_scale, stages_scale
+from jaxsr.zoo.dialects.state import State, count, stages_scale
 
-TABLE = "layers.0.residual_group.blocks.0.attn.relative_position_bias_table"
-MARKS = ("patch_embed.norm.weight", TABLE)
-CONV_BEFORE = "conv_before_upsample.0.weight"  # has SwinIR, but not its light variant
+LAYER = "layers.0.residual_group.blocks.0"
+TABLE = f"{LAYER}.attn.relative_position_bias_table"
+MARKS = ("patch_embed.norm.weight", TABLE, f"{LAYER}.attn.qkv.weight")
+CONV_BEFORE = "conv_before_upsample.0.weight"  # have the heads that are not light
+NEAREST = "conv_up1.weight"  # has the head for real photographs
+DIRECT = "upsample.0.weight"  # of the other heads, has the light one, but none that restores
+JPEG_WINDOW = 7  # only the networks for JPEG have it, and with it values of 0..255
 CROSSING = "layers.0.residual_group.overlap_attn.qkv.weight"  # has HAT, but not SwinIR
 
 
@@ -27,13 +32,25 @@ def layer_rules(theirs: str, ours: str, attention: str) -> Rules:
     )
 
 
+NARROW = (("0", "conv_0"), ("2", "conv_1"), ("4", "conv_2"))  # of three convolutions before a skip
+
+
+def skip_rules(theirs: str, ours: str) -> Rules:
+    """Return the rules of what precedes a skip: one convolution, or three."""
+    return (
+        (theirs, ours),
+        *((f"{theirs}.{their_conv}", f"{ours}/{our_conv}") for their_conv, our_conv in NARROW),
+    )
+
+
 BODY: Rules = (
     ("conv_first", "extract/conv"),
+    ("conv_first.1", "extract/conv"),  # behind a pixel unshuffle
     ("patch_embed.norm", "enhance/norm_in"),
     *layer_rules("layers.#.residual_group.blocks.#", "enhance/group_#/layer_#", ".attn"),
-    ("layers.#.conv", "enhance/group_#/conv"),
+    *skip_rules("layers.#.conv", "enhance/group_#/conv"),
     ("norm", "enhance/norm_out"),
-    ("conv_after_body", "enhance/conv"),
+    *skip_rules("conv_after_body", "enhance/conv"),
 )
 STAGES: Rules = (("conv_before_upsample.0", "fuse/conv_before"), *BASICSR_STAGES)
 CONSTANTS = (  # follow from the sizes
@@ -43,42 +60,101 @@ CONSTANTS = (  # follow from the sizes
 
 
 def describe(state: State) -> Description:
-    """Read scale and size; the window's side off the (2·window − 1)² offsets of its table.
+    """Read head and size; values are 0..255 inside where the window is that of JPEG's networks."""
+    options = body(state) | ends(state)
+    if options["window"] == JPEG_WINDOW:
+        options["value_range"] = 255.0
+    if options["head"] != "direct":
+        return "swinir", options
+    del options["head"]
+    return "swinir_light", options
 
-    Raises:
-      UserError: the network does not enlarge.
-    """
+
+def body(state: State) -> dict[str, Any]:
+    """Read the body's size; the window's side off the (2·window − 1)² offsets of its table."""
     offsets, heads = state[TABLE].shape
-    options = {
-        "features": state["conv_first.weight"].shape[0],
+    features = state["patch_embed.norm.weight"].shape[0]
+    return {
+        "features": features,
         "groups": count(state, "layers.#."),
         "depth": count(state, "layers.0.residual_group.blocks.#."),
         "heads": heads,
         "window": (round(offsets**0.5) + 1) // 2,
+        "ratio": state[f"{LAYER}.mlp.fc1.weight"].shape[0] / features,
+        "residual": residual(state),
     }
+
+
+def residual(state: State) -> str:
+    """Return the name of what precedes the body's skip, see ``networks.swinir.before_skip``."""
+    if "conv_after_body.weight" in state:
+        return "1conv"
+    return "3conv" if "conv_after_body.0.weight" in state else "identity"
+
+
+def inputs_of(state: State) -> tuple[int, int]:
+    """Return the image's channels, and how many pixels a side make one position of the network."""
+    if "conv_first.1.weight" in state:  # behind a pixel unshuffle, of colours only
+        return 3, round((state["conv_first.1.weight"].shape[1] / 3) ** 0.5)
+    return state["conv_first.weight"].shape[1], 1
+
+
+def ends(state: State) -> dict[str, Any]:
+    """Read what is before and behind the body: head, scale, channels, pixel unshuffle."""
+    channels, unshuffle = inputs_of(state)
+    options: dict[str, Any] = {"channels": channels, "unshuffle": unshuffle}
     if CONV_BEFORE in state:
         options["head_features"] = state[CONV_BEFORE].shape[0]
-        return "swinir", options | {"scale": stages_scale(state, "upsample.#")}
-    if "upsample.0.weight" in state:
-        return "swinir_light", options | {"scale": shuffle_scale(state["upsample.0.weight"])}
-    raise UserError("this SwinIR does not enlarge; only its super-resolution networks are here")
+    if NEAREST in state:
+        head, scale = "nearest", 2 ** count(state, "conv_up#.weight")
+    elif CONV_BEFORE in state:
+        head, scale = "stages", stages_scale(state, "upsample.#")
+    elif DIRECT in state:
+        head, scale = "direct", round((state[DIRECT].shape[0] / channels) ** 0.5)
+    else:
+        head, scale = "image", 1
+    return options | {"head": head, "scale": scale // unshuffle}
 
 
 DIALECTS = (
     Dialect(
         name="SwinIR",
         has=(*MARKS, CONV_BEFORE),
-        lacks=(CROSSING,),
+        lacks=(CROSSING, NEAREST),
         describe=describe,
         rules=(*BODY, *STAGES),
         ignored=CONSTANTS,
     ),
     Dialect(
+        name="SwinIR (nearest)",
+        has=(*MARKS, CONV_BEFORE, NEAREST),
+        lacks=(CROSSING,),
+        describe=describe,
+        rules=(
+            *BODY,
+            ("conv_before_upsample.0", "fuse/conv_before"),
+            ("conv_up1", "fuse/stage_0"),
+            ("conv_up2", "fuse/stage_1"),
+            ("conv_up3", "fuse/stage_2"),
+            ("conv_hr", "fuse/conv"),
+            ("conv_last", "fuse/conv_last"),
+        ),
+        ignored=CONSTANTS,
+    ),
+    Dialect(
         name="SwinIR-light",
-        has=MARKS,
+        has=(*MARKS, DIRECT),
         lacks=(CROSSING, CONV_BEFORE),
         describe=describe,
         rules=(*BODY, ("upsample.0", "fuse/conv")),
+        ignored=CONSTANTS,
+    ),
+    Dialect(
+        name="SwinIR (denoising, JPEG)",
+        has=(*MARKS, "conv_last.weight"),
+        lacks=(CROSSING, CONV_BEFORE, DIRECT),
+        describe=describe,
+        rules=(*BODY, ("conv_last", "fuse/conv")),
         ignored=CONSTANTS,
     ),
 )
