@@ -22,6 +22,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from spandrel.architectures.HAT import HAT
+from spandrel.architectures.PLKSR import PLKSR
+from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
 from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
@@ -195,6 +197,11 @@ def swinir(scale: int, upsampler: str = "pixelshuffle", **options) -> nn.Module:
     return narrowed(network, scale)
 
 
+def partial_kernel(network: Callable[..., nn.Module], scale: int, **options) -> nn.Module:
+    """Build PLKSR or RealPLKSR, small."""
+    return network(dim=8, n_blocks=2, upscaling_factor=scale, kernel_size=7, **options)
+
+
 # name → (network, height and width of its image: odd, so that padding is compared as well)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "swinir_light_x2": (
@@ -224,6 +231,18 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
         lambda: windowed(SwinIR, 1, 7, embed_dim=12, upsampler="", img_range=255.0),
         (11, 16),
     ),
+    "plksr_x3": (lambda: partial_kernel(PLKSR, 3, ccm_type="DCCM"), (13, 21)),
+    "plksr_light_x2": (
+        lambda: partial_kernel(PLKSR, 2, ccm_type="CCM", use_ea=False),
+        (13, 21),
+    ),
+    "realplksr_x4": (lambda: partial_kernel(RealPLKSR, 4), (13, 21)),
+    "realplksr_dysample_x2": (
+        lambda: partial_kernel(RealPLKSR, 2, dysample=True, layer_norm=True),
+        (13, 21),
+    ),
+    "realplksr_dysample_x3": (lambda: partial_kernel(RealPLKSR, 3, dysample=True), (9, 14)),
+    "realplksr_x1": (lambda: partial_kernel(RealPLKSR, 1, layer_norm=True), (9, 14)),
 }
 
 

@@ -13,6 +13,7 @@ transposed_attention          TransposedAttention                     Restormer
 shifted_window_attention      WindowAttention                         Swin, SwinIR
 overlapping_cross_attention   OverlappingCrossAttention               HAT
 attention_gate                AttentionGate                           Attention U-Net
+dynamic_upsample              DynamicUpsample                         DySample
 depthwise_conv                DepthwiseConv                           what some of them are made of
 ============================  ======================================  ==========================
 
@@ -35,6 +36,7 @@ from jaxsr.attention.parameter_free import (
     residual_parameter_free_attention,
 )
 from jaxsr.attention.pixel import PixelAttention, pixel_attention
+from jaxsr.attention.sampling import DynamicUpsample, dynamic_upsample
 from jaxsr.attention.spatial import (
     EnhancedSpatialAttention,
     SpatialAttention,
@@ -60,6 +62,7 @@ __all__ = [
     "AttentionGate",
     "ChannelAttention",
     "DepthwiseConv",
+    "DynamicUpsample",
     "EnhancedSpatialAttention",
     "LargeKernelAttention",
     "OverlappingCrossAttention",
@@ -72,6 +75,7 @@ __all__ = [
     "channel_attention",
     "contrast_descriptor",
     "depthwise_conv",
+    "dynamic_upsample",
     "enhanced_spatial_attention",
     "gate",
     "large_kernel_attention",

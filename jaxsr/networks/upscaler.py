@@ -39,7 +39,8 @@ class Upscaler(nn.Module):
       channels: of the images, in and out: 3 for RGB, 1 for gray, 4 for RGB with alpha.
       mean: of a channel, or of each.
       denormalise: undo ``mean`` and ``value_range`` on the output (SPAN's head learns to instead).
-      multiple: heights and widths are padded (mirrored) to a multiple of this, the result cropped.
+      multiple: heights and widths are padded to a multiple of this, the result cropped.
+      padding: with what: the image mirrored ("reflect"), its "edge", or "zeros".
       unshuffle: the stages see squares of so many pixels a side as channels of one position; it
         divides ``multiple``.
       receptive_field: radius in low-resolution pixels beyond which no input changes an output
@@ -55,6 +56,7 @@ class Upscaler(nn.Module):
     value_range: float = 1.0
     denormalise: bool = True
     multiple: int = 1
+    padding: str = "reflect"
     unshuffle: int = 1
     receptive_field: int | None = None
 
@@ -96,7 +98,7 @@ class Upscaler(nn.Module):
 
     def _prepared(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 cu2"]:
         """Bring the image to the range and the size that the stages take."""
-        x = pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple)
+        x = pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple, self.padding)
         return pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x
 
     def _mean_of(self, x: Array) -> Array:
@@ -105,18 +107,22 @@ class Upscaler(nn.Module):
 
 
 def pad_to_multiple(
-    x: Float[Array | np.ndarray, "b h w c"], multiple: int
+    x: Float[Array | np.ndarray, "b h w c"], multiple: int, padding: str = "reflect"
 ) -> Float[Any, "b h2 w2 c"]:
-    """Mirror the bottom and right border until both sizes are multiples of ``multiple``."""
+    """Extend the bottom and right border until both sizes are multiples of ``multiple``.
+
+    Args:
+      padding: "reflect" mirrors, "edge" repeats the last pixels, "zeros" adds black ones.
+    """
     pads = [(-size) % multiple for size in x.shape[1:3]]
     if not any(pads):
         return x
-    # "reflect" as in the papers' code; "symmetric" where the image is too small to mirror that far
-    modes = [
-        "reflect" if pad < size else "symmetric"
-        for pad, size in zip(pads, x.shape[1:3], strict=True)
-    ]
     pad: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    # "reflect" as in the papers' code; "symmetric" where the image is too small to mirror that far
+    near, far = {"reflect": ("reflect", "symmetric"), "edge": ("edge",) * 2}.get(
+        padding, ("constant",) * 2
+    )
+    modes = [near if n < size else far for n, size in zip(pads, x.shape[1:3], strict=True)]
     x = pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
     return pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])
 

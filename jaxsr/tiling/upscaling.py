@@ -187,7 +187,7 @@ class TiledUpscaler:
             for shape, jobs in waiting.items()
         )
         for (index, tile), result in self._runner.run(
-            groups, lambda job: (cut(images[job[0]], job[1], self.unit),)
+            groups, lambda job: (self._seen(images[job[0]], job[1]),)
         ):
             yield index, tile, result
 
@@ -208,6 +208,9 @@ class TiledUpscaler:
         height, width = (n * self.network.scale for n in image.shape[:2])
         return out[:height, :width]
 
+    def _seen(self, image: Image, tile: Tile) -> np.ndarray:
+        return cut(image, tile, self.unit, self.network.padding)
+
     def _units(self, pixels: int) -> int:
         """Count the units that cover so many pixels."""
         return -(-pixels // self.unit)
@@ -218,17 +221,20 @@ def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[
     return jnp.clip(layers.apply(network, params, x), 0, 1)
 
 
-def cut(image: Image, tile: Tile, unit: int) -> Float[np.ndarray, "h w 3"]:
-    """Cut a tile as the network wants it: float32 RGB, mirrored to whole units at the image's end.
+def cut(
+    image: Image, tile: Tile, unit: int, padding: str = "reflect"
+) -> Float[np.ndarray, "h w 3"]:
+    """Cut a tile as the network wants it: float32 RGB, padded to whole units at the image's end.
 
     Args:
       tile: in units of ``unit`` pixels.
+      padding: see :func:`~jaxsr.networks.upscaler.pad_to_multiple`.
     """
     rows, cols = (slice(s.start * unit, s.stop * unit) for s in (tile.rows, tile.cols))
     seen = decoded(image[rows, cols])
     seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
     if seen.shape[0] % unit or seen.shape[1] % unit:
-        seen = np.asarray(pad_to_multiple(seen[None], unit)[0])
+        seen = np.asarray(pad_to_multiple(seen[None], unit, padding)[0])
     return seen
 
 

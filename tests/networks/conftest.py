@@ -10,6 +10,8 @@ FEWER = {
     "hat": {"groups": 1, "depth": 2},
     "hat_l": {"groups": 1, "depth": 2},
     "hat_s": {"groups": 1, "depth": 2},
+    "plksr": {"blocks": 2},
+    "realplksr": {"blocks": 2},
     "swinir": {"groups": 1, "depth": 2},
     "swinir_light": {"groups": 1, "depth": 2},
 }

@@ -16,6 +16,7 @@ def test_there_is_a_golden_file_for_every_family():
     assert {path.stem.rpartition("_x")[0] for path in GOLDEN} == {
         *("edsr", "hat", "pan", "rcan", "rlfn", "span"),
         *("swinir", "swinir_light", "swinir_eight", "swinir_nearest", "swinir_gray", "swinir_jpeg"),
+        *("plksr", "plksr_light", "realplksr", "realplksr_dysample"),
     }
 
 

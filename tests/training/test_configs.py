@@ -25,6 +25,7 @@ SHRUNK = {
     "window": 4,
     "squeeze": 2,
     "reduction": 2,
+    "part": 4,
 }
 
 
