@@ -3,7 +3,7 @@
 What users import is here, each part loaded when it is first asked for, so that ``import jaxsr`` and
 ``jaxsr --help`` need no JAX:
 
-- :func:`load`: released or own weights as a function from image to larger image,
+- :func:`load`: weights of any kind by name or from any file, as what can be called,
 - :mod:`pipeline`: segmenting, restoring and the whole chain in the same way, and as pure functions,
 - :mod:`codec`: images to ``.jsr`` files and back,
 - :mod:`networks`, :mod:`attention`: the networks and their operators as Flax modules and functions,
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxsr import attention, codec, errors, image, networks, pipeline
-    from jaxsr.pipeline import load_upscaler as load
+    from jaxsr.pipeline import load
 
 __version__ = "0.1.0"
 
@@ -28,7 +28,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name == "load":
-        return importlib.import_module("jaxsr.pipeline").load_upscaler
+        return importlib.import_module("jaxsr.pipeline").load
     return importlib.import_module(f"jaxsr.{name}")
 
 

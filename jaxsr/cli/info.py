@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxsr.cli import flags
-from jaxsr.cli.report import complain, say, short
+from jaxsr.cli.report import complain, say
 from jaxsr.errors import UserError
+
+WEIGHTS = (".safetensors", ".pth", ".pt", ".ckpt", ".param", ".bin")  # zoo.SUFFIXES, without JAX
 
 
 def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
@@ -16,13 +18,14 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Says what a file holds. An image: its size, channels, bits, frames, ICC "
         "profile and EXIF; a .jsr file: also the format's version, the model, the settings, the "
         "bytes of each part, and whether it is sound; "
-        "weights: their network, its options and size.",
+        "weights, also PyTorch's and ncnn's: what they are for, their network, its options and "
+        "size, and how images go through it.",
     )
     parser.add_argument(
         "file",
         type=flags.name,
         metavar="FILE",
-        help="an image, a .jsr file or a .safetensors file, or - for stdin",
+        help="an image, a .jsr file or weights, or - for stdin",
     )
     return parser
 
@@ -31,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxsr.cli import streams
 
     path = Path(arguments.file)
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() in WEIGHTS:
         lines, problem = of_weights(path), None
     else:
         lines, problem = of_data(streams.read(path), path)
@@ -51,15 +54,16 @@ def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]
 
     if path.suffix.lower() == ".jsr" or data.startswith(container.MAGIC):
         return of_compressed(data, path)
-    if is_safetensors(data):
+    if holds_weights(data):
         with streams.copied(data, path, ".safetensors") as copy:
             return of_weights(copy), None
     return of_image(data, path), None
 
 
-def is_safetensors(data: bytes) -> bool:
-    """Return True if ``data`` begins with the length of a header in JSON, as weights files do."""
-    return data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
+def holds_weights(data: bytes) -> bool:
+    """Return True if ``data`` begins as safetensors or PyTorch's files do."""
+    safetensors = data[8:9] == b"{" and int.from_bytes(data[:8], "little") < len(data)
+    return safetensors or data.startswith((b"PK\x03\x04", b"\x80\x02", b"\x80\x04"))
 
 
 def of_image(data: bytes, path: Path) -> list[tuple[str, str]]:
@@ -167,25 +171,11 @@ def tiles(layout) -> str:
 
 
 def of_weights(path: Path) -> list[tuple[str, str]]:
-    """Say the network, how it is built, its size, and the notes kept with it."""
-    import jax
+    """Say what weights are; of a codec, also the hash by which files name it."""
+    from jaxsr import codec, pipeline
 
-    from jaxsr import codec, zoo
-    from jaxsr.codec.weights import holds_codec
-    from jaxsr.zoo import weights
-
-    if holds_codec(path):
-        loaded = codec.load(path)
-        network, params = f"{loaded.name} (codec, hash {loaded.hash.hex()})", loaded.trainable
-    else:
-        loaded = weights.read(path)
-        kind, params = zoo.kind_of(loaded.network), loaded.params
-        network = f"{loaded.network} ({kind.name if kind else 'not known here'})"
-    options = ", ".join(f"{key}={value}" for key, value in loaded.options.items())
-    count = sum(leaf.size for leaf in jax.tree.leaves(params))
-    return [
-        ("network", network),
-        ("options", options or "as they are by default"),
-        ("parameters", f"{count} ({short(count)})"),
-        *loaded.notes.items(),
-    ]
+    loaded = pipeline.load(path)
+    lines = loaded.description.lines()
+    if isinstance(loaded, codec.Model):
+        lines.insert(2, ("hash", loaded.hash.hex()))
+    return lines

@@ -24,6 +24,7 @@ from jaxsr.entropy.tables import SCALE_COUNT, STEP, Tables
 from jaxsr.errors import UserError
 from jaxsr.networks.compressor import HYPER_DOWN, INDEX_UNIT, level
 from jaxsr.networks.density import gaussian_bits, scale_of
+from jaxsr.zoo.description import Description
 
 LEVELS = container.LEVELS
 GAIN_UNIT = 256  # a stored log-gain counts 1/256 of a σ index step
@@ -112,6 +113,24 @@ class Model:
         }
         flat = flax.traverse_util.flatten_dict(tree, sep="/")
         return {name: np.ascontiguousarray(value) for name, value in flat.items()}
+
+    @functools.cached_property
+    def description(self) -> Description:
+        """What the model is, in words."""
+        notes = dict(self.notes)
+        return Description(
+            kind="codec",
+            architecture=self.name,
+            options=dict(self.options),
+            scale=1,
+            channels=3,
+            parameters=sum(leaf.size for leaf in jax.tree.leaves(self.trainable)),
+            sizes="any",
+            tiles="of about 1024×1024 pixels; equal to the whole image but for roundings",
+            precisions=("float32",),
+            licence=notes.pop("licence", None),
+            notes=notes,
+        )
 
     @functools.cached_property
     def network(self) -> networks.Compressor:

@@ -102,5 +102,5 @@ def _read(path: Path) -> Model:
         offsets=tree["rates"]["offsets"],
         residual_tables=tables.from_arrays(tree["residual_tables"]),
         hyper_tables=tables.from_arrays(tree["hyper_tables"]),
-        notes={k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")},
+        notes=zoo.weights.notes_of(metadata, path),
     )

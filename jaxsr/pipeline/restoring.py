@@ -43,7 +43,10 @@ class Restore:
       params: its parameters, on the default device.
       segment: what finds the region where none is given: :class:`Segment`, or any function from an
         array ``(h, w, 1 or 3)`` to its mask or to a Result with one; or None.
+      description: what the weights are, where :func:`jaxsr.load` loaded them.
     """
+
+    description: zoo.Description | None = None
 
     def __init__(
         self,

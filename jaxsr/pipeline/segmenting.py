@@ -36,7 +36,10 @@ class Segment:
       params: its parameters, on the default device.
       classes: their names, the background first: numbers where they have none. Empty where the
         network tells only the region from the rest.
+      description: what the weights are, where :func:`jaxsr.load` loaded them.
     """
+
+    description: zoo.Description | None = None
 
     def __init__(
         self,

@@ -45,7 +45,10 @@ class Upscale:
       apply: ``apply(params, x)``, x of ``(b, h, w, 3)`` in [0, 1] → ``(b, sh, sw, 3)`` in [0, 1]: a
         pure function, to jit, grad, vmap and shard in other JAX code.
       tiled: the engine: upscales gray and RGB arrays of any size, in tiles.
+      description: what the weights are, where :func:`jaxsr.load` loaded them.
     """
+
+    description: zoo.Description | None = None
 
     def __init__(self, network: Upscaler, params: Params, devices: Sequence[jax.Device] = ()):
         """Place ``params`` on ``devices``: all local ones unless told."""

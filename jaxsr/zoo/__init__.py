@@ -2,6 +2,7 @@
 
 from jaxsr.zoo import weights
 from jaxsr.zoo.building import build, folded, has_folded_form
+from jaxsr.zoo.description import Description, describe
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of, known_kind
 from jaxsr.zoo.released import (
     DEFAULT_RESTORER,
@@ -9,9 +10,11 @@ from jaxsr.zoo.released import (
     DEFAULT_SEGMENTER,
     DEFAULT_UPSCALER,
     FOLDER,
+    SUFFIXES,
     check_kind,
     find_any_weights,
     find_weights,
+    path_of,
     read_restorer,
     read_segmenter,
     read_upscaler,
@@ -31,17 +34,21 @@ __all__ = [
     "KINDS",
     "RESTORER",
     "SEGMENTER",
+    "SUFFIXES",
     "UPSCALER",
+    "Description",
     "Kind",
     "Weights",
     "build",
     "check_kind",
+    "describe",
     "find_any_weights",
     "find_weights",
     "folded",
     "has_folded_form",
     "kind_of",
     "known_kind",
+    "path_of",
     "read_restorer",
     "read_segmenter",
     "read_upscaler",

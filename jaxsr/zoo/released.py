@@ -83,6 +83,8 @@ def find_weights(
 
 def find_any_weights(name_or_path: Name, scale: int | None = None, folder: Folder = FOLDER) -> Path:
     """Find weights of whatever kind; otherwise as :func:`find_weights`."""
+    if path := path_of(name_or_path):
+        return opened(path, scale)
     names = {kind: released(kind, folder) for kind in (SEGMENTER, RESTORER, CODEC)}
     found = (kind for kind, files in names.items() if os.fspath(name_or_path) in files)
     return find_weights(next(found, UPSCALER), name_or_path, scale, folder)

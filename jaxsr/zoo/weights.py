@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -17,6 +18,7 @@ from jaxsr.atomic import write_bytes
 from jaxsr.errors import UserError
 
 FORMAT = "jaxsr-1"
+LICENCE = "Apache-2.0"  # of the weights in this folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +81,15 @@ def read(path: str | os.PathLike) -> Weights:
         network=metadata["network"],
         options=json.loads(metadata["options"]),
         params=flax.traverse_util.unflatten_dict(flat, sep="/"),
-        notes={k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")},
+        notes=notes_of(metadata, Path(path)),
     )
+
+
+def notes_of(metadata: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Return the notes in a file's metadata; released weights have their licence among them."""
+    notes = {k.removeprefix("note:"): v for k, v in metadata.items() if k.startswith("note:")}
+    released = path.resolve().parent == Path(__file__).parent
+    return notes | ({"licence": LICENCE} if released else {})
 
 
 def network_of(path: str | os.PathLike) -> str | None:
