@@ -177,11 +177,11 @@ def rgb(colour: Colour) -> Float[np.ndarray, "h w 3"]:
 
 
 def stored(
-    result: Float[np.ndarray, "h w 3"], like: Shaped[np.ndarray, "_ _ _"]
+    result: Float[np.ndarray, "h w _"], like: Shaped[np.ndarray, "_ _ _"]
 ) -> Shaped[np.ndarray, "h w _"]:
-    """Return RGB in [0, 1] in the channels and the type of ``like``.
+    """Return an image in [0, 1] in the channels and the type of ``like``.
 
-    Gray is the mean of the three; integers are rounded.
+    Gray is the mean of all channels; integers are rounded.
     """
     if like.shape[-1] == 1:
         result = result.mean(axis=-1, keepdims=True, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -11,8 +12,9 @@ import numpy as np
 from jaxtyping import Array
 
 from jaxsr import zoo
-from jaxsr.image.pictures import Image, joined, opened, split, upscale_alpha
+from jaxsr.image.pictures import Image, joined, opened, split
 from jaxsr.networks.upscaler import Upscaler
+from jaxsr.pipeline.channels import given_back, taken
 from jaxsr.pipeline.result import Result
 from jaxsr.tiling.upscaling import Progress, TiledUpscaler, apply
 
@@ -42,8 +44,8 @@ class Upscale:
       network: the linen module.
       params: its parameters, on the default device.
       scale: 1, 2, 3, 4 or 8.
-      apply: ``apply(params, x)``, x of ``(b, h, w, 3)`` in [0, 1] → ``(b, sh, sw, 3)`` in [0, 1]: a
-        pure function, to jit, grad, vmap and shard in other JAX code.
+      apply: ``apply(params, x)``, x of ``(b, h, w, network.channels)`` in [0, 1] → ``(b, sh, sw,
+        network.channels)`` in [0, 1]: a pure function, to jit, grad, vmap and shard in other code.
       tiled: the engine: upscales gray and RGB arrays of any size, in tiles.
       description: what the weights are, where :func:`jaxsr.load` loaded them.
     """
@@ -69,8 +71,9 @@ class Upscale:
         """Upscale one image, or one array of images ``(b, h, w, c)``.
 
         Gray images (no channel axis, or one or two channels) are upscaled as RGB and come back
-        gray. A last channel beyond gray or RGB is alpha: it is upscaled by bicubic interpolation,
-        and the colours it hides don't show.
+        gray; a network for gray images upscales each colour by itself. A last channel beyond gray
+        or RGB is alpha: it is upscaled by bicubic interpolation, unless the network takes it, too;
+        the colours it hides don't show.
 
         Args:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
@@ -101,8 +104,10 @@ class Upscale:
         """
         images = [opened(image) for image in images]
         parts = [split(image) for image in images]
-        colours = self.tiled([colour for colour, _ in parts], tile, progress)
+        inputs = [taken(*part, self.network.channels) for part in parts]
+        results = iter(self.tiled(list(itertools.chain(*inputs)), tile, progress))
+        outputs = [list(itertools.islice(results, len(each))) for each in inputs]
         return [
-            Result(joined(colour, upscale_alpha(alpha, self.scale), image))
-            for image, colour, (_, alpha) in zip(images, colours, parts, strict=True)
+            Result(joined(*given_back(output, *part, self.scale), image))
+            for image, output, part in zip(images, outputs, parts, strict=True)
         ]

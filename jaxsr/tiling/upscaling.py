@@ -84,7 +84,9 @@ class TiledUpscaler:
         tile: int | str = "auto",
         progress: Progress | None = None,
     ) -> list[Image]:
-        """Upscale images; results have their order, type and channels (1 or 3).
+        """Upscale images; results have their order, type and channels.
+
+        Images have the network's channels; or one, which is repeated for it.
 
         Where a batch does not fit into memory, tiles of half the side are tried, and so on.
 
@@ -209,32 +211,31 @@ class TiledUpscaler:
         return out[:height, :width]
 
     def _seen(self, image: Image, tile: Tile) -> np.ndarray:
-        return cut(image, tile, self.unit, self.network.padding)
+        return cut(image, tile, self.network)
 
     def _units(self, pixels: int) -> int:
         """Count the units that cover so many pixels."""
         return -(-pixels // self.unit)
 
 
-def apply(network: Upscaler, params: dict, x: Float[Array, "b h w 3"]) -> Float[Array, "b H W 3"]:
-    """Upscale RGB in [0, 1] and clip the result to it: a pure function."""
+def apply(network: Upscaler, params: dict, x: Float[Array, "b h w c"]) -> Float[Array, "b H W c"]:
+    """Upscale images in [0, 1] and clip the result to it: a pure function."""
     return jnp.clip(layers.apply(network, params, x), 0, 1)
 
 
-def cut(
-    image: Image, tile: Tile, unit: int, padding: str = "reflect"
-) -> Float[np.ndarray, "h w 3"]:
-    """Cut a tile as the network wants it: float32 RGB, padded to whole units at the image's end.
+def cut(image: Image, tile: Tile, network: Upscaler) -> Float[np.ndarray, "h w c"]:
+    """Cut a tile as the network wants it: float32, padded to whole units at the image's end.
 
     Args:
-      tile: in units of ``unit`` pixels.
-      padding: see :func:`~jaxsr.networks.upscaler.pad_to_multiple`.
+      image: of the network's channels, or gray.
+      tile: in units of ``network.multiple`` pixels.
     """
+    unit = network.multiple
     rows, cols = (slice(s.start * unit, s.stop * unit) for s in (tile.rows, tile.cols))
     seen = decoded(image[rows, cols])
-    seen = np.broadcast_to(seen, (*seen.shape[:2], 3))
+    seen = np.broadcast_to(seen, (*seen.shape[:2], network.channels))
     if seen.shape[0] % unit or seen.shape[1] % unit:
-        seen = np.asarray(pad_to_multiple(seen[None], unit, padding)[0])
+        seen = np.asarray(pad_to_multiple(seen[None], unit, network.padding)[0])
     return seen
 
 
