@@ -10,6 +10,7 @@ For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with 
 """
 
 # ruff: noqa: E402
+import re
 import sys
 import types
 from collections.abc import Callable
@@ -21,6 +22,9 @@ sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._
 import numpy as np
 import torch
 import torch.nn.functional as F
+from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
+from spandrel.architectures.Compact import Compact
+from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.HAT import HAT
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
@@ -202,6 +206,35 @@ def partial_kernel(network: Callable[..., nn.Module], scale: int, **options) -> 
     return network(dim=8, n_blocks=2, upscaling_factor=scale, kernel_size=7, **options)
 
 
+def rrdb(**options) -> nn.Module:
+    """Build RRDB with dense blocks of 4 channels more each; 32 are fixed in its code."""
+    network = ESRGAN(num_filters=8, num_blocks=2, **options)
+    blocks = [module for module in network.modules() if isinstance(module, ResidualDenseBlock_5C)]
+    for block in blocks:
+        block.__init__(nf=8, gc=4, plus=options.get("plus", False))
+    return network
+
+
+def rrdb_names(dense: str, conv: str, stage: str, last_but_one: str) -> dict[str, str]:
+    """Return patterns of ESRGAN's first names → those of later code, for ×4 and 2 blocks."""
+    return {
+        r"model\.0": "conv_first",
+        r"model\.1\.sub\.(\d)\.RDB(\d)\.(conv\d)\.0": dense,
+        r"model\.1\.sub\.2": conv,
+        r"model\.3": f"{stage}1",
+        r"model\.6": f"{stage}2",
+        r"model\.8": last_but_one,
+        r"model\.10": "conv_last",
+    }
+
+
+# a word in a case's name → what it says: channels, and how the layers are named instead
+CHANNELS = {"gray": 1, "alpha": 4}
+NAMES = {
+    "basicsr": rrdb_names(r"body.\1.rdb\2.\3", "conv_body", "conv_up", "conv_hr"),
+    "bsrgan": rrdb_names(r"RRDB_trunk.\1.RDB\2.\3", "trunk_conv", "upconv", "HRconv"),
+}
+
 # name → (network, height and width of its image: odd, so that padding is compared as well)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "swinir_light_x2": (
@@ -243,7 +276,43 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "realplksr_dysample_x3": (lambda: partial_kernel(RealPLKSR, 3, dysample=True), (9, 14)),
     "realplksr_x1": (lambda: partial_kernel(RealPLKSR, 1, layer_norm=True), (9, 14)),
+    "rrdb_x4": (lambda: rrdb(scale=4), (7, 9)),
+    "rrdb_x8": (lambda: rrdb(scale=8), (5, 6)),
+    "rrdb_gray_x2": (lambda: rrdb(scale=2, in_nc=1, out_nc=1), (7, 9)),
+    "rrdb_alpha_x1": (lambda: rrdb(scale=1, in_nc=4, out_nc=4), (7, 9)),
+    "rrdb_plus_x4": (lambda: rrdb(scale=4, plus=True), (7, 9)),
+    "rrdb_bsrgan_x4": (lambda: rrdb(scale=4), (7, 9)),
+    "rrdb_basicsr_x4": (lambda: rrdb(scale=4), (7, 9)),
+    "rrdb_basicsr_x2": (lambda: rrdb(scale=4, in_nc=12, shuffle_factor=2), (7, 9)),
+    "rrdb_basicsr_x1": (lambda: rrdb(scale=4, in_nc=48, shuffle_factor=4), (7, 9)),
+    "srvgg_compact_x4": (lambda: Compact(num_feat=8, num_conv=3, upscale=4), (7, 9)),
+    "srvgg_compact_gray_x1": (
+        lambda: Compact(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=2, upscale=1),
+        (7, 9),
+    ),
+    "srvgg_compact_relu_x2": (
+        lambda: Compact(num_feat=8, num_conv=2, upscale=2, act_type="relu"),
+        (7, 9),
+    ),
+    "span_plain_x2": (
+        lambda: SPAN(num_in_ch=3, num_out_ch=3, feature_channels=4, upscale=2, norm=False),
+        (9, 11),
+    ),
+    "span_gray_x3": (
+        lambda: SPAN(num_in_ch=1, num_out_ch=1, feature_channels=4, upscale=3, norm=False),
+        (9, 11),
+    ),
 }
+
+
+def renamed(state: dict[str, torch.Tensor], words: dict[str, str]) -> dict[str, torch.Tensor]:
+    """Rename layers: patterns of whole names → what stands instead."""
+    found = {}
+    for key, value in state.items():
+        name, _, leaf = key.rpartition(".")
+        (new,) = {re.sub(old, new, name) for old, new in words.items() if re.fullmatch(old, name)}
+        found[f"{new}.{leaf}"] = value
+    return found
 
 
 def randomise(network: nn.Module) -> None:
@@ -270,11 +339,14 @@ def main(folder: Path, only: list[str]) -> None:
         torch.manual_seed(seed)
         network = make().eval()
         randomise(network)
-        channels = 1 if "gray" in name else 3
+        channels = next((count for word, count in CHANNELS.items() if word in name), 3)
         image = torch.randint(0, 256, (1, channels, *size)) / 255
         with torch.no_grad():
             output = network(image.clone())  # RCAN's works in place
-        torch.save(network.state_dict(), folder / f"{name}.pth")
+        state = network.state_dict()
+        if words := next((words for word, words in NAMES.items() if word in name), None):
+            state = renamed(state, words)
+        torch.save(state, folder / f"{name}.pth")
         arrays = {"input": image, "output": output}
         np.savez(
             folder / f"{name}.npz",

@@ -19,7 +19,9 @@ from jaxsr.networks import (
     plksr,
     rcan,
     rlfn,
+    rrdb,
     span,
+    srvgg,
     swinir,
     window_restorer,
 )
@@ -42,8 +44,10 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "rcan": rcan.rcan,
     "realplksr": plksr.realplksr,
     "rlfn": rlfn.rlfn,
+    "rrdb": rrdb.rrdb,
     "span": span.span,
     "span_compact": span.span_compact,
+    "srvgg_compact": srvgg.srvgg_compact,
     "swinir": swinir.swinir,
     "swinir_light": swinir.swinir_light,
 }

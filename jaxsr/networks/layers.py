@@ -191,6 +191,68 @@ def upsample_bilinear(x: Float[Array, "*b h w c"], scale: int) -> Float[Array, "
     return x
 
 
+def resize_cubic(x: Float[Array, "*b h w c"], up: int, down: int) -> Float[Array, "*b h2 w2 c"]:
+    """Resize by ``up / down`` with cubic convolution, half-pixel centres, edges repeated.
+
+    As torch's and ncnn's "bicubic": a is −0.75, and kernels are not widened where images shrink.
+    Every ``up`` pixels the weights repeat, so this is ``up`` blends of every ``down``-th pixel.
+    Source: Keys, "Cubic Convolution Interpolation for Digital Image Processing" (1981), eq. 4.
+
+    Raises:
+      UserError: a size is no multiple of ``down``.
+    """
+    if any(x.shape[axis] % down for axis in (-3, -2)):
+        raise UserError(f"sizes {x.shape[-3:-1]} are no multiples of {down}")
+    for axis in (x.ndim - 3, x.ndim - 2):
+        x = _resample(x, axis, up, down)
+    return x
+
+
+def _resample(x: Array, axis: int, up: int, down: int) -> Array:
+    size, reach = x.shape[axis], 4  # at least how far a centre's taps lie from its group
+    edges = [(reach, reach + down) if a == axis else (0, 0) for a in range(x.ndim)]
+    padded, groups = jnp.pad(x, edges, mode="edge"), size // down
+    phases = []
+    for phase in range(up):
+        centre = (phase + 0.5) * down / up - 0.5
+        left = math.floor(centre)
+        taps = [
+            _cubic(centre - left - tap)
+            * jax.lax.slice_in_dim(
+                padded,
+                start := reach + left + tap,
+                start + (groups - 1) * down + 1,
+                stride=down,
+                axis=axis,
+            )
+            for tap in range(-1, 3)
+        ]
+        phases.append(functools.reduce(jnp.add, taps))
+    out = jnp.stack(phases, axis=axis + 1)
+    return out.reshape(*x.shape[:axis], groups * up, *x.shape[axis + 1 :])
+
+
+def _cubic(distance: float, a: float = -0.75) -> float:
+    d = abs(distance)
+    if d <= 1:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+    return a * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0.0
+
+
+class ChannelPrelu(nn.Module):
+    """Leaky ReLU with a learned slope for each channel, ``max(x, 0) + a · min(x, 0)``.
+
+    Source: He et al., "Delving Deep into Rectifiers" (2015), eq. 1.
+    """
+
+    init: float = 0.25
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
+        slope = self.param("slope", nn.initializers.constant(self.init), x.shape[-1:], jnp.float32)
+        return jnp.where(x >= 0, x, jnp.broadcast_to(slope.astype(x.dtype), x.shape) * x)
+
+
 def _stretch(x: Array, axis: int, scale: int) -> Array:
     size = x.shape[axis]
     padded = jnp.concatenate(

@@ -4,7 +4,7 @@ Source: Wan et al., "Swift Parameter-free Attention Network for Efficient Super-
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import flax.linen as nn
 import jax
@@ -18,20 +18,33 @@ from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleDirect, Ups
 
 
 def span(
-    scale: int = 4, *, features: int = 48, folded: bool = False, dtype: Dtype = None
+    scale: int = 4,
+    *,
+    channels: int = 3,
+    features: int = 48,
+    mean: Sequence[float] = DIV2K_MEAN,
+    value_range: float = 255.0,
+    folded: bool = False,
+    dtype: Dtype = None,
 ) -> Upscaler:
     """Build SPAN as published: six blocks, inputs centred and scaled to 0..255, no image skip.
 
     ``folded=False`` is the training form, ``folded=True`` the inference form of the same network;
     :func:`fold` turns the parameters of the first into those of the second.
+
+    Args:
+      channels: of images.
+      mean, value_range: what the network was trained to see: ``(x − mean) · value_range``, where
+        ``mean`` is of each channel, or of all. Many see images as they are: 0 and 1.
     """
     return Upscaler(
         extract=RepConv(features, folded=folded, dtype=dtype),
         enhance=SpanBody(features, 6, functools.partial(RepConv, folded=folded), dtype=dtype),
-        fuse=PixelShuffleDirect(scale, dtype=dtype),
+        fuse=PixelShuffleDirect(scale, channels, dtype=dtype),
         scale=scale,
-        mean=DIV2K_MEAN,
-        value_range=255.0,
+        channels=channels,
+        mean=tuple(mean),
+        value_range=value_range,
         denormalise=False,
         receptive_field=1 + 6 * 3 + 1 + 1,
     )

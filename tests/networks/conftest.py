@@ -12,6 +12,8 @@ FEWER = {
     "hat_s": {"groups": 1, "depth": 2},
     "plksr": {"blocks": 2},
     "realplksr": {"blocks": 2},
+    "rrdb": {"blocks": 1},
+    "srvgg_compact": {"convolutions": 2},
     "swinir": {"groups": 1, "depth": 2},
     "swinir_light": {"groups": 1, "depth": 2},
 }

@@ -10,7 +10,7 @@ from jax import export
 from jaxsr.networks import UPSCALERS
 
 SMALL = {"features": 8, "blocks": 1, "groups": 1, "depth": 2, "heads": 2, "window": 4}
-SMALL |= {"reduction": 2, "squeeze": 2, "compress": 2, "part": 4}
+SMALL |= {"reduction": 2, "squeeze": 2, "compress": 2, "part": 4, "convolutions": 2}
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bf16"])

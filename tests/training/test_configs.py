@@ -26,6 +26,7 @@ SHRUNK = {
     "squeeze": 2,
     "reduction": 2,
     "part": 4,
+    "convolutions": 2,
 }
 
 

@@ -19,6 +19,7 @@ from jaxsr.zoo.dialects import DIALECTS
 from jaxsr.zoo.dialects.dialect import translate_leaf
 
 GOLDEN = sorted((Path(__file__).parents[1] / "networks/golden").glob("*.npz"))
+RRDB = GOLDEN[0].with_name("rrdb_x4.npz")
 
 
 def state_in(path):
@@ -174,11 +175,47 @@ def test_a_file_name_may_tell_the_scale_and_the_written_file_builds_the_network(
 
 def test_span_comes_as_trained_and_its_stale_folded_copy_is_left():
     converted = convert(span_state())
-    assert converted.options == {"scale": 3, "features": 2, "folded": False}
+    assert converted.options == {"scale": 3, "channels": 3, "features": 2, "folded": False}
     assert "skip_kernel" in converted.params["enhance"]["block_5"]["conv_2"]
     folded = convert(span_state(branches=False))
     assert folded.options["folded"]
     assert flat(fold(converted.params)).keys() == flat(folded.params).keys()
+
+
+def test_a_key_without_values_says_that_span_sees_images_as_they_are():
+    converted = convert(span_state() | {"no_norm": np.zeros(1)})
+    assert converted.options["value_range"] == 1 and converted.options["mean"] == (0,)
+    other = convert(span_state(), mean=[0.5], value_range=2.0)
+    network = create(other.network, **other.options)
+    assert (network.mean, network.value_range) == ((0.5,), 2.0)
+
+
+def test_channels_that_go_in_and_out_are_alike():
+    state = state_in(RRDB)
+    state["model.10.weight"], state["model.10.bias"] = np.zeros((2, 8, 3, 3)), np.zeros(2)
+    with pytest.raises(ValueError, match="takes 3 channels and gives 2"):
+        convert(state)
+    compact = state_in(GOLDEN[0].with_name("srvgg_compact_x4.npz"))
+    last = max(compact, key=lambda key: int(key.split(".")[1])).rpartition(".")[0]
+    compact[f"{last}.weight"] = np.zeros((16, 8, 3, 3))
+    with pytest.raises(ValueError, match="takes 3 channels, and its last convolution gives 16"):
+        convert(compact)
+
+
+def test_squares_of_more_pixels_than_the_stages_enlarge_are_refused():
+    state = {k: v for k, v in state_in(RRDB).items() if not k.startswith(("model.3", "model.6"))}
+    state |= {f"model.4.{leaf}": state.pop(f"model.10.{leaf}") for leaf in ("weight", "bias")}
+    state |= {f"model.2.{leaf}": state.pop(f"model.8.{leaf}") for leaf in ("weight", "bias")}
+    assert convert(state).options["scale"] == 1
+    state["model.0.weight"] = np.zeros((8, 12, 3, 3))
+    with pytest.raises(ValueError, match="shrinks images: ×1 of squares of 2 pixels"):
+        convert(state)
+
+
+def test_the_activation_without_slopes_may_be_told():
+    state = state_in(GOLDEN[0].with_name("srvgg_compact_relu_x2.npz"))
+    assert convert(state).options["activation"] == "relu"
+    assert convert(state, activation="leaky_relu").options["activation"] == "leaky_relu"
 
 
 def test_two_code_bases_of_edsr_give_the_same_network():

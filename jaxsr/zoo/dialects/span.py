@@ -1,6 +1,5 @@
 """SPAN's checkpoints: as trained, and folded."""
 
-from jaxsr.errors import UserError
 from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
 from jaxsr.zoo.dialects.state import State, shuffle_scale
 
@@ -15,18 +14,21 @@ PLAIN: Rules = (("conv_cat", "enhance/conv_join"), ("upsampler.0", "fuse/conv"))
 
 
 def describe(state: State) -> Description:
-    """Read scale, size and form.
+    """Read channels, scale, size and form.
 
-    Raises:
-      UserError: the network was trained without centring its input.
+    A key without values, ``no_norm``, says that images are seen as they are. Where it lacks, mean
+    and range are the paper's; nothing tells others.
     """
-    if "no_norm" in state:
-        raise UserError("this SPAN was trained without centring its input, which ours cannot do")
-    return "span", {
-        "scale": shuffle_scale(state["upsampler.0.weight"]),
+    kernel = state[TRAINED if TRAINED in state else "conv_1.eval_conv.weight"]
+    channels = kernel.shape[1]
+    options = {
+        "scale": shuffle_scale(state["upsampler.0.weight"], channels),
+        "channels": channels,
         "features": state["conv_cat.weight"].shape[0],
         "folded": TRAINED not in state,
     }
+    plain = {"mean": (0.0,), "value_range": 1.0} if "no_norm" in state else {}
+    return "span", options | plain
 
 
 DIALECTS = (
@@ -43,10 +45,13 @@ DIALECTS = (
             *PLAIN,
         ),
         # the folded copy beside the branches may be stale
-        ignored=tuple(
-            f"{theirs}.eval_conv.{leaf}"
-            for theirs, _ in CONVOLUTIONS
-            for leaf in ("weight", "bias")
+        ignored=(
+            "no_norm",
+            *(
+                f"{theirs}.eval_conv.{leaf}"
+                for theirs, _ in CONVOLUTIONS
+                for leaf in ("weight", "bias")
+            ),
         ),
         first=1,
     ),
@@ -59,6 +64,7 @@ DIALECTS = (
             *((f"{theirs}.eval_conv", f"{ours}/conv") for theirs, ours in CONVOLUTIONS),
             *PLAIN,
         ),
+        ignored=("no_norm",),
         first=1,
     ),
 )

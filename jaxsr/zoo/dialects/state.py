@@ -27,9 +27,20 @@ def count(state: State, name: str) -> int:
     return len({match[1] for match in matches if match})
 
 
-def shuffle_scale(weight: np.ndarray) -> int:
-    """Return the scale of a convolution to ``3·scale²`` channels before a pixel shuffle."""
-    return round((weight.shape[0] / 3) ** 0.5)
+def shuffle_scale(weight: np.ndarray, channels: int = 3) -> int:
+    """Return the scale of a convolution to ``channels·scale²`` channels before a pixel shuffle.
+
+    Raises:
+      UserError: it gives no such number of channels.
+    """
+    given = weight.shape[0]
+    scale = round((given / channels) ** 0.5)
+    if channels * scale**2 != given:
+        raise UserError(
+            f"the checkpoint's network takes {channels} channels, and its last convolution gives "
+            f"{given}; ours gives as many channels as it takes, times a scale's square"
+        )
+    return scale
 
 
 def stages_scale(state: State, stages: str) -> int:
