@@ -26,6 +26,7 @@ from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.HAT import HAT
+from spandrel.architectures.OmniSR import OmniSR
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
@@ -276,6 +277,10 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "realplksr_dysample_x3": (lambda: partial_kernel(RealPLKSR, 3, dysample=True), (9, 14)),
     "realplksr_x1": (lambda: partial_kernel(RealPLKSR, 1, layer_norm=True), (9, 14)),
+    "omnisr_x2": (
+        lambda: OmniSR(num_feat=12, block_num=1, res_num=2, up_scale=2, window_size=4),
+        (17, 22),
+    ),
     "rrdb_x4": (lambda: rrdb(scale=4), (7, 9)),
     "rrdb_x8": (lambda: rrdb(scale=8), (5, 6)),
     "rrdb_gray_x2": (lambda: rrdb(scale=2, in_nc=1, out_nc=1), (7, 9)),

@@ -1,5 +1,6 @@
 """Channel attention: each channel weighed by its statistics over the image (SE, RCAN, IMDN)."""
 
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -28,7 +29,11 @@ def contrast_descriptor(x: Float[Array, "*b h w c"]) -> Float[Array, "*b 1 1 c"]
 
 
 def channel_attention(
-    x: Float[Array, "*b h w c"], down: Affine, up: Affine, contrast: bool = False
+    x: Float[Array, "*b h w c"],
+    down: Affine,
+    up: Affine,
+    contrast: bool = False,
+    activation: Callable[[Array], Array] = jax.nn.relu,
 ) -> Float[Array, "*b h w c"]:
     """``x · σ(W₂ relu(W₁ d(x)))`` with ``d`` the mean: squeeze-and-excitation, as in RCAN's blocks.
 
@@ -39,9 +44,10 @@ def channel_attention(
       down, up: dense layers ``W₁`` to fewer channels and ``W₂`` back.
       contrast: ``d`` is mean plus standard deviation instead: contrast-aware attention of Hui et
         al., "Lightweight Image Super-Resolution with Information Multi-distillation" (2019).
+      activation: between them.
     """
     d = contrast_descriptor(x) if contrast else mean_descriptor(x)
-    return gate(x, dense(jax.nn.relu(dense(d, down)), up))
+    return gate(x, dense(activation(dense(d, down)), up))
 
 
 class ChannelAttention(nn.Module):
@@ -49,7 +55,8 @@ class ChannelAttention(nn.Module):
 
     Attributes:
       reduction: the inner width is ``channels // reduction``.
-      contrast: see :func:`channel_attention`.
+      contrast, activation: see :func:`channel_attention`.
+      use_bias: of the two layers.
 
     Raises:
       UserError: there are fewer channels than ``reduction``.
@@ -58,6 +65,8 @@ class ChannelAttention(nn.Module):
     reduction: int = 16
     contrast: bool = False
     dtype: Any = None
+    use_bias: bool = True
+    activation: Callable[[Array], Array] = jax.nn.relu
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
@@ -68,6 +77,7 @@ class ChannelAttention(nn.Module):
                 f"channels, got {channels}"
             )
         inner = channels // self.reduction
-        down = AffineParams((channels, inner), dtype=self.dtype, name="down")()
-        up = AffineParams((inner, channels), dtype=self.dtype, name="up")()
-        return channel_attention(x, down, up, self.contrast)
+        options = {"use_bias": self.use_bias, "dtype": self.dtype}
+        down = AffineParams((channels, inner), name="down", **options)()
+        up = AffineParams((inner, channels), name="up", **options)()
+        return channel_attention(x, down, up, self.contrast, self.activation)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.depthwise import DepthwiseConv
+from jaxsr.attention.window import window_merge, window_partition
 from jaxsr.errors import UserError
 
 
@@ -47,6 +48,10 @@ class TransposedAttention(nn.Module):
     Queries, keys and values come of a 1×1 convolution and a 3×3 depthwise one; a 1×1 convolution
     ends it.
 
+    Attributes:
+      window: None: channels are alike or not over the whole image; else within each window of so
+        many pixels a side, or, with ``grid``, over each set of pixels that lie so far apart.
+
     Raises:
       UserError: the channel count is not a multiple of ``heads``.
     """
@@ -54,17 +59,34 @@ class TransposedAttention(nn.Module):
     heads: int = 1
     use_bias: bool = False
     dtype: Any = None
+    window: int | None = None
+    grid: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
-        *batch, height, width, channels = x.shape
+        height, width, channels = x.shape[-3:]
         if channels % self.heads:
             raise UserError(f"{self.heads} heads do not divide {channels} channels")
         options = {"use_bias": self.use_bias, "dtype": self.dtype}
         qkv = nn.Conv(3 * channels, (1, 1), name="qkv", **options)(x)
         qkv = DepthwiseConv(3, name="qkv_local", **options)(qkv)
-        split = (*batch, height * width, self.heads, channels // self.heads)
+        qkv = self._together(qkv)
+        split = (*qkv.shape[:-1], self.heads, channels // self.heads)
         q, k, v = (part.reshape(split) for part in jnp.split(qkv, 3, axis=-1))
         temperature = self.param("temperature", nn.initializers.ones, (self.heads,), jnp.float32)
-        y = transposed_attention(q, k, v, temperature).reshape(x.shape)
+        y = transposed_attention(q, k, v, temperature).reshape(*qkv.shape[:-1], channels)
+        y = self._apart(y, height, width).reshape(x.shape)
         return nn.Conv(channels, (1, 1), name="project", **options)(y)
+
+    def _together(self, x: Array) -> Array:
+        """Bring those pixels onto one axis over which channels are compared."""
+        if self.window is None:
+            return x.reshape(*x.shape[:-3], -1, x.shape[-1])
+        windows = window_partition(x.reshape(-1, *x.shape[-3:]), self.window)
+        return windows.swapaxes(1, 2) if self.grid else windows
+
+    def _apart(self, y: Array, height: int, width: int) -> Array:
+        """Undo :meth:`_together`, but for leading axes."""
+        if self.window is None:
+            return y
+        return window_merge(y.swapaxes(1, 2) if self.grid else y, height, width)

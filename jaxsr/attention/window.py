@@ -50,6 +50,24 @@ def window_merge(
     return x.reshape(batch, height, width, channels)
 
 
+def to_grid(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b h w c"]:
+    """Put pixels a whole grid apart side by side: windows then hold pixels of all of the image.
+
+    Of every axis ``window`` pixels come together that lie ``size / window`` apart. Source: Tu et
+    al., "MaxViT: Multi-Axis Vision Transformer" (2022), sec. 3.3.
+    """
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, window, height // window, window, width // window, channels)
+    return x.transpose(0, 2, 1, 4, 3, 5).reshape(batch, height, width, channels)
+
+
+def from_grid(x: Float[Array, "b h w c"], window: int) -> Float[Array, "b h w c"]:
+    """Put pixels back where they were: the inverse of :func:`to_grid`."""
+    batch, height, width, channels = x.shape
+    x = x.reshape(batch, height // window, window, width // window, window, channels)
+    return x.transpose(0, 2, 1, 4, 3, 5).reshape(batch, height, width, channels)
+
+
 def overlapping_windows(
     x: Float[Array, "b h w c"], window: int, overlap: float = 0.5
 ) -> Float[Array, "b n t2 c"]:
@@ -235,20 +253,27 @@ class WindowAttention(nn.Module):
       heads: of the attention; they divide the channels.
       window: a window's side in pixels.
       shift: 0, or half of ``window`` in every second layer.
+      use_bias: of the projections.
+      grid: whether windows are of pixels far apart: see :func:`to_grid`.
     """
 
     heads: int
     window: int
     shift: int = 0
     dtype: Any = None
+    use_bias: bool = True
+    grid: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
         channels = x.shape[-1]
         table = self.param("position", INIT, ((2 * self.window - 1) ** 2, self.heads), jnp.float32)
-        qkv = nn.Dense(3 * channels, dtype=self.dtype, kernel_init=INIT, name="qkv")(x)
+        options = {"use_bias": self.use_bias, "dtype": self.dtype, "kernel_init": INIT}
+        qkv = nn.Dense(3 * channels, name="qkv", **options)(x)
+        qkv = to_grid(qkv, self.window) if self.grid else qkv
         y = shifted_window_attention(qkv, table, self.window, self.shift)
-        return nn.Dense(channels, dtype=self.dtype, kernel_init=INIT, name="proj")(y)
+        y = from_grid(y, self.window) if self.grid else y
+        return nn.Dense(channels, name="proj", **options)(y)
 
 
 class OverlappingCrossAttention(nn.Module):

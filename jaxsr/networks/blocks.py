@@ -1,8 +1,10 @@
-"""Two pre-norm blocks, which the segmenter and the restorer are made of."""
+"""Blocks that several networks are made of."""
 
 import flax.linen as nn
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.attention.depthwise import DepthwiseConv
 from jaxsr.networks.layers import Conv, Dtype, fan_in
 
 
@@ -40,3 +42,26 @@ class TransformerLayer(nn.Module):
         f = nn.LayerNorm(dtype=self.dtype, name="norm_1")(x)
         f = nn.gelu(nn.Dense(2 * x.shape[-1], dtype=self.dtype, name="dense_0")(f))
         return x + nn.Dense(x.shape[-1], dtype=self.dtype, name="dense_1")(f)
+
+
+class GatedFeedForward(nn.Module):
+    """``W₃ (gelu(D₁ W₁ x) · D₂ W₂ x)``, 1×1 convolutions ``W`` and 3×3 depthwise ones ``D``.
+
+    Source: Zamir et al., "Restormer: Efficient Transformer for High-Resolution Image Restoration"
+    (2022), eq. 2.
+
+    Attributes:
+      hidden: channels of each of the two branches.
+    """
+
+    hidden: int
+    use_bias: bool = False
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h w c"]:
+        options = {"use_bias": self.use_bias, "dtype": self.dtype}
+        f = Conv(2 * self.hidden, 1, name="expand", **options)(x)
+        gates, values = jnp.split(DepthwiseConv(3, name="local", **options)(f), 2, axis=-1)
+        f = nn.gelu(gates, approximate=False) * values
+        return Conv(x.shape[-1], 1, name="reduce", **options)(f)

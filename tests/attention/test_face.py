@@ -14,6 +14,7 @@ FUNCTION_OF = {
     "AttentionGate": "attention_gate",
     "ChannelAttention": "channel_attention",
     "DepthwiseConv": "depthwise_conv",
+    "DynamicUpsample": "dynamic_upsample",
     "EnhancedSpatialAttention": "enhanced_spatial_attention",
     "LargeKernelAttention": "large_kernel_attention",
     "OverlappingCrossAttention": "overlapping_cross_attention",
@@ -30,6 +31,7 @@ MODULES = {
 }
 OPTIONS = {
     "ChannelAttention": {"reduction": 4},
+    "DynamicUpsample": {"scale": 2},
     "WindowAttention": {"heads": 2, "window": 8},
     "OverlappingCrossAttention": {"heads": 2, "window": 8},
 }

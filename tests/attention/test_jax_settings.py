@@ -13,6 +13,7 @@ OPTIONS = {
     "WindowAttention": {"heads": 2, "window": 4, "shift": 2},
     "OverlappingCrossAttention": {"heads": 2, "window": 4},
     "ChannelAttention": {"reduction": 4},
+    "DynamicUpsample": {"scale": 2},
     "EnhancedSpatialAttention": {"features": 4},
 }
 INPUTS = {"ParameterFreeAttention": 2, "AttentionGate": 2}  # arrays that they take

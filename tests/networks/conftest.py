@@ -10,6 +10,7 @@ FEWER = {
     "hat": {"groups": 1, "depth": 2},
     "hat_l": {"groups": 1, "depth": 2},
     "hat_s": {"groups": 1, "depth": 2},
+    "omnisr": {"groups": 2},
     "plksr": {"blocks": 2},
     "realplksr": {"blocks": 2},
     "rrdb": {"blocks": 1},

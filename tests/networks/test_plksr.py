@@ -31,7 +31,7 @@ def test_published_parameter_counts(name, options, expected):
 )
 def test_no_pixel_is_seen_beyond_the_receptive_field(name, options, random_params):
     network = create(name, scale=2, **SMALL, **options)
-    field = network.receptive_field
+    field = network.receptive_field or 0
     n = 2 * field + 3
     x = jnp.full((1, 1, n, 3), 0.5)
     params = {"params": random_params(network, x)}
