@@ -14,19 +14,66 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "upscale",
         help="enlarge images",
-        description="Enlarges images ×2, ×3 or ×4. An image that fails is reported, the others "
+        description="Enlarges images, to any size. An image that fails is reported, the others "
         "go on.",
     )
     flags.add_files(parser)
-    flags.add_scale(parser)
+    add_size(parser)
     flags.add_model(parser, "--model", "the upscaler", flags.UPSCALER)
+    parser.add_argument(
+        "--strength",
+        type=flags.number(lambda value: 0 <= value <= 1, "a number from 0 to 1"),
+        default=1.0,
+        metavar="S",
+        help="how much of the network: 1 is all, 0 is bicubic interpolation (default: 1)",
+    )
+    parser.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="average what is made of an image's eight flips and turns: a little better, in eight "
+        "times the time",
+    )
     flags.add_tile(parser)
     flags.add_format(parser)
     return parser
 
 
+def add_size(parser: argparse.ArgumentParser) -> None:
+    wanted = parser.add_mutually_exclusive_group()
+    wanted.add_argument(
+        "--scale",
+        type=flags.number(lambda value: value > 0, "a number above 0"),
+        metavar="N",
+        help="how many times as wide and as high images become, as 2 or 1.5: by the network of the "
+        "next larger scale, then resized exactly (default: what the network makes)",
+    )
+    wanted.add_argument(
+        "--size",
+        type=size,
+        metavar="WxH",
+        help="the size instead, in pixels; 1920x or x1080: the other side follows",
+    )
+
+
+def size(text: str) -> tuple[int | None, int | None]:
+    """Read ``1920x1080``, ``1920x`` or ``x1080`` as width and height."""
+    width, cross, height = text.lower().partition("x")
+    if cross and (width or height) and all(s.isdecimal() and int(s) for s in (width, height) if s):
+        return int(width) if width else None, int(height) if height else None
+    raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, Wx or xH in pixels")
+
+
 def run(arguments: argparse.Namespace) -> int:
     return each.run(paths.plan(arguments), steps, "upscaled", arguments)
+
+
+def one_network_does(arguments: argparse.Namespace, model: str) -> bool:
+    """Return True if images become what a network makes of them: then they share its batches."""
+    from jaxsr import zoo
+
+    if arguments.size or arguments.strength < 1 or arguments.self_ensemble:
+        return False
+    return arguments.scale in (None, *zoo.released_upscalers().get(model, {}))
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:
@@ -36,7 +83,21 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     from jaxsr import pipeline, zoo
     from jaxsr.cli import pictures
 
-    upscale = pipeline.load_upscaler(arguments.model or zoo.DEFAULT_UPSCALER, arguments.scale)
+    def output(job: paths.Job, read: pictures.Read, large) -> each.Output:
+        return pictures.output(job, read, large, arguments.quality, pictures.size(large))
+
+    model = arguments.model or zoo.DEFAULT_UPSCALER
+    if not one_network_does(arguments, model):
+        wanted = arguments.scale, arguments.size, arguments.strength, arguments.self_ensemble
+        enlarge = pipeline.Enlarge(model, *wanted)
+
+        def one(job: paths.Job, read: pictures.Read) -> each.Output:
+            return output(job, read, enlarge(read.picture, arguments.tile).image)
+
+        return each.Steps(pictures.read, each.one_by_one(one))
+
+    scale = None if arguments.scale is None else int(arguments.scale)
+    upscale = pipeline.load_upscaler(model, scale)
 
     def work(group: Sequence, progress: each.Progress) -> list[each.Output]:
         images = [read.picture for _, read in group]
@@ -45,9 +106,6 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
             output(job, read, result.image)
             for (job, read), result in zip(group, results, strict=True)
         ]
-
-    def output(job: paths.Job, read: pictures.Read, large) -> each.Output:
-        return pictures.output(job, read, large, arguments.quality, pictures.size(large))
 
     on_cpu = jax.default_backend() == "cpu"
     together = PIXELS_AT_ONCE_ON_CPU if on_cpu else PIXELS_AT_ONCE

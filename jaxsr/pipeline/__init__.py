@@ -12,6 +12,7 @@ As one pure function of parameters and arrays, to jit, vmap, grad and shard: :fu
 
 from jaxsr.image.pictures import Image, Roi
 from jaxsr.pipeline.chaining import Chain, load_chain
+from jaxsr.pipeline.enlarging import Enlarge
 from jaxsr.pipeline.loading import Loaded, load
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
@@ -21,6 +22,7 @@ from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 
 __all__ = [
     "Chain",
+    "Enlarge",
     "Image",
     "Loaded",
     "Local",

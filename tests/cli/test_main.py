@@ -87,7 +87,7 @@ def test_an_input_is_never_overwritten(folder, save, run):
     [
         (["a.png", "-o", "b.gif"], ".gif is no image format"),
         (["a.png", "a.png", "-o", "b.png"], "give a folder"),
-        (["a.png", "-o", "b.png", "--scale", "5"], "choose from 1, 2, 3, 4, 8"),
+        (["a.png", "-o", "b.png", "--scale", "5"], "enlarges ×4, and ×5 is wanted"),
         (["a.png", "-o", "b.png", "--tile", "9"], "at least"),
         (["a.png", "-o", "b.png", "--model", "nonet"], "released: span-compact"),
         (["a.png", "-o", "b.png", "--model", "no.safetensors"], "no such weights file"),
@@ -158,6 +158,28 @@ def test_a_demo_that_is_there_is_kept(folder, run):
     code, out, _ = run("demo")
     assert code == 0 and "astronaut-region.png exists, skipped" in out
     assert [path.read_text() for path in (folder / "demo").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "size"),
+    [
+        (["--scale", "1.5"], (48, 36)),
+        (["--size", "50x"], (50, 38)),
+        (["--size", "x48", "--strength", "0.5"], (64, 48)),
+        (["--size", "40x40", "--self-ensemble"], (40, 40)),
+    ],
+)
+def test_images_are_enlarged_to_any_size(folder, save, run, arguments, size):
+    save("a.png", CAT)
+    code, out, _ = run("upscale", "a.png", "-o", "b.png", *arguments)
+    assert code == 0 and f"{size[0]}×{size[1]}" in out
+    assert Image.open("b.png").size == size
+
+
+@pytest.mark.parametrize("text", ["x", "0x5", "12", "axb", "1.5x2"])
+def test_what_is_no_size_is_refused(run, text):
+    code, _, err = run("upscale", "a.png", "-o", "b.png", "--size", text)
+    assert code == 2 and "is no size; give WxH, Wx or xH" in err
 
 
 def test_info_tells_a_codecs_weights(run):

@@ -19,7 +19,7 @@ from jaxsr.evaluation import originals
 from jaxsr.image import metrics
 from jaxsr.image.colour import rgb_to_y
 from jaxsr.image.resize import imresize_uint8, modcrop
-from jaxsr.image.symmetry import turn, turn_back
+from jaxsr.image.symmetry import ensemble
 from jaxsr.image.values import from_float, to_float
 
 Images = Sequence[Float[np.ndarray, "_ _ 3"]]
@@ -101,7 +101,8 @@ def evaluate(
     Args:
       images: a folder of originals, or (name, uint8 image) pairs; gray ones are taken as RGB.
       scale: the factor, 2 or more.
-      self_ensemble: whether to average the eight flips and rotations (:func:`ensemble`).
+      self_ensemble: whether to average the eight flips and rotations
+        (:func:`~jaxsr.image.symmetry.ensemble`).
       limit: how many images are taken, the first ones; None: all.
       group: how many images are in memory, and given to ``upscale``, at a time.
       picture: called with the name and the 8-bit output of every image.
@@ -198,18 +199,3 @@ def bicubic(scale: int) -> Enlarge:
             yield to_float(imresize_uint8(from_float(image), scale))
 
     return upscale
-
-
-def ensemble(upscale: Enlarge) -> Enlarge:
-    """Return an upscaler that averages the outputs of an image's eight flips and turns.
-
-    Source: Lim et al., "Enhanced Deep Residual Networks …" (2017), section 3.4 (self-ensemble).
-    """
-
-    def averaged(images: Images) -> Iterator[np.ndarray]:
-        for image in images:
-            outputs = upscale([turn(image, i) for i in range(8)])
-            turned = [turn_back(np.asarray(y), i) for i, y in enumerate(outputs)]
-            yield sum(turned[1:], turned[0]) / np.float32(8)
-
-    return averaged
