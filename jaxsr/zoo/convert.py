@@ -3,7 +3,9 @@
 import dataclasses
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import flax.traverse_util
@@ -11,7 +13,7 @@ import jax
 import numpy as np
 
 from jaxsr.errors import UserError
-from jaxsr.zoo import weights
+from jaxsr.zoo import ncnn, weights
 from jaxsr.zoo.dialects import State, recognise
 from jaxsr.zoo.kinds import UPSCALER, known_kind
 from jaxsr.zoo.pytorch import read_checkpoint
@@ -43,22 +45,30 @@ def convert(state: State, **options: Any) -> Weights:
 
 
 def convert_file(
-    source: str | os.PathLike, target: str | os.PathLike, scale: int | None = None, **options: Any
+    source: str | os.PathLike,
+    target: str | os.PathLike,
+    scale: int | None = None,
+    notes: Mapping[str, str] = MappingProxyType({}),
+    **options: Any,
 ) -> Weights:
-    """Read a PyTorch checkpoint, write it as our weights, and return what was written.
+    """Read weights of PyTorch or ncnn, write them as ours, and return what was written.
 
     Args:
+      source: a checkpoint, or either file of a model of ncnn.
       scale: needed where the parameters do not tell it; an ``x2`` in the source's name will do.
+      notes: to be kept with the weights.
       options: see :func:`convert`.
 
     Raises:
       UserError: the source is such weights already; or see
-        :func:`jaxsr.zoo.pytorch.read_checkpoint` and :func:`convert`.
+        :func:`jaxsr.zoo.pytorch.read_checkpoint`, :func:`jaxsr.zoo.ncnn.read_ncnn` and
+        :func:`convert`.
     """
     source = Path(source)
     if weights.network_of(source):
         raise UserError(f"{source}: weights already, no checkpoint; give them to --model")
-    state = read_checkpoint(source)
+    files = ncnn.files_of(source)
+    state = ncnn.read_ncnn(*files) if files else read_checkpoint(source)
     if scale is None and "scale" not in described(state):
         scale = named_scale(source)
     if scale is not None:
@@ -67,7 +77,7 @@ def convert_file(
         found = convert(state, **options)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
-    found = dataclasses.replace(found, notes={"converted_from": source.name})
+    found = dataclasses.replace(found, notes={"converted_from": source.name, **notes})
     weights.write(target, found)
     return found
 

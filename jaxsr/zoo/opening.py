@@ -3,21 +3,26 @@
 import functools
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from jaxsr.zoo import dialects, weights
+from jaxsr.zoo import dialects, ncnn, weights
 from jaxsr.zoo.convert import convert_file, named_scale
 
 FOLDER = "jaxsr/converted"  # in the user's cache; it may be deleted at any time
 
 
-def opened(path: Path, scale: int | None = None) -> Path:
+def opened(
+    path: Path, scale: int | None = None, notes: Mapping[str, str] = MappingProxyType({})
+) -> Path:
     """Return a file with the weights of ``path`` in our format: itself, or a converted copy.
 
     A copy is found again by the file's content, wherever that lies and whatever it is called.
 
     Args:
       scale: of an upscaler, where its parameters do not tell it.
+      notes: kept with a converted copy.
 
     Raises:
       UserError: it holds no network that is known; see :func:`jaxsr.zoo.convert.convert_file`.
@@ -27,7 +32,7 @@ def opened(path: Path, scale: int | None = None) -> Path:
     copy = cache() / f"{_key(path, scale or named_scale(path))}.safetensors"
     if weights.network_of(copy) is None:
         copy.parent.mkdir(parents=True, exist_ok=True)
-        convert_file(path, copy, scale)
+        convert_file(path, copy, scale, notes)
     return copy
 
 
@@ -38,13 +43,17 @@ def cache() -> Path:
 
 def _key(path: Path, scale: int | None) -> str:
     """Return a name for what a file's content becomes by this version of our rules."""
+    content = b"".join(map(_digest, ncnn.files_of(path) or (path,)))
+    return hashlib.sha256(f"{content.hex()} {scale} {_rules()}".encode()).hexdigest()
+
+
+def _digest(path: Path) -> bytes:
     with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashlib.sha256(f"{content} {scale} {_rules()}".encode()).hexdigest()
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 @functools.cache
 def _rules() -> str:
-    """Return a hash of the dialects: a copy by other rules is another one."""
-    files = sorted(Path(dialects.__file__).parent.glob("*.py"))
+    """Return a hash of the dialects and readers: a copy by other rules is another one."""
+    files = [*sorted(Path(dialects.__file__).parent.glob("*.py")), Path(ncnn.__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

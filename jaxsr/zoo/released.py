@@ -11,7 +11,7 @@ from pathlib import Path
 from jaxsr.errors import UserError
 from jaxsr.image import formats
 from jaxsr.networks import SCALES
-from jaxsr.zoo import weights
+from jaxsr.zoo import packages, weights
 from jaxsr.zoo.building import folded
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
 from jaxsr.zoo.opening import opened
@@ -94,6 +94,8 @@ def _find_upscaler(name: str, scale: int, folder: Folder) -> Path:
     if scale not in SCALES:
         raise UserError(f"unsupported scale {scale}; there are: {', '.join(map(str, SCALES))}")
     upscalers = released_upscalers(folder)
+    if name not in upscalers and (package := packages.package_of(name)):
+        return opened(packages.find(package, name, scale), scale, {"licence": package.licence})
     if name not in upscalers:
         raise _unknown(name, UPSCALER, folder)
     if scale not in upscalers[name]:
@@ -163,7 +165,7 @@ def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
 def _names(kind: Kind, folder: Folder) -> dict:
     """Map the names that may be asked for to their scales; only upscalers have any."""
     if kind is UPSCALER:
-        return released_upscalers(folder)
+        return released_upscalers(folder) | packages.upscalers()
     return dict.fromkeys(released(kind, folder), ())
 
 
