@@ -109,13 +109,17 @@ def add_scale(
     parser.add_argument("--scale", type=int, choices=(1, 2, 3, 4, 8), help=help)
 
 
-def add_model(parser: argparse.ArgumentParser, flag: str, what: str, default: str) -> None:
+def add_model(
+    parser: argparse.ArgumentParser, flag: str, what: str, default: str, *others: str
+) -> None:
+    """Add a flag that takes weights; ``others`` are more names of it."""
     parser.add_argument(
         flag,
+        *others,
         type=name,
         metavar="NAME|FILE",
-        help=f"{what}: a name of released weights (see jaxsr models) or a .safetensors file "
-        f"(default: {default})",
+        help=f"{what}: a name of weights (see jaxsr models) or a file of them, also PyTorch's or "
+        f"ncnn's (default: {default})",
     )
 
 

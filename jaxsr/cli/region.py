@@ -32,18 +32,25 @@ def add_class(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_region(parser: argparse.ArgumentParser) -> None:
-    """Add ``--roi``, ``--box``, ``--class`` and ``--segmenter``, for :func:`roi_of`."""
+def add_region(
+    parser: argparse.ArgumentParser, verb: str = "restore", default: str | None = "auto"
+) -> None:
+    """Add ``--roi``, ``--box``, ``--class`` and ``--segmenter``, for :func:`roi_of`.
+
+    Args:
+      verb: what is done to the region.
+      default: the region where none is given; None: none.
+    """
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
         "--roi",
         type=flags.name,
-        default="auto",
+        default=default,
         metavar="auto|all|MASK",
-        help="the region to restore: what the segmenter finds (auto), the whole image (all), or "
-        "what is white in MASK, an image of the input's size (default: auto)",
+        help=f"the region to {verb}: what the segmenter finds (auto), the whole image (all), or "
+        "what is white in MASK, an image of the input's size (default: {default or 'none'})",
     )
-    add_boxes(which, "a rectangle to restore")
+    add_boxes(which, f"a rectangle to {verb}")
     add_class(parser)
     flags.add_model(parser, "--segmenter", "the segmenter that finds the region", flags.SEGMENTER)
 
@@ -109,6 +116,6 @@ def share_of(mask, threshold: float | None = None) -> str:
     return f"{width}×{height} pixels, {100 * share:.1f} % of them in the region"
 
 
-def told(result) -> str:
-    """Describe what was restored, for the line about a file."""
-    return f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} restored"
+def told(result, done: str = "restored") -> str:
+    """Describe what was done to a region, for the line about a file."""
+    return f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} {done}"

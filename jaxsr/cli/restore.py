@@ -14,7 +14,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     flags.add_files(parser)
     region.add_region(parser)
-    flags.add_model(parser, "--model", "the restorer", flags.RESTORER)
+    flags.add_model(parser, "--model", "the restorer", flags.RESTORER, "--restorer")
     flags.add_format(parser)
     return parser
 

@@ -1,9 +1,10 @@
 """``jaxsr upscale``: files, folders and patterns of images, enlarged."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from jaxsr.cli import each, flags, paths
+from jaxsr.cli import each, flags, paths, region
+from jaxsr.errors import UserError
 
 # Pixels of images that are worked on together: their tiles share batches. On CPUs, whose batches
 # are small, fewer, so that the first are written while the next are computed.
@@ -33,6 +34,8 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         help="average what is made of an image's eight flips and turns: a little better, in eight "
         "times the time",
     )
+    region.add_region(parser, "upscale by --model, all else by --around", default=None)
+    flags.add_model(parser, "--around", "with a region: the upscaler of all else", flags.UPSCALER)
     flags.add_tile(parser)
     flags.add_format(parser)
     return parser
@@ -67,6 +70,34 @@ def run(arguments: argparse.Namespace) -> int:
     return each.run(paths.plan(arguments), steps, "upscaled", arguments)
 
 
+def in_region(arguments: argparse.Namespace, model: str) -> Callable[..., each.Output]:
+    """Return what upscales a region of an image by one network and all else by another.
+
+    Raises:
+      UserError: flags ask for what is not done with a region.
+    """
+    from jaxsr import pipeline, zoo
+    from jaxsr.cli import pictures
+
+    scale = arguments.scale
+    if arguments.size or arguments.strength < 1 or arguments.self_ensemble:
+        raise UserError("--size, --strength and --self-ensemble do not go with a region")
+    if scale is not None and scale != int(scale):
+        raise UserError(f"--scale {scale:g}: with a region, give the scale of a network")
+    around = arguments.around or zoo.DEFAULT_UPSCALER
+    segmenter = region.segmenter_of(arguments)
+    scale = None if scale is None else int(scale)
+    upscale = pipeline.load_region_upscaler(model, around, scale, segmenter)
+    roi = region.roi_of(arguments, upscale.segment)
+
+    def work(job: paths.Job, read: pictures.Read) -> each.Output:
+        result = upscale(read.picture, roi, arguments.tile)
+        line = region.told(result, "upscaled by the model")
+        return pictures.output(job, read, result.image, arguments.quality, line)
+
+    return work
+
+
 def one_network_does(arguments: argparse.Namespace, model: str) -> bool:
     """Return True if images become what a network makes of them: then they share its batches."""
     from jaxsr import zoo
@@ -87,6 +118,10 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         return pictures.output(job, read, large, arguments.quality, pictures.size(large))
 
     model = arguments.model or zoo.DEFAULT_UPSCALER
+    if arguments.box or arguments.roi:
+        return each.Steps(pictures.read, each.one_by_one(in_region(arguments, model)))
+    if arguments.around or arguments.of or arguments.segmenter:
+        raise UserError("--around, --class and --segmenter are for a region; give --roi or --box")
     if not one_network_does(arguments, model):
         wanted = arguments.scale, arguments.size, arguments.strength, arguments.self_ensemble
         enlarge = pipeline.Enlarge(model, *wanted)

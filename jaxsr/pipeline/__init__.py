@@ -11,7 +11,7 @@ As one pure function of parameters and arrays, to jit, vmap, grad and shard: :fu
 """
 
 from jaxsr.image.pictures import Image, Roi
-from jaxsr.pipeline.chaining import Chain, load_chain
+from jaxsr.pipeline.chaining import Chain, load_chain, load_region_upscaler
 from jaxsr.pipeline.enlarging import Enlarge
 from jaxsr.pipeline.loading import Loaded, load
 from jaxsr.pipeline.restoring import Restore, load_restorer
@@ -35,6 +35,7 @@ __all__ = [
     "Upscale",
     "load",
     "load_chain",
+    "load_region_upscaler",
     "load_restorer",
     "load_segmenter",
     "load_stages",

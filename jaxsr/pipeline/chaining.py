@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import jax
 
 from jaxsr import zoo
+from jaxsr.errors import UserError
 from jaxsr.image.pictures import Image, Roi, joined, opened, split, upscale_alpha
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
-from jaxsr.pipeline.segmenting import Segment
+from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.stages import conditions
 from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 from jaxsr.regions.find import chosen, mask_in
+from jaxsr.regions.others import LeavesImages, RestoresImages
 from jaxsr.regions.restoring import TiledRestorer
 
 Name = str | os.PathLike
@@ -35,8 +37,36 @@ def load_chain(
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    known = conditions(zoo.read_restorer(restorer), zoo.read_upscaler(upscaler, scale))
-    return Chain(load_upscaler(upscaler, scale), load_restorer(restorer, segmenter), features=known)
+    restore = load_restorer(restorer, segmenter)
+    known = not isinstance(restore.network, RestoresImages) and conditions(
+        zoo.read_restorer(restorer), zoo.read_upscaler(upscaler, scale)
+    )
+    return Chain(load_upscaler(upscaler, scale), restore, features=known)
+
+
+def load_region_upscaler(
+    inside: Name,
+    around: Name = zoo.DEFAULT_UPSCALER,
+    scale: int | None = None,
+    segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
+) -> "Chain":
+    """Return what upscales a region by one network, often a slow one, and all else by another.
+
+    Args:
+      inside: of the region; an upscaler of RGB.
+      around: of the whole image, at the same scale.
+      scale: when not given, 4 for a name and the file's own for a path.
+      segmenter: what finds the region where none is given; None: nothing does.
+
+    Raises:
+      UserError: there are no such weights, not for the same scale, or not for RGB.
+    """
+    fine = load_upscaler(inside, scale)
+    if fine.network.channels != 3:
+        raise UserError(f"{os.fspath(inside)}: a region is upscaled as RGB, which it does not take")
+    segment = None if segmenter is None else load_segmenter(segmenter)
+    restore = Restore(LeavesImages(), {}, segment)
+    return Chain(load_upscaler(around, fine.scale), restore, inside=fine, features=False)
 
 
 class Chain:
@@ -55,22 +85,26 @@ class Chain:
         restore: Restore,
         segment: Segment | None = None,
         *,
+        inside: Upscale | None = None,
         features: bool = True,
         devices: Sequence[jax.Device] = (),
     ):
         """``segment`` is that of ``restore`` unless given.
 
         Args:
+          inside: an upscaler of the same scale, whose result is restored in place of that of
+            ``upscale``.
           features: True where the restorer was trained with the upscaler's, and takes them.
         """
         self.upscale = upscale
         self.segment = segment or restore.segment
         self.scale = upscale.scale
+        inside = inside or upscale
         self._tiled = TiledRestorer(
             restore.network,
             restore.params,
-            upscale.network,
-            upscale.params,
+            inside.network,
+            inside.params,
             features=features,
             devices=devices,
         )

@@ -12,6 +12,7 @@ from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
 from jaxsr.regions.find import find_region
+from jaxsr.regions.others import RestoresImages
 from jaxsr.regions.restore import Restorer
 from jaxsr.regions.restoring import TiledRestorer
 
@@ -23,16 +24,20 @@ def load_restorer(
 ) -> "Restore":
     """Return a restorer with weights: released ones by name, or those of a file.
 
+    Networks ×1 of whole images, such as SCUNet, are restorers as well.
+
     Args:
       segmenter: what finds the region where none is given; None: nothing does.
 
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    weights = zoo.read_restorer(name_or_path)
-    network = zoo.build(weights, name_or_path)
     segment = None if segmenter is None else load_segmenter(segmenter)
-    return Restore(network, weights.params, segment)
+    path = zoo.find_any_weights(name_or_path)
+    of_images = zoo.kind_of(zoo.weights.network_of(path)) is zoo.UPSCALER
+    weights = zoo.read_upscaler(path) if of_images else zoo.read_restorer(name_or_path)
+    network = zoo.build(weights, name_or_path)
+    return Restore(RestoresImages(network) if of_images else network, weights.params, segment)
 
 
 class Restore:

@@ -176,6 +176,37 @@ def test_images_are_enlarged_to_any_size(folder, save, run, arguments, size):
     assert Image.open("b.png").size == size
 
 
+def test_a_region_alone_is_upscaled_by_another_network(folder, save, run, tmp_path):
+    read = zoo.read_upscaler(scale=2)
+    params = jax.tree.map(lambda x: 0.9 * x, read.params)
+    zoo.weights.write("fine.safetensors", zoo.Weights(read.network, read.options, params))
+    save("a.png", CAT)
+    code, out, _ = run(
+        "upscale", "a.png", "-o", "b.png", "--model", "fine.safetensors", "--box", "0,0,16,24"
+    )
+    assert code == 0 and "1 tile upscaled by the model" in out
+    run("upscale", "a.png", "-o", "c.png", "--scale", "2")
+    ours, small = (np.asarray(Image.open(name)).astype(int) for name in ("b.png", "c.png"))
+    np.testing.assert_array_equal(ours[:, 32:], small[:, 32:])
+    assert (ours[:, :32] != small[:, :32]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--box", "0,0,9,9", "--size", "99x"], "do not go with a region"),
+        (["--roi", "all", "--scale", "1.5"], "give the scale of a network"),
+        (["--around", "span-compact"], "are for a region; give --roi or --box"),
+    ],
+)
+def test_flags_of_a_region_that_do_not_go_together_are_refused(
+    folder, save, run, arguments, message
+):
+    save("a.png", CAT)
+    code, _, err = run("upscale", "a.png", "-o", "b.png", *arguments)
+    assert code == 2 and message in err
+
+
 @pytest.mark.parametrize("text", ["x", "0x5", "12", "axb", "1.5x2"])
 def test_what_is_no_size_is_refused(run, text):
     code, _, err = run("upscale", "a.png", "-o", "b.png", "--size", text)
