@@ -24,12 +24,15 @@ import torch
 import torch.nn.functional as F
 from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
 from spandrel.architectures.Compact import Compact
+from spandrel.architectures.DAT import DAT
+from spandrel.architectures.DRCT import DRCT
 from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.HAT import HAT
 from spandrel.architectures.OmniSR import OmniSR
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
+from spandrel.architectures.RGT import RGT
 from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
@@ -236,6 +239,42 @@ NAMES = {
     "bsrgan": rrdb_names(r"RRDB_trunk.\1.RDB\2.\3", "trunk_conv", "upconv", "HRconv"),
 }
 
+
+def dual(network: Callable[..., nn.Module], scale: int, **options) -> nn.Module:
+    """Build DAT or RGT with 2 groups of a layer; the second one's windows are shifted."""
+    common = {"depth": (1, 1), "num_heads": (4, 4), "split_size": (2, 4), "img_size": 8}
+    return network(upscale=scale, **{"embed_dim": 32, **common, **options})
+
+
+def drct() -> nn.Module:
+    network = DRCT(
+        upscale=2,
+        embed_dim=12,
+        depths=(6,),
+        num_heads=(4,),
+        window_size=4,
+        mlp_ratio=2,
+        gc=2,
+        img_size=8,
+        upsampler="pixelshuffle",
+    )
+    return padded(narrowed(network, 2, 4), 4)
+
+
+def padded(network: nn.Module, multiple: int) -> nn.Module:
+    """Mirror the image to whole windows and cut the output, as who calls this network must."""
+    plain = network.forward
+
+    def forward(x):
+        height, width = x.shape[2:]
+        x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="reflect")
+        scale = network.upscale
+        return plain(x)[:, :, : height * scale, : width * scale]
+
+    network.forward = forward
+    return network
+
+
 # name → (network, height and width of its image: odd, so that padding is compared as well)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "swinir_light_x2": (
@@ -307,6 +346,31 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
         lambda: SPAN(num_in_ch=1, num_out_ch=1, feature_channels=4, upscale=3, norm=False),
         (9, 11),
     ),
+    "dat_x3": (
+        lambda: narrowed(dual(DAT, 3, depth=(2,), num_heads=(2,), expansion_factor=2), 3, 4),
+        (5, 9),
+    ),
+    "dat_light_x2": (
+        lambda: dual(
+            DAT,
+            2,
+            expansion_factor=2,
+            upsampler="pixelshuffledirect",
+            resi_connection="3conv",
+        ),
+        (8, 8),
+    ),
+    "drct_x2": (drct, (9, 14)),
+    "rgt_x2": (
+        lambda: narrowed(
+            dual(RGT, 2, depth=(2,), num_heads=(2,), mlp_ratio=2, resi_connection="3conv"), 2, 4
+        ),
+        (19, 35),
+    ),
+    "rgt_shifted_x3": (
+        lambda: narrowed(dual(RGT, 3, mlp_ratio=2, resi_connection="3conv"), 3, 4),
+        (5, 9),
+    ),
 }
 
 
@@ -335,6 +399,11 @@ def randomise(network: nn.Module) -> None:
         else:
             value = noise / parameter[0].numel() ** 0.5
         parameter.data = value.half().float()
+    for name, statistic in network.named_buffers():  # of batch norms
+        if name.endswith("running_mean"):
+            statistic.data = (0.1 * torch.randn_like(statistic)).half().float()
+        elif name.endswith("running_var"):
+            statistic.data = torch.rand_like(statistic).add(0.5).half().float()
 
 
 def main(folder: Path, only: list[str]) -> None:

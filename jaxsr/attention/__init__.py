@@ -12,6 +12,9 @@ large_kernel_attention        LargeKernelAttention                    VAN
 transposed_attention          TransposedAttention                     Restormer
 shifted_window_attention      WindowAttention                         Swin, SwinIR
 overlapping_cross_attention   OverlappingCrossAttention               HAT
+rectangle_attention           RectangleAttention                      CAT, DAT, RGT
+recursive_reduction           RecursiveAttention                      RGT
+adaptive_interaction          AdaptiveInteraction                     DAT
 attention_gate                AttentionGate                           Attention U-Net
 dynamic_upsample              DynamicUpsample                         DySample
 depthwise_conv                DepthwiseConv                           what some of them are made of
@@ -29,6 +32,7 @@ from jaxsr.attention.channel import (
 )
 from jaxsr.attention.depthwise import DepthwiseConv, depthwise_conv
 from jaxsr.attention.gate import AttentionGate, attention_gate, gate
+from jaxsr.attention.interaction import AdaptiveInteraction, adaptive_interaction
 from jaxsr.attention.large_kernel import LargeKernelAttention, large_kernel_attention
 from jaxsr.attention.parameter_free import (
     ParameterFreeAttention,
@@ -36,6 +40,12 @@ from jaxsr.attention.parameter_free import (
     residual_parameter_free_attention,
 )
 from jaxsr.attention.pixel import PixelAttention, pixel_attention
+from jaxsr.attention.rectangle import RectangleAttention, rectangle_attention
+from jaxsr.attention.recursive import (
+    RecursiveAttention,
+    global_attention,
+    recursive_reduction,
+)
 from jaxsr.attention.sampling import DynamicUpsample, dynamic_upsample
 from jaxsr.attention.spatial import (
     EnhancedSpatialAttention,
@@ -58,6 +68,7 @@ from jaxsr.attention.window import (
 )
 
 __all__ = [
+    "AdaptiveInteraction",
     "Affine",
     "AttentionGate",
     "ChannelAttention",
@@ -68,9 +79,12 @@ __all__ = [
     "OverlappingCrossAttention",
     "ParameterFreeAttention",
     "PixelAttention",
+    "RectangleAttention",
+    "RecursiveAttention",
     "SpatialAttention",
     "TransposedAttention",
     "WindowAttention",
+    "adaptive_interaction",
     "attention_gate",
     "channel_attention",
     "contrast_descriptor",
@@ -78,12 +92,15 @@ __all__ = [
     "dynamic_upsample",
     "enhanced_spatial_attention",
     "gate",
+    "global_attention",
     "large_kernel_attention",
     "mean_descriptor",
     "overlapping_cross_attention",
     "overlapping_windows",
     "parameter_free_attention",
     "pixel_attention",
+    "rectangle_attention",
+    "recursive_reduction",
     "relative_position_bias",
     "residual_parameter_free_attention",
     "shifted_window_attention",

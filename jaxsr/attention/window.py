@@ -1,9 +1,10 @@
 """Window attention: within windows, shifted ones too (Swin), and across overlapping ones (HAT).
 
-An image is cut into ``n`` square windows of side ``window``; the ``t = window²`` pixels of a window
-are tokens. Heights and widths are multiples of ``window`` throughout.
+An image is cut into ``n`` windows, square ones of side ``window`` or of a height and a width; the
+``t`` pixels of a window are tokens. Heights and widths are multiples of the window's throughout.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -17,36 +18,53 @@ from jaxsr.errors import UserError
 # The initialisation of SwinIR and HAT, for projections and position tables alike.
 INIT = nn.initializers.truncated_normal(0.02)
 
+Window = int | Sequence[int]  # pixels: a square's side, or height and width
+Shift = int | Sequence[int]  # pixels: along both axes, or down and across
+
 LOGITS = 2**26  # attention computes at most so many at once: 256 MB in float32
 
 
+def sides(window: Window) -> tuple[int, int]:
+    """Return a window's height and width, or how far it is shifted along each axis."""
+    return (window, window) if isinstance(window, int) else (window[0], window[1])
+
+
 def window_partition(
-    x: Shaped[Array | np.ndarray, "b h w c"], window: int
+    x: Shaped[Array | np.ndarray, "b h w c"], window: Window
 ) -> Shaped[Any, "b n t c"]:
     """Cut into windows, numbered row by row, their pixels row by row.
 
     Raises:
-      UserError: the height or width is not a multiple of ``window``.
+      UserError: the height or width is not a multiple of the window's.
     """
     batch, height, width, channels = x.shape
-    if height % window or width % window:
+    tall, wide = sides(window)
+    if height % tall or width % wide:
+        size = f"{tall}" if tall == wide else f"{tall}x{wide}"
         raise UserError(
-            f"windows of {window} need heights and widths that are multiples of {window}, "
+            f"windows of {size} need heights and widths that are multiples of {size}, "
             f"got {height}x{width}; pad the image first"
         )
-    rows, columns = height // window, width // window
-    x = x.reshape(batch, rows, window, columns, window, channels).swapaxes(2, 3)
-    return x.reshape(batch, rows * columns, window * window, channels)
+    rows, columns = height // tall, width // wide
+    x = x.reshape(batch, rows, tall, columns, wide, channels).swapaxes(2, 3)
+    return x.reshape(batch, rows * columns, tall * wide, channels)
 
 
 def window_merge(
-    windows: Shaped[Array | np.ndarray, "b n t c"], height: int, width: int
+    windows: Shaped[Array | np.ndarray, "b n t c"],
+    height: int,
+    width: int,
+    window: Window | None = None,
 ) -> Shaped[Any, "b {height} {width} c"]:
-    """Put windows together again: the inverse of :func:`window_partition`."""
+    """Put windows together again: the inverse of :func:`window_partition`.
+
+    Args:
+      window: their size; square unless given.
+    """
     batch, _, tokens, channels = windows.shape
-    window = round(tokens**0.5)
-    rows, columns = height // window, width // window
-    x = windows.reshape(batch, rows, columns, window, window, channels).swapaxes(2, 3)
+    tall, wide = sides(round(tokens**0.5) if window is None else window)
+    rows, columns = height // tall, width // wide
+    x = windows.reshape(batch, rows, columns, tall, wide, channels).swapaxes(2, 3)
     return x.reshape(batch, height, width, channels)
 
 
@@ -119,34 +137,48 @@ def _grow(x: Array, axis: int, window: int, extra: int) -> Array:
 
 
 def relative_position_bias(
-    table: Float[Array, "s2 heads"], queries: int, keys: int | None = None
+    table: Float[Array, "s2 heads"], queries: Window, keys: Window | None = None
 ) -> Float[Array, "heads tq tk"]:
     """Look up what attention adds for where a key lies as seen from its query.
 
     Source: Liu et al., "Swin Transformer" (2021), eq. 4.
 
     Args:
-      table: one row for every offset, ``s2 = (queries + keys − 1)²``; offsets are
-        query position − key position, the vertical one slow, both from their least value up.
-      queries: side of the window the queries are in.
-      keys: side of the (grown) window the keys are in; ``queries`` unless given.
+      table: one row for every offset: ``queries + keys − 1`` vertical ones by as many horizontal
+        ones, query position − key position, the vertical one slow, both from their least value up.
+      queries: size of the window the queries are in.
+      keys: size of the (grown) window the keys are in; ``queries`` unless given.
     """
-    keys = keys or queries
-    span = queries + keys - 1
-    # (queries, keys): 0 for the first query and last key, span − 1 for the last and first
-    offset = np.arange(queries)[:, None] - np.arange(keys)[None, :] + keys - 1
-    index = offset[:, None, :, None] * span + offset[None, :, None, :]
-    return table[index.reshape(queries**2, keys**2)].transpose(2, 0, 1)
+    keys = queries if keys is None else keys
+    (down, _), (across, span) = (
+        _offsets(q, k) for q, k in zip(sides(queries), sides(keys), strict=True)
+    )
+    index = down[:, None, :, None] * span + across[None, :, None, :]
+    tokens = down.shape[0] * across.shape[0], down.shape[1] * across.shape[1]
+    return table[index.reshape(tokens)].transpose(2, 0, 1)
 
 
-def shifted_window_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t t"]:
+def _offsets(queries: int, keys: int) -> tuple[np.ndarray, int]:
+    """Return query − key along one axis, counted from 0 up, and how many different ones there are.
+
+    It is 0 for the first query and the last key.
+    """
+    return np.arange(queries)[:, None] - np.arange(keys)[None, :] + keys - 1, queries + keys - 1
+
+
+def shifted_window_mask(
+    height: int, width: int, window: Window, shift: Shift
+) -> Bool[Array, "n t t"]:
     """Return which pixels of a window may see each other once the image is rolled by ``−shift``.
 
     Rolling brings the first ``shift`` rows and columns behind the last ones: pixels that were
     wrapped and pixels that were not share windows there without being neighbours. Only one label a
     pixel is a constant of the compiled program; comparing them is left to run time, where it fuses.
     """
-    down, across = (np.arange(size) >= size - shift for size in (height, width))
+    down, across = (
+        np.arange(size) >= size - wrapped
+        for size, wrapped in zip((height, width), sides(shift), strict=True)
+    )
     labels = 2 * down[:, None].astype(np.int8) + across[None, :].astype(np.int8)
     labels = jnp.asarray(window_partition(labels[None, :, :, None], window)[0, :, :, 0])
     return labels[:, :, None] == labels[:, None, :]
@@ -198,11 +230,14 @@ def _heads(x: Array, heads: int) -> Array:
 
 
 def shifted_window_attention(
-    qkv: Float[Array, "b h w c3"], table: Float[Array, "s2 heads"], window: int, shift: int = 0
+    qkv: Float[Array, "b h w c3"],
+    table: Float[Array, "s2 heads"],
+    window: Window,
+    shift: Shift = 0,
 ) -> Float[Array, "b h w c"]:
     """Attend by several heads within the windows of an image, shifted by ``shift`` pixels.
 
-    Pixels attend within their window only: it costs ``O(h·w·window²)``, linear in the image.
+    Pixels attend within their window only: it costs ``O(h·w·t)``, linear in the image.
     Source: Liu et al., "Swin Transformer" (2021), sec. 3.2.
 
     Args:
@@ -210,15 +245,16 @@ def shifted_window_attention(
       table: see :func:`relative_position_bias`; its rows have a number for each head.
     """
     height, width = qkv.shape[1:3]
+    down, across = sides(shift)
     mask = None
-    if shift:
-        qkv = jnp.roll(qkv, (-shift, -shift), (1, 2))
+    if down or across:
+        qkv = jnp.roll(qkv, (-down, -across), (1, 2))
         mask = shifted_window_mask(height, width, window, shift)
     q, k, v = jnp.split(window_partition(qkv, window), 3, axis=-1)
     q, k, v = (_heads(a, table.shape[1]) for a in (q, k, v))
     y = window_attention(q, k, v, relative_position_bias(table, window), mask)
-    y = window_merge(y.reshape(*y.shape[:-2], -1), height, width)
-    return jnp.roll(y, (shift, shift), (1, 2)) if shift else y
+    y = window_merge(y.reshape(*y.shape[:-2], -1), height, width, window)
+    return jnp.roll(y, (down, across), (1, 2)) if mask is not None else y
 
 
 def overlapping_cross_attention(

@@ -11,6 +11,8 @@ from jaxsr.networks import (
     attention_unet,
     bmshj2018,
     cheng2020,
+    dat,
+    drct,
     edsr,
     hat,
     mbt2018,
@@ -19,6 +21,7 @@ from jaxsr.networks import (
     patch_hyperprior,
     plksr,
     rcan,
+    rgt,
     rlfn,
     rrdb,
     span,
@@ -35,6 +38,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 # A network is added with one file, one line in one of these, one config and one test.
 UPSCALERS: dict[str, Callable[..., Upscaler]] = {
+    "dat": dat.dat,
+    "dat_2": dat.dat_2,
+    "dat_light": dat.dat_light,
+    "dat_s": dat.dat_s,
+    "drct": drct.drct,
+    "drct_l": drct.drct_l,
     "edsr": edsr.edsr,
     "edsr_baseline": edsr.edsr_baseline,
     "hat": hat.hat,
@@ -45,6 +54,8 @@ UPSCALERS: dict[str, Callable[..., Upscaler]] = {
     "plksr": plksr.plksr,
     "rcan": rcan.rcan,
     "realplksr": plksr.realplksr,
+    "rgt": rgt.rgt,
+    "rgt_s": rgt.rgt_s,
     "rlfn": rlfn.rlfn,
     "rrdb": rrdb.rrdb,
     "span": span.span,

@@ -101,7 +101,7 @@ def swinir(
     return Upscaler(
         extract=Extract(features, dtype=dtype),
         enhance=SwinBody(groups, group, dtype, residual),
-        fuse=_head(head, scale * unshuffle, channels, head_features, dtype),
+        fuse=head_of(head, scale * unshuffle, channels, head_features, dtype),
         scale=scale,
         channels=channels,
         mean=mean_of(channels),
@@ -116,7 +116,7 @@ def mean_of(channels: int) -> tuple[float, ...]:
     return DIV2K_MEAN if channels == 3 else (0.0,)
 
 
-def _head(head: str, scale: int, channels: int, features: int, dtype: Dtype) -> nn.Module:
+def head_of(head: str, scale: int, channels: int, features: int, dtype: Dtype) -> nn.Module:
     """Build the head of this name.
 
     Raises:
@@ -143,18 +143,21 @@ class SwinBody(nn.Module):
       groups: how many there are.
       group: makes one, given its name (HAT has groups of its own).
       residual: see :func:`before_skip`.
+      numbered: give each group its number, from 0, as ``index``.
     """
 
     groups: int
     group: Callable[..., nn.Module]
     dtype: Dtype = None
     residual: str = "1conv"
+    numbered: bool = False
 
     @nn.compact
     def __call__(self, f0: Array) -> Array:
         f = LayerNorm(name="norm_in")(f0).astype(f0.dtype)
         for i in range(self.groups):
-            f = self.group(name=f"group_{i}")(f)
+            number = {"index": i} if self.numbered else {}
+            f = self.group(**number, name=f"group_{i}")(f)
         f = LayerNorm(name="norm_out")(f)
         return before_skip(self.residual, f0.shape[-1], self.dtype, name="conv")(f) + f0
 

@@ -11,6 +11,7 @@ import pytest
 from jaxsr import attention
 
 FUNCTION_OF = {
+    "AdaptiveInteraction": "adaptive_interaction",
     "AttentionGate": "attention_gate",
     "ChannelAttention": "channel_attention",
     "DepthwiseConv": "depthwise_conv",
@@ -20,6 +21,8 @@ FUNCTION_OF = {
     "OverlappingCrossAttention": "overlapping_cross_attention",
     "ParameterFreeAttention": "parameter_free_attention",
     "PixelAttention": "pixel_attention",
+    "RectangleAttention": "rectangle_attention",
+    "RecursiveAttention": "recursive_reduction",
     "SpatialAttention": "spatial_attention",
     "TransposedAttention": "transposed_attention",
     "WindowAttention": "shifted_window_attention",
@@ -30,12 +33,14 @@ MODULES = {
     if inspect.isclass(module) and issubclass(module, nn.Module)
 }
 OPTIONS = {
+    "RectangleAttention": {"heads": 2, "window": (4, 8)},
+    "RecursiveAttention": {"heads": 2},
     "ChannelAttention": {"reduction": 4},
     "DynamicUpsample": {"scale": 2},
     "WindowAttention": {"heads": 2, "window": 8},
     "OverlappingCrossAttention": {"heads": 2, "window": 8},
 }
-TWO_INPUTS = ("AttentionGate", "ParameterFreeAttention")
+TWO_INPUTS = ("AdaptiveInteraction", "AttentionGate", "ParameterFreeAttention")
 
 
 def test_every_module_names_its_function_and_every_function_its_paper():

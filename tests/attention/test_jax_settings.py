@@ -10,13 +10,19 @@ import pytest
 from jaxsr import attention
 
 OPTIONS = {
+    "RectangleAttention": {"heads": 2, "window": (4, 8), "shift": (2, 4)},
+    "RecursiveAttention": {"heads": 2},
     "WindowAttention": {"heads": 2, "window": 4, "shift": 2},
     "OverlappingCrossAttention": {"heads": 2, "window": 4},
     "ChannelAttention": {"reduction": 4},
     "DynamicUpsample": {"scale": 2},
     "EnhancedSpatialAttention": {"features": 4},
 }
-INPUTS = {"ParameterFreeAttention": 2, "AttentionGate": 2}  # arrays that they take
+INPUTS = {  # arrays that they take
+    "AdaptiveInteraction": 2,
+    "AttentionGate": 2,
+    "ParameterFreeAttention": 2,
+}
 
 
 def operators():

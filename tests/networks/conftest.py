@@ -4,7 +4,15 @@ import pytest
 
 # two of what a network repeats show what all would
 FEWER = {
+    "dat": {"groups": 1, "depth": 2},
+    "dat_2": {"groups": 1, "depth": 2},
+    "dat_light": {"groups": 1, "depth": 2},
+    "dat_s": {"groups": 1, "depth": 2},
     "rcan": {"groups": 2, "blocks": 2},
+    "drct": {"groups": 1},
+    "drct_l": {"groups": 1},
+    "rgt": {"groups": 1, "depth": 2},
+    "rgt_s": {"groups": 1, "depth": 2},
     "edsr": {"blocks": 2},
     "edsr_baseline": {"blocks": 2},
     "hat": {"groups": 1, "depth": 2},

@@ -1,13 +1,43 @@
 """How other code bases name the networks of this package: one file a family of networks."""
 
 from jaxsr.errors import UserError
-from jaxsr.zoo.dialects import edsr, hat, omnisr, pan, plksr, rcan, rlfn, rrdb, span, srvgg, swinir
+from jaxsr.zoo.dialects import (
+    dat,
+    drct,
+    edsr,
+    hat,
+    omnisr,
+    pan,
+    plksr,
+    rcan,
+    rgt,
+    rlfn,
+    rrdb,
+    span,
+    srvgg,
+    swinir,
+)
 from jaxsr.zoo.dialects.dialect import Dialect
 from jaxsr.zoo.dialects.prefixes import stripped
 from jaxsr.zoo.dialects.state import State
 
 # A family is added with one file and its name here. No state is in two dialects: order is free.
-FAMILIES = (edsr, hat, omnisr, pan, plksr, rcan, rlfn, rrdb, span, srvgg, swinir)
+FAMILIES = (
+    dat,
+    drct,
+    edsr,
+    hat,
+    omnisr,
+    pan,
+    plksr,
+    rcan,
+    rgt,
+    rlfn,
+    rrdb,
+    span,
+    srvgg,
+    swinir,
+)
 DIALECTS: tuple[Dialect, ...] = tuple(d for family in FAMILIES for d in family.DIALECTS)
 NEAR = 0.3  # least share of a checkpoint's names that make a family its nearest
 

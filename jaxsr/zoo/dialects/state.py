@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -61,3 +61,34 @@ def check_mean(state: State) -> None:
         raise UserError(
             f"the checkpoint centres images by {state['sub_mean.bias']}, ours by {expected}"
         )
+
+
+def without_batch_norm(state: State, layers: Iterable[tuple[str, str]]) -> State:
+    """Fold batch norms, by the statistics they have kept, into the layers before them.
+
+    Args:
+      layers: names of a layer with a bias and of the norm behind it; ``#`` stands for a number.
+    """
+    folded = dict(state)
+    for layer, norm in layers:
+        for key in filter(pattern(f"{norm}.running_var").fullmatch, state):
+            numbers = pattern(f"{norm}.running_var").fullmatch(key)
+            _fold_norm(folded, _numbered(layer, numbers), key.removesuffix(".running_var"))
+    return folded
+
+
+def _numbered(name: str, match: re.Match[str] | None) -> str:
+    numbers = iter(match.groups() if match else ())
+    return re.sub("#", lambda _: next(numbers), name)
+
+
+def _fold_norm(state: dict[str, np.ndarray], layer: str, norm: str) -> None:
+    """Fold one norm into its layer, in place."""
+    scale, offset, mean, variance = (
+        state.pop(f"{norm}.{name}") for name in ("weight", "bias", "running_mean", "running_var")
+    )
+    state.pop(f"{norm}.num_batches_tracked", None)
+    factor = scale / np.sqrt(variance + 1e-5)
+    weight = state[f"{layer}.weight"]
+    state[f"{layer}.weight"] = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
+    state[f"{layer}.bias"] = (state[f"{layer}.bias"] - mean) * factor + offset
