@@ -25,14 +25,19 @@ import torch.nn.functional as F
 from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.DAT import DAT
+from spandrel.architectures.DnCNN import DnCNN
 from spandrel.architectures.DRCT import DRCT
+from spandrel.architectures.DRUNet import DRUNet
 from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.FBCNN import FBCNN
 from spandrel.architectures.HAT import HAT
+from spandrel.architectures.NAFNet import NAFNet
 from spandrel.architectures.OmniSR import OmniSR
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
 from spandrel.architectures.RGT import RGT
+from spandrel.architectures.SCUNet.__arch import SCUNet as scunet_code
 from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
@@ -205,6 +210,48 @@ def swinir(scale: int, upsampler: str = "pixelshuffle", **options) -> nn.Module:
     return narrowed(network, scale)
 
 
+def told(network: nn.Module, multiple: int, noise: float) -> nn.Module:
+    """Mirror a network's inputs as its users must; tell it the noise, in steps of 1/255."""
+    size = []
+
+    def prepare(_, inputs):
+        (x,) = inputs
+        size[:] = x.shape[2:]
+        height, width = (-size % multiple for size in x.shape[2:])
+        x = F.pad(x, (0, width, 0, height), mode="reflect")
+        return torch.cat([x, torch.full_like(x[:, :1], noise / 255)], 1)
+
+    network.register_forward_pre_hook(prepare)
+    network.register_forward_hook(lambda _, inputs, y: y[..., : size[0], : size[1]])
+    return network
+
+
+def scunet() -> nn.Module:
+    """Build SCUNet with heads of 2 channels; 32 are fixed in its code."""
+    block = scunet_code.ConvTransBlock
+
+    def narrow(conv, trans, head, *others):
+        return block(conv, trans, 2, *others)
+
+    scunet_code.ConvTransBlock = narrow
+    return scunet_code.SCUNet(dim=4, config=[2, 1, 1, 1, 1, 1, 1])
+
+
+def fbcnn(channels: int) -> nn.Module:
+    """Build FBCNN, narrow also where 512 channels are fixed in its code."""
+    network = FBCNN(in_nc=channels, out_nc=channels, nc=[2, 4, 8, 16], nb=2)
+    for layers in (network.qf_pred, network.qf_embed, *network.children()):
+        for i, layer in enumerate(layers.children() if isinstance(layers, nn.Sequential) else ()):
+            if isinstance(layer, nn.Linear):
+                wide = layer.in_features, layer.out_features
+                inputs, outputs = (12 if n == 512 else n for n in wide)
+                layers[i] = nn.Linear(
+                    16 if layers is network.qf_pred and i == 4 else inputs, outputs
+                )
+    network.register_forward_hook(lambda _, inputs, output: output[0])  # not the quality
+    return network
+
+
 def partial_kernel(network: Callable[..., nn.Module], scale: int, **options) -> nn.Module:
     """Build PLKSR or RealPLKSR, small."""
     return network(dim=8, n_blocks=2, upscaling_factor=scale, kernel_size=7, **options)
@@ -316,6 +363,27 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "realplksr_dysample_x3": (lambda: partial_kernel(RealPLKSR, 3, dysample=True), (9, 14)),
     "realplksr_x1": (lambda: partial_kernel(RealPLKSR, 1, layer_norm=True), (9, 14)),
+    "scunet_x1": (scunet, (41, 38)),
+    "nafnet_x1": (
+        lambda: NAFNet(width=4, middle_blk_num=2, enc_blk_nums=[1, 2], dec_blk_nums=[2, 1]),
+        (13, 22),
+    ),
+    "drunet_x1": (
+        lambda: told(DRUNet(in_nc=4, out_nc=3, nc=[2, 4, 8, 16], nb=2), 8, 15),
+        (13, 22),
+    ),
+    "drunet_gray_x1": (
+        lambda: told(DRUNet(in_nc=2, out_nc=1, nc=[2, 4, 8, 16], nb=2), 8, 15),
+        (13, 22),
+    ),
+    "dncnn_x1": (lambda: DnCNN(in_nc=3, out_nc=3, nc=8, nb=7, act_mode="R"), (9, 14)),
+    "dncnn_gray_x1": (lambda: DnCNN(in_nc=1, out_nc=1, nc=8, nb=7, act_mode="BR"), (9, 14)),
+    "dncnn_told_x1": (
+        lambda: told(DnCNN(in_nc=4, out_nc=3, nc=8, nb=7, act_mode="R", mode="FDnCNN"), 1, 15),
+        (9, 14),
+    ),
+    "fbcnn_x1": (lambda: fbcnn(3), (13, 22)),
+    "fbcnn_gray_x1": (lambda: fbcnn(1), (13, 22)),
     "omnisr_x2": (
         lambda: OmniSR(num_feat=12, block_num=1, res_num=2, up_scale=2, window_size=4),
         (17, 22),

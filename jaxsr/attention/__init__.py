@@ -4,6 +4,7 @@
 function                      module                                  of
 ============================  ======================================  ==========================
 channel_attention             ChannelAttention                        SE, RCAN, HAT; IMDN
+simplified_channel_attention  SimplifiedChannelAttention              NAFNet
 spatial_attention             SpatialAttention                        CBAM
 enhanced_spatial_attention    EnhancedSpatialAttention                RFANet, RLFN
 pixel_attention               PixelAttention                          PAN
@@ -26,9 +27,11 @@ Some are in no network of this package; they are here to build others with.
 from jaxsr.attention.affine import Affine
 from jaxsr.attention.channel import (
     ChannelAttention,
+    SimplifiedChannelAttention,
     channel_attention,
     contrast_descriptor,
     mean_descriptor,
+    simplified_channel_attention,
 )
 from jaxsr.attention.depthwise import DepthwiseConv, depthwise_conv
 from jaxsr.attention.gate import AttentionGate, attention_gate, gate
@@ -81,6 +84,7 @@ __all__ = [
     "PixelAttention",
     "RectangleAttention",
     "RecursiveAttention",
+    "SimplifiedChannelAttention",
     "SpatialAttention",
     "TransposedAttention",
     "WindowAttention",
@@ -105,6 +109,7 @@ __all__ = [
     "residual_parameter_free_attention",
     "shifted_window_attention",
     "shifted_window_mask",
+    "simplified_channel_attention",
     "spatial_attention",
     "transposed_attention",
     "window_attention",

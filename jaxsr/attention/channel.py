@@ -81,3 +81,25 @@ class ChannelAttention(nn.Module):
         down = AffineParams((channels, inner), name="down", **options)()
         up = AffineParams((inner, channels), name="up", **options)()
         return channel_attention(x, down, up, self.contrast, self.activation)
+
+
+def simplified_channel_attention(
+    x: Float[Array, "*b h w c"], weights: Affine
+) -> Float[Array, "*b h w c"]:
+    """``x · W d(x)`` with ``d`` the mean: channel attention of one layer, without a sigmoid.
+
+    Source: Chen et al., "Simple Baselines for Image Restoration" (2022), eq. 6.
+    """
+    weight = dense(mean_descriptor(x), weights).astype(x.dtype)
+    return x * jnp.broadcast_to(weight, x.shape)
+
+
+class SimplifiedChannelAttention(nn.Module):
+    """:func:`simplified_channel_attention` with its parameters."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "*b h w c"]) -> Float[Array, "*b h w c"]:
+        shape = (x.shape[-1], x.shape[-1])
+        return simplified_channel_attention(x, AffineParams(shape, dtype=self.dtype, name="mix")())

@@ -59,8 +59,10 @@ class EdsrBlock(nn.Module):
     features: int
     scale: float
     dtype: Dtype = None
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        f = nn.relu(Conv(self.features, dtype=self.dtype, name="conv_0")(x))
-        return x + self.scale * Conv(self.features, dtype=self.dtype, name="conv_1")(f)
+        options = {"use_bias": self.use_bias, "dtype": self.dtype}
+        f = nn.relu(Conv(self.features, name="conv_0", **options)(x))
+        return x + self.scale * Conv(self.features, name="conv_1", **options)(f)

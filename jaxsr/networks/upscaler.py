@@ -132,10 +132,11 @@ class Extract(nn.Module):
 
     features: int
     dtype: Dtype = None
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        return Conv(self.features, dtype=self.dtype, name="conv")(x)
+        return Conv(self.features, use_bias=self.use_bias, dtype=self.dtype, name="conv")(x)
 
 
 class PixelShuffleDirect(nn.Module):
@@ -145,6 +146,7 @@ class PixelShuffleDirect(nn.Module):
       channels: of the image.
       skip: how the low-resolution image is enlarged that is added: "nearest", "bilinear", or None.
       variance: of a fresh network's output before that, relative to its features'.
+      use_bias: of the convolution.
     """
 
     scale: int
@@ -152,12 +154,13 @@ class PixelShuffleDirect(nn.Module):
     skip: str | None = None
     variance: float = 1.0
     dtype: Dtype = None
+    use_bias: bool = True
 
     @nn.compact
     def __call__(self, x: Array, f: Array) -> Array:
         features = self.channels * self.scale**2
-        kernel_init = fan_in(self.variance)
-        conv = Conv(features, kernel_init=kernel_init, dtype=self.dtype, name="conv")
+        options = {"kernel_init": fan_in(self.variance), "use_bias": self.use_bias}
+        conv = Conv(features, dtype=self.dtype, name="conv", **options)
         y = pixel_shuffle(conv(f), self.scale)
         return add_skip(y, x, self.scale, self.skip)
 
@@ -235,6 +238,16 @@ class NearestAttention(nn.Module):
             f = nn.leaky_relu(f, 0.2)
         y = Conv(3, dtype=self.dtype, name="conv_last")(f)
         return add_skip(y, x, self.scale, "bilinear")
+
+
+def check_restores(network: str, scale: int) -> None:
+    """Check that a network that restores isn't asked to enlarge.
+
+    Raises:
+      UserError: the scale is not 1.
+    """
+    if scale != 1:
+        raise UserError(f"{network} restores images at their own size: its scale is 1, not {scale}")
 
 
 def stages(scale: int) -> tuple[int, ...]:

@@ -3,11 +3,16 @@
 import pytest
 
 # two of what a network repeats show what all would
+SHALLOW = {"encoder": (1, 1), "middle": 2, "decoder": (1, 1)}
 FEWER = {
     "dat": {"groups": 1, "depth": 2},
     "dat_2": {"groups": 1, "depth": 2},
     "dat_light": {"groups": 1, "depth": 2},
     "dat_s": {"groups": 1, "depth": 2},
+    "drunet": {"blocks": 1},
+    "fbcnn": {"blocks": 1},
+    "nafnet": SHALLOW,
+    "scunet": SHALLOW,
     "rcan": {"groups": 2, "blocks": 2},
     "drct": {"groups": 1},
     "drct_l": {"groups": 1},

@@ -26,6 +26,11 @@ SHRUNK = {
     "squeeze": 2,
     "reduction": 2,
     "part": 4,
+    "encoder": (1,),
+    "decoder": (1,),
+    "middle": 1,
+    "head_features": 4,
+    "hidden": 4,
     "convolutions": 2,
 }
 
@@ -40,12 +45,15 @@ def shrunk(module_at, photos):
     """``shrunk(path)``: the config's task on tiny crops, a tiny network, and its mapped step."""
 
     def shrink(path):
-        config = module_at(path).get_config("2")
+        get_config = module_at(path).get_config
+        restores = not inspect.signature(get_config).parameters  # it has no scale to give
+        config = get_config() if restores else get_config("2")
         config.batch_size = 2
         config.optimizer.warmup_steps = 0
         config.data.update(low_crop=16, source=f"folder:{photos}", cache=str(photos / "cache"))
         options = inspect.signature(UPSCALERS[config.model.name]).parameters
-        config.model.options = {name: SHRUNK[name] for name in SHRUNK if name in options}
+        small = {name: SHRUNK[name] for name in SHRUNK if name in options}
+        config.model.options = config.model.options.to_dict() | small
         task = TASKS[config.task](config)
         optimizer, _ = make_optimizer(config.optimizer, config.steps)
         mesh = make_mesh(jax.devices()[:1])

@@ -3,9 +3,11 @@
 from jaxsr.errors import UserError
 from jaxsr.zoo.dialects import (
     dat,
+    dncnn,
     drct,
     edsr,
     hat,
+    nafnet,
     omnisr,
     pan,
     plksr,
@@ -16,6 +18,7 @@ from jaxsr.zoo.dialects import (
     span,
     srvgg,
     swinir,
+    unets,
 )
 from jaxsr.zoo.dialects.dialect import Dialect
 from jaxsr.zoo.dialects.prefixes import stripped
@@ -27,6 +30,8 @@ FAMILIES = (
     drct,
     edsr,
     hat,
+    dncnn,
+    nafnet,
     omnisr,
     pan,
     plksr,
@@ -37,6 +42,7 @@ FAMILIES = (
     span,
     srvgg,
     swinir,
+    unets,
 )
 DIALECTS: tuple[Dialect, ...] = tuple(d for family in FAMILIES for d in family.DIALECTS)
 NEAR = 0.3  # least share of a checkpoint's names that make a family its nearest

@@ -1,0 +1,22 @@
+"""DRUNet: is told how much noise there is (Zhang et al. 2021).
+
+python train.py --config=configs/sr/drunet.py --workdir=runs/drunet \\
+    --config.data.source=folder:DF2K_HR
+
+The sizes are the paper's, for GPUs; the degradations are ours (``jaxsr.data.degradations``), so
+that ``noise`` is only a number here. We have run it only shrunk, in the tests.
+"""
+
+from jaxsr.training.config import default_config
+
+
+def get_config():
+    config = default_config()
+    config.scale = 1
+    config.model.name = "drunet"
+    config.data.low_crop = 128
+    config.data.degradation = "real"
+    config.batch_size = 16
+    config.steps = 800_000
+    config.optimizer.update(learning_rate=1e-4, b2=0.999, schedule="cosine", final_fraction=0.01)
+    return config
