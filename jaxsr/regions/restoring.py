@@ -26,7 +26,7 @@ from jaxsr.regions.restore import Restorer, apply, write_back
 from jaxsr.tiling import cover
 from jaxsr.tiling.geometry import Tile
 from jaxsr.tiling.runner import OutOfMemory, Runner
-from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE
+from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE, reach_of
 
 log = logging.getLogger("jaxsr")
 
@@ -64,8 +64,7 @@ class TiledRestorer:
         self.scale = upscaler.scale if upscaler else 1
         self._features = features
         self._known: set[tuple[int, int]] = set()  # sides of tiles that are compiled
-        field = upscaler.receptive_field if upscaler else None
-        self._reach = (BLEND if field is None else field) + INTERPOLATION
+        self._reach = (reach_of(upscaler) if upscaler else BLEND) + INTERPOLATION
         both = {"restore": params, "upscale": upscaler_params}
         self._runner = Runner(self._of_tiles, both, devices)
 

@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 
 from jaxsr.networks.upscaler import Upscaler
+from jaxsr.tiling.upscaling import FARTHEST
 from jaxsr.zoo.kinds import kind_of
 from jaxsr.zoo.weights import Weights
 
@@ -94,7 +95,8 @@ def _of(network: Upscaler) -> dict[str, str]:
     mirrored = "" if multiple == 1 else f", mirrored to multiples of {multiple} inside"
     tiles = "blended: close to the whole image, not equal"
     if field is not None:
-        tiles = f"equal to the whole image; an output pixel sees {field} pixels around"
+        like = "equal" if field <= FARTHEST else f"cut {FARTHEST} pixels away: nearly equal"
+        tiles = f"{like} to the whole image; an output pixel sees {field} pixels around"
     return {"sizes": f"any{mirrored}", "tiles": tiles}
 
 

@@ -76,6 +76,16 @@ def test_blended_tiles_of_a_network_that_looks_everywhere_are_close_to_the_whole
     assert np.abs(whole.astype(int) - blended).max() <= 1
 
 
+def test_a_network_that_sees_very_far_is_run_on_tiles_that_hardly_show_it(random_params):
+    network = networks.create("rrdb", scale=2, features=8, growth=4, blocks=6)
+    params = random_params(network, gain=0.5)
+    upscale = pipeline.Upscale(network, params)
+    assert network.receptive_field > upscale.tiled.reach == 72
+    image = noise(200, 180, 3)
+    whole, tiled = upscale(image, 0).image, upscale(image, 168).image
+    assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
 def test_every_kind_of_array_comes_back_in_its_own_kind(upscale):
     for shape, dtype in (
         ((20, 30), np.uint8),
