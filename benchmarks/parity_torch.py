@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
+from spandrel.architectures.ATD import ATD
 from spandrel.architectures.Compact import Compact
 from spandrel.architectures.DAT import DAT
 from spandrel.architectures.DnCNN import DnCNN
@@ -42,6 +43,11 @@ from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
 from torch import nn
+
+# ATD sorts pixels by category; the order of equal ones, which its groups depend on, would be left
+# to the machine. Here, as in ours, they stay in theirs.
+sort = torch.sort
+torch.sort = lambda x, **options: sort(x, **(options | {"stable": True}))
 
 
 class EDSR(nn.Module):
@@ -293,6 +299,12 @@ def dual(network: Callable[..., nn.Module], scale: int, **options) -> nn.Module:
     return network(upscale=scale, **{"embed_dim": 32, **common, **options})
 
 
+def atd(scale: int, **options) -> nn.Module:
+    common = {"embed_dim": 12, "depths": (2,), "num_heads": (2,), "window_size": 4}
+    common |= {"num_tokens": 6, "reducted_dim": 4, "img_size": 8}
+    return ATD(upscale=scale, **common, **options)
+
+
 def drct() -> nn.Module:
     network = DRCT(
         upscale=2,
@@ -427,6 +439,11 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
             resi_connection="3conv",
         ),
         (8, 8),
+    ),
+    "atd_x4": (lambda: narrowed(atd(4, upsampler="nearest+conv"), 4), (18, 21)),
+    "atd_light_x2": (
+        lambda: atd(2, upsampler="pixelshuffledirect", norm=False, mlp_ratio=1),
+        (18, 21),
     ),
     "drct_x2": (drct, (9, 14)),
     "rgt_x2": (

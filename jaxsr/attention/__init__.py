@@ -34,6 +34,11 @@ from jaxsr.attention.channel import (
     simplified_channel_attention,
 )
 from jaxsr.attention.depthwise import DepthwiseConv, depthwise_conv
+from jaxsr.attention.dictionary import (
+    category_attention,
+    dictionary_attention,
+    refined_dictionary,
+)
 from jaxsr.attention.gate import AttentionGate, attention_gate, gate
 from jaxsr.attention.interaction import AdaptiveInteraction, adaptive_interaction
 from jaxsr.attention.large_kernel import LargeKernelAttention, large_kernel_attention
@@ -90,9 +95,11 @@ __all__ = [
     "WindowAttention",
     "adaptive_interaction",
     "attention_gate",
+    "category_attention",
     "channel_attention",
     "contrast_descriptor",
     "depthwise_conv",
+    "dictionary_attention",
     "dynamic_upsample",
     "enhanced_spatial_attention",
     "gate",
@@ -105,6 +112,7 @@ __all__ = [
     "pixel_attention",
     "rectangle_attention",
     "recursive_reduction",
+    "refined_dictionary",
     "relative_position_bias",
     "residual_parameter_free_attention",
     "shifted_window_attention",

@@ -8,6 +8,7 @@ import flax.linen as nn
 
 from jaxsr.errors import UserError
 from jaxsr.networks import (
+    atd,
     attention_unet,
     bmshj2018,
     cheng2020,
@@ -43,6 +44,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 # A network is added with one file, one line in one of these, one config and one test.
 UPSCALERS: dict[str, Callable[..., Upscaler]] = {
+    "atd": atd.atd,
+    "atd_light": atd.atd_light,
     "dat": dat.dat,
     "dat_2": dat.dat_2,
     "dat_light": dat.dat_light,

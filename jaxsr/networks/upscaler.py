@@ -40,7 +40,8 @@ class Upscaler(nn.Module):
       mean: of a channel, or of each.
       denormalise: undo ``mean`` and ``value_range`` on the output (SPAN's head learns to instead).
       multiple: heights and widths are padded to a multiple of this, the result cropped.
-      padding: with what: the image mirrored ("reflect"), its "edge", or "zeros".
+      padding: with what: the image mirrored ("reflect"; "symmetric": its last pixels twice), its
+        "edge", or "zeros".
       unshuffle: the stages see squares of so many pixels a side as channels of one position; it
         divides ``multiple``.
       receptive_field: radius in low-resolution pixels beyond which no input changes an output
@@ -112,16 +113,16 @@ def pad_to_multiple(
     """Extend the bottom and right border until both sizes are multiples of ``multiple``.
 
     Args:
-      padding: "reflect" mirrors, "edge" repeats the last pixels, "zeros" adds black ones.
+      padding: "reflect" mirrors, "symmetric" does so with the last pixels twice, "edge" repeats
+        these, "zeros" adds black ones.
     """
     pads = [(-size) % multiple for size in x.shape[1:3]]
     if not any(pads):
         return x
     pad: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
     # "reflect" as in the papers' code; "symmetric" where the image is too small to mirror that far
-    near, far = {"reflect": ("reflect", "symmetric"), "edge": ("edge",) * 2}.get(
-        padding, ("constant",) * 2
-    )
+    near = "constant" if padding == "zeros" else padding
+    far = "symmetric" if padding == "reflect" else near
     modes = [near if n < size else far for n, size in zip(pads, x.shape[1:3], strict=True)]
     x = pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
     return pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])

@@ -5,6 +5,8 @@ import pytest
 # two of what a network repeats show what all would
 SHALLOW = {"encoder": (1, 1), "middle": 2, "decoder": (1, 1)}
 FEWER = {
+    "atd": {"groups": 1, "depth": 2},
+    "atd_light": {"groups": 1, "depth": 2},
     "dat": {"groups": 1, "depth": 2},
     "dat_2": {"groups": 1, "depth": 2},
     "dat_light": {"groups": 1, "depth": 2},

@@ -16,6 +16,7 @@ def test_there_is_a_golden_file_for_every_family():
     assert {path.stem.rpartition("_x")[0] for path in GOLDEN} == {
         *("edsr", "hat", "pan", "rcan", "rlfn", "span", "span_plain"),
         *("dat", "dat_light", "drct", "rgt", "rgt_shifted"),
+        *("atd", "atd_light"),
         *("swinir", "swinir_light", "swinir_eight", "swinir_nearest", "swinir_gray", "swinir_jpeg"),
         *("plksr", "plksr_light", "realplksr", "realplksr_dysample"),
         *("rrdb", "rrdb_alpha", "rrdb_basicsr", "rrdb_bsrgan", "rrdb_plus"),

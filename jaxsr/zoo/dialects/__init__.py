@@ -2,6 +2,7 @@
 
 from jaxsr.errors import UserError
 from jaxsr.zoo.dialects import (
+    atd,
     dat,
     dncnn,
     drct,
@@ -26,6 +27,7 @@ from jaxsr.zoo.dialects.state import State
 
 # A family is added with one file and its name here. No state is in two dialects: order is free.
 FAMILIES = (
+    atd,
     dat,
     drct,
     edsr,

@@ -53,6 +53,14 @@ BODY: Rules = (
     *skip_rules("conv_after_body", "enhance/conv"),
 )
 STAGES: Rules = (("conv_before_upsample.0", "fuse/conv_before"), *BASICSR_STAGES)
+NEAREST_STAGES: Rules = (
+    ("conv_before_upsample.0", "fuse/conv_before"),
+    ("conv_up1", "fuse/stage_0"),
+    ("conv_up2", "fuse/stage_1"),
+    ("conv_up3", "fuse/stage_2"),
+    ("conv_hr", "fuse/conv"),
+    ("conv_last", "fuse/conv_last"),
+)
 CONSTANTS = (  # follow from the sizes
     "layers.#.residual_group.blocks.#.attn_mask",
     "layers.#.residual_group.blocks.#.attn.relative_position_index",
@@ -130,15 +138,7 @@ DIALECTS = (
         has=(*MARKS, CONV_BEFORE, NEAREST),
         lacks=(CROSSING,),
         describe=describe,
-        rules=(
-            *BODY,
-            ("conv_before_upsample.0", "fuse/conv_before"),
-            ("conv_up1", "fuse/stage_0"),
-            ("conv_up2", "fuse/stage_1"),
-            ("conv_up3", "fuse/stage_2"),
-            ("conv_hr", "fuse/conv"),
-            ("conv_last", "fuse/conv_last"),
-        ),
+        rules=(*BODY, *NEAREST_STAGES),
         ignored=CONSTANTS,
     ),
     Dialect(
