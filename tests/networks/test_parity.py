@@ -8,6 +8,7 @@ import pytest
 
 from jaxsr import networks
 from jaxsr.zoo.convert import convert
+from jaxsr.zoo.dialects import DIALECTS
 
 GOLDEN = sorted(Path(__file__).with_name("golden").glob("*.npz"))
 
@@ -26,14 +27,24 @@ def test_there_is_a_golden_file_for_every_family():
     }
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_converted_weights_answer_as_they_did_in_pytorch(path):
-    golden = np.load(path)
-    state = {
+def state_of(golden):
+    return {
         name.removeprefix("state/"): golden[name].astype(np.float32)
         for name in golden.files
         if name.startswith("state/")
     }
+
+
+def test_every_state_is_in_exactly_one_dialect():
+    for path in GOLDEN:
+        state = state_of(np.load(path))
+        assert len([d.name for d in DIALECTS if d.recognises(state)]) == 1, path.stem
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_converted_weights_answer_as_they_did_in_pytorch(path):
+    golden = np.load(path)
+    state = state_of(golden)
     weights = convert(state, scale=int(path.stem.rpartition("_x")[2]))
     network = networks.create(weights.network, **weights.options)
     image = golden["input"][None] / np.float32(255)
