@@ -104,7 +104,7 @@ def one_network_does(arguments: argparse.Namespace, model: str) -> bool:
 
     if arguments.size or arguments.strength < 1 or arguments.self_ensemble:
         return False
-    return arguments.scale in (None, *zoo.released_upscalers().get(model, {}))
+    return arguments.scale in (None, *zoo.upscalers().get(model, {}))
 
 
 def steps(arguments: argparse.Namespace) -> each.Steps:

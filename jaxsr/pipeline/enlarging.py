@@ -114,7 +114,7 @@ class Enlarge:
 
     def _network(self, factor: float | None) -> Upscale:
         """Return the upscaler to take for an enlargement by ``factor``."""
-        scales = zoo.released_upscalers().get(os.fspath(self._name), {})
+        scales = zoo.upscalers().get(os.fspath(self._name), {})
         enough = (scale for scale in scales if factor is not None and scale >= factor)
         upscale = self._loaded(next(enough, None))
         if factor is not None and factor > upscale.scale:

@@ -21,6 +21,7 @@ from jaxsr.zoo.released import (
     read_weights,
     released,
     released_upscalers,
+    upscalers,
 )
 from jaxsr.zoo.weights import Weights
 
@@ -55,5 +56,6 @@ __all__ = [
     "read_weights",
     "released",
     "released_upscalers",
+    "upscalers",
     "weights",
 ]

@@ -11,10 +11,11 @@ from pathlib import Path
 from jaxsr.errors import UserError
 from jaxsr.image import formats
 from jaxsr.networks import SCALES
-from jaxsr.zoo import packages, weights
+from jaxsr.zoo import own, packages, weights
 from jaxsr.zoo.building import folded
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
 from jaxsr.zoo.opening import opened
+from jaxsr.zoo.own import SUFFIXES
 from jaxsr.zoo.weights import Weights
 
 DEFAULT_UPSCALER = "span-compact"
@@ -22,7 +23,6 @@ DEFAULT_SEGMENTER = "attention-unet"
 DEFAULT_RESTORER = "window-restorer"
 DEFAULT_SCALE = 4
 FOLDER = Path(__file__).parent
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".bin", ".param")  # of weights, anybody's
 
 Name = str | os.PathLike
 Folder = str | os.PathLike
@@ -49,6 +49,11 @@ def released_upscalers(folder: Folder = FOLDER) -> dict[str, dict[int, Path]]:
 # Finding ----------------------------------------------------------------------------------------
 
 
+def upscalers(folder: Folder = FOLDER) -> dict[str, dict[int, Path]]:
+    """List released upscalers and those of installed packages: name → scale → file."""
+    return released_upscalers(folder) | packages.upscalers()
+
+
 def find_weights(
     kind: Kind, name_or_path: Name, scale: int | None = None, folder: Folder = FOLDER
 ) -> Path:
@@ -57,7 +62,8 @@ def find_weights(
     Args:
       kind: what the name must be a name of; the kind of a file of ours is checked by
         :func:`read_weights`.
-      name_or_path: a released name, or a path: it ends as weights do (``SUFFIXES``) or has a slash.
+      name_or_path: a released name, or that of a file in the user's folder of models
+        (:mod:`jaxsr.zoo.own`), or a path: it ends as weights do (``SUFFIXES``) or has a slash.
       scale: an upscaler's; ×4 when not given. Other kinds ignore it, and files that tell theirs.
       folder: where the released weights lie.
 
@@ -68,7 +74,7 @@ def find_weights(
       UserError: no such name, not at that scale, or no such file; or the file has no network that
         is known.
     """
-    if path := path_of(name_or_path):
+    if path := path_of(name_or_path) or _own(name_or_path, folder):
         found = opened(path, scale if kind is UPSCALER else None)
         check_kind(found, kind, path)
         return found
@@ -83,7 +89,7 @@ def find_weights(
 
 def find_any_weights(name_or_path: Name, scale: int | None = None, folder: Folder = FOLDER) -> Path:
     """Find weights of whatever kind; otherwise as :func:`find_weights`."""
-    if path := path_of(name_or_path):
+    if path := path_of(name_or_path) or _own(name_or_path, folder):
         return opened(path, scale)
     names = {kind: released(kind, folder) for kind in (SEGMENTER, RESTORER, CODEC)}
     found = (kind for kind, files in names.items() if os.fspath(name_or_path) in files)
@@ -123,6 +129,14 @@ def path_of(name_or_path: Name) -> Path | None:
     if not path.is_file():
         raise UserError(f"{text}: no such weights file")
     return path
+
+
+def _own(name: Name, folder: Folder) -> Path | None:
+    """Return the file of the user's folder of models that has this name, if no other weights do."""
+    name = os.fspath(name)
+    if packages.package_of(name) or any(name in _names(kind, folder) for kind in KINDS):
+        return None
+    return own.models().get(name)
 
 
 def _no_folder(path: Path) -> UserError:
@@ -165,7 +179,7 @@ def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
 def _names(kind: Kind, folder: Folder) -> dict:
     """Map the names that may be asked for to their scales; only upscalers have any."""
     if kind is UPSCALER:
-        return released_upscalers(folder) | packages.upscalers()
+        return upscalers(folder)
     return dict.fromkeys(released(kind, folder), ())
 
 
