@@ -1,12 +1,16 @@
-"""``jaxsr models``: which networks there are, what they cost, and which have released weights."""
+"""``jaxsr models``: which weights and networks there are, and what they cost."""
 
 import argparse
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from jaxsr.cli.environment import prepare_to_compile_for
 from jaxsr.cli.report import short
 from jaxsr.errors import UserError
 
+LIST = "{:<28} {:<11} {:<21} {:>10} {:>14}{}"
+SIDE = 256  # of the image that is timed
 ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
 REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
 NOTES = {
@@ -20,15 +24,24 @@ NOTES = {
 def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "models",
-        help="list the networks and the released weights",
-        description="Lists parameters; multiply-adds, attention's included; and how far an output "
-        "pixel sees, in pixels of the input.",
+        help="list the weights that are here, or networks",
+        description="Lists the weights that are here: released ones, those of installed packages, "
+        "and those in $JAXSR_MODELS (~/.local/share/jaxsr/models); parameters, and multiply-adds "
+        "for each megapixel of the input. With names or --networks: the networks' parameters; "
+        "multiply-adds, attention's included; and how far an output pixel sees, in pixels of the "
+        "input.",
     )
     parser.add_argument(
         "names",
         nargs="*",
         metavar="NAME",
-        help="list only the networks of these names, or of released weights of these names",
+        help="list the networks of these names, or of released weights of these names",
+    )
+    parser.add_argument("--networks", action="store_true", help="list all networks")
+    parser.add_argument(
+        "--time",
+        action="store_true",
+        help=f"of the weights, measure also the time for an image of {SIDE}×{SIDE} here",
     )
     parser.add_argument(
         "--scale",
@@ -64,6 +77,8 @@ def size(text: str) -> tuple[int, int]:
 def run(arguments: argparse.Namespace) -> int:
     if arguments.compile_for:
         return compile_for(arguments)
+    if not (arguments.names or arguments.networks):
+        return list_weights(arguments.time)
     from jaxsr.zoo import KINDS
 
     released = released_by_network()
@@ -83,6 +98,67 @@ def run(arguments: argparse.Namespace) -> int:
         "(see jaxsr convert)."
     )
     return 0
+
+
+def list_weights(timed: bool) -> int:
+    """Print a row for the weights of every name."""
+    from jaxsr.zoo import own
+
+    heading = f" {f'{SIDE}×{SIDE}':>9}" if timed else ""
+    print(LIST.format("weights", "kind", "network", "parameters", "multiply-adds", heading))
+    for name, file in here().items():
+        print(row_of(name, file, timed), flush=True)
+    print(f"\nYour own are looked for in {own.folder()}; any file may be given by its path, too.")
+    print("jaxsr models --networks lists what can be trained, or loaded from other programs.")
+    return 0
+
+
+def here() -> dict[str, Path]:
+    """Return the weights that are here: name, with scales where it has some → one of its files."""
+    from jaxsr.zoo import own, packages
+
+    files = released_files()
+    for name, scales in packages.upscalers().items():
+        files[with_scales(name, scales)] = next(iter(scales.values()))
+    known = {name.split()[0] for name in files}
+    return files | {name: file for name, file in own.models().items() if name not in known}
+
+
+def with_scales(name: str, scales: Iterable[int]) -> str:
+    """Return a name with its scales: ``span-compact ×2 ×4``."""
+    return " ".join([name, *(f"×{scale}" for scale in scales)])
+
+
+def row_of(name: str, file: Path, timed: bool) -> str:
+    """Return a row of the table of weights; of a file that cannot be read, why."""
+    from jaxsr import pipeline
+    from jaxsr.networks import count
+    from jaxsr.pipeline import Upscale
+
+    try:
+        loaded = pipeline.load(file)
+    except UserError as error:
+        return f"{name:<28} {error}"
+    what, cost, took = loaded.description, "", ""
+    if isinstance(loaded, Upscale):
+        side = SIDE // loaded.network.multiple * loaded.network.multiple
+        done = count.multiply_adds(loaded.network, side, side)
+        cost = short(done * 2**20 / side**2)
+        took = f" {milliseconds(loaded):>6.0f} ms" if timed else ""
+    return LIST.format(name, what.kind, what.architecture, short(what.parameters), cost, took)
+
+
+def milliseconds(upscale) -> float:
+    """Return the time that an image takes, the least of three, compiling left out."""
+    import numpy as np
+
+    image = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    times = []
+    for _ in range(4):
+        start = time.perf_counter()
+        upscale(image)
+        times.append(1e3 * (time.perf_counter() - start))
+    return min(times[1:])
 
 
 def compile_for(arguments: argparse.Namespace) -> int:
@@ -140,7 +216,7 @@ def released_files() -> dict[str, Path]:
 
     files: dict[str, Path] = {}
     for name, scales in zoo.released_upscalers().items():
-        files[" ".join([name, *(f"×{scale}" for scale in scales)])] = next(iter(scales.values()))
+        files[with_scales(name, scales)] = next(iter(scales.values()))
     for kind in (SEGMENTER, RESTORER, CODEC):
         files |= zoo.released(kind)
     return files

@@ -213,6 +213,18 @@ def test_what_is_no_size_is_refused(run, text):
     assert code == 2 and "is no size; give WxH, Wx or xH" in err
 
 
+def test_models_lists_the_weights_that_are_here(run, tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXSR_MODELS", str(tmp_path))
+    (tmp_path / "broken.pth").write_bytes(b"no weights")
+    code, out, _ = run("models")
+    rows = {line.split()[0]: line for line in out.splitlines() if line}
+    assert code == 0 and re.search(
+        r"×2 ×3 ×4 +upscaler +span_compact +1[78]\\dK", rows["span-compact"]
+    )
+    assert {"attention-unet", "window-restorer", "patch-hyperprior"} < rows.keys()
+    assert "broken.pth: not a PyTorch checkpoint" in rows["broken"]
+
+
 def test_info_tells_a_codecs_weights(run):
     code, out, _ = run("info", str(weights.find()))
     assert code == 0 and re.search(r"kind +codec", out) and "patch_hyperprior" in out
