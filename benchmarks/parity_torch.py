@@ -32,12 +32,14 @@ from spandrel.architectures.DRUNet import DRUNet
 from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.FBCNN import FBCNN
 from spandrel.architectures.HAT import HAT
+from spandrel.architectures.MoSR import MoSR
 from spandrel.architectures.NAFNet import NAFNet
 from spandrel.architectures.OmniSR import OmniSR
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
 from spandrel.architectures.RGT import RGT
+from spandrel.architectures.SAFMN import SAFMN
 from spandrel.architectures.SCUNet.__arch import SCUNet as scunet_code
 from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
@@ -327,8 +329,9 @@ def padded(network: nn.Module, multiple: int) -> nn.Module:
     def forward(x):
         height, width = x.shape[2:]
         x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="reflect")
-        scale = network.upscale
-        return plain(x)[:, :, : height * scale, : width * scale]
+        y = plain(x)
+        scale = y.shape[2] // x.shape[2]
+        return y[:, :, : height * scale, : width * scale]
 
     network.forward = forward
     return network
@@ -375,6 +378,16 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "realplksr_dysample_x3": (lambda: partial_kernel(RealPLKSR, 3, dysample=True), (9, 14)),
     "realplksr_x1": (lambda: partial_kernel(RealPLKSR, 1, layer_norm=True), (9, 14)),
+    "mosr_x2": (lambda: MoSR(upscale=2, n_block=2, dim=8, conv_ratio=0.5), (11, 14)),
+    "mosr_ensemble_x3": (
+        lambda: MoSR(upscale=3, n_block=1, dim=4, upsampler="gps", kernel_size=5),
+        (11, 14),
+    ),
+    "mosr_dysample_x2": (lambda: MoSR(upscale=2, n_block=1, dim=8, upsampler="dys"), (11, 14)),
+    "safmn_x2": (
+        lambda: padded(SAFMN(dim=12, n_blocks=2, ffn_scale=1.5, upscaling_factor=2), 8),
+        (13, 22),
+    ),
     "scunet_x1": (scunet, (41, 38)),
     "nafnet_x1": (
         lambda: NAFNet(width=4, middle_blk_num=2, enc_blk_nums=[1, 2], dec_blk_nums=[2, 1]),

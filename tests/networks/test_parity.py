@@ -23,7 +23,7 @@ def test_there_is_a_golden_file_for_every_family():
         *("rrdb", "rrdb_alpha", "rrdb_basicsr", "rrdb_bsrgan", "rrdb_plus"),
         *("srvgg_compact", "srvgg_compact_gray", "srvgg_compact_relu"),
         *("omnisr", "scunet", "nafnet", "drunet", "drunet_gray", "fbcnn", "fbcnn_gray"),
-        *("dncnn", "dncnn_gray", "dncnn_told"),
+        *("dncnn", "dncnn_gray", "dncnn_told", "mosr", "mosr_ensemble", "mosr_dysample", "safmn"),
     }
 
 
