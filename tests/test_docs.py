@@ -7,7 +7,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+import safetensors.numpy
 import skimage.data
 
 from jaxsr import cli
@@ -45,10 +47,21 @@ def command_in(line: str) -> bool:
     return bool(re.match(rf"(?:[A-Z_]+=\S+ )*(?:{'|'.join(PROGRAMS)}) ", line))
 
 
+def state_in(path: Path) -> dict[str, np.ndarray]:
+    """The state dict that a golden file of a network holds."""
+    with np.load(path) as golden:
+        names = [name for name in golden.files if name.startswith("state/")]
+        return {name.removeprefix("state/"): golden[name] for name in names}
+
+
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
-    """A folder with the images that the pages' samples name, small ones."""
+    """A folder with the images and checkpoints that the pages' samples name, small ones."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("JAXSR_MODELS", str(tmp_path / "models"))
+    for name, golden in (("any.pth", "srvgg_compact_x4"), ("scunet.pth", "scunet_x1")):
+        safetensors.numpy.save_file(state_in(REPO / f"tests/networks/golden/{golden}.npz"), name)
     for name in ("photo.jpg", "photo.png", "holiday/a.jpg", "scans/b.tif", "photos/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         files.write(name, files.Picture(CAT))
@@ -73,6 +86,12 @@ def test_the_first_command_of_every_kind_on_a_page_runs(page, photos, capsys):
             done.add(words[0])
             arguments = cli.parser().parse_args(expanded(words))
             assert arguments.run(arguments) == 0, (words, capsys.readouterr())
+
+
+def test_every_command_about_models_of_others_runs(photos, capsys):
+    for _, *words in commands(PAGES["others.md"]):
+        arguments = cli.parser().parse_args([*words, "--overwrite"] if "-o" in words else words)
+        assert arguments.run(arguments) == 0, (words, capsys.readouterr())
 
 
 def expanded(words: list[str]) -> list[str]:
