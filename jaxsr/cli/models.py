@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from jaxsr.cli.environment import prepare_to_compile_for
 from jaxsr.cli.report import short
@@ -14,7 +15,7 @@ SIDE = 256  # of the image that is timed
 ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
 REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
 NOTES = {
-    "upscaler": "Costs at ×{scale} for an output of 1280×720; all are built for ×2, ×3 and ×4.",
+    "upscaler": "Costs at ×{scale} for an output of 1280×720; what restores has ×1.",
     "segmenter": "Costs for an image of any size; it is brought to the network's own.",
     "restorer": "Costs for a region of 1280×720, features of an upscaler aside.",
     "codec": "One model each for all rates.",
@@ -234,12 +235,14 @@ def released_by_network() -> dict[str, str]:
 
 def costs(name: str, scale: int) -> tuple[str, str, str]:
     """Return a network's parameters, multiply-adds and how far it sees, as it is run."""
-    from jaxsr import zoo
+    from jaxsr import networks, zoo
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER
 
     kind = zoo.known_kind(name)
-    options = {"scale": scale} if kind is UPSCALER else {}
+    options: dict[str, Any] = {}
+    if kind is UPSCALER:
+        options["scale"] = 1 if networks.restores(name) else scale
     options |= {"folded": True} if zoo.has_folded_form(name) else {}
     network = kind.create(name, **options)
     parameters = short(count.parameters(network, *kind.inputs(network)))

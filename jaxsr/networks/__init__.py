@@ -113,6 +113,11 @@ def create(name: str, **options: Any) -> Upscaler:
     return _build(UPSCALERS, name, options)
 
 
+def restores(name: str) -> bool:
+    """Return True if the upscaler ``name`` is one that keeps an image's size, by its factory."""
+    return inspect.signature(UPSCALERS[name]).parameters["scale"].default == 1
+
+
 def create_compressor(name: str, **options: Any) -> Compressor | FactorizedCompressor:
     """Build the compressor ``name`` with its factory's options (``latents=320, …``).
 

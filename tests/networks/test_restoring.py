@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxsr.cli.models import costs
 from jaxsr.errors import UserError
-from jaxsr.networks import create
+from jaxsr.networks import create, restores
 from jaxsr.networks.count import parameters
 from jaxsr.networks.unet import doubled
 from jaxsr.tiling.upscaling import TiledUpscaler
@@ -85,3 +86,9 @@ def test_a_1x1_convolution_and_a_shuffle_are_a_transposed_convolution(random_par
     expected = jnp.einsum("bhwi,iopq->bhpwqo", x, kernel).reshape(1, 8, 10, 3)
     y = Doubled().apply({"params": params}, x)
     np.testing.assert_allclose(jnp.asarray(y), expected, atol=1e-6)
+
+
+def test_costs_of_what_restores_are_those_of_its_own_scale():
+    assert restores("dncnn") and not restores("span")
+    parameters_, _, field = costs("dncnn", 4)
+    assert (parameters_, field) == ("555K", "±17")
