@@ -2,8 +2,10 @@
 
 import argparse
 import functools
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from jaxsr.cli import flags
 from jaxsr.cli.report import say
@@ -43,6 +45,13 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         "and SSIM of each image to it",
     )
     parser.add_argument(
+        "--models",
+        type=names,
+        metavar="NAME|FILE,…",
+        help="compare what upscalers make of one image: bicubic interpolation, and each of these, "
+        "as upscale --model takes them",
+    )
+    parser.add_argument(
         "--title", default="jaxsr compare", help="the title of the page (default: jaxsr compare)"
     )
     parser.add_argument(
@@ -51,6 +60,14 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         help="replace the page if it exists; without this flag it is kept",
     )
     return parser
+
+
+def names(text: str) -> list[str]:
+    """Read names between commas."""
+    read = text.split(",")
+    if all(read):
+        return read
+    raise argparse.ArgumentTypeError(f"{text!r}: give names between commas, as A,B,C")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not streamed and not paths.check_target(target, inputs, arguments.overwrite):
         say(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
-    scene = compared(arguments.inputs, arguments.original)
+    scene = compared(opened(arguments), arguments.original)
     streams.write(target, page(arguments.title, [scene]).encode())
     tell = functools.partial(say, on_stderr=streamed)
     for view in scene.views:
@@ -77,22 +94,58 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def compared(inputs: Sequence[str], original: str | None):
-    """Return the files as a scene of a page, the original last.
+def opened(arguments: argparse.Namespace) -> Iterator[tuple[str, Any, str]]:
+    """Yield what is compared: its name, its picture, and what to say of it.
 
     Raises:
-      UserError: there are fewer than two images, or one cannot be read.
+      UserError: there are fewer than two images, an image or weights cannot be read, or several
+        images are given with ``--models``.
+    """
+    inputs = arguments.inputs
+    if arguments.models is not None:
+        if len(inputs) > 1:
+            raise UserError("--models compares what they make of one image; give one")
+        yield from upscaled(read(inputs[0])[0], arguments.models)
+        return
+    if len(inputs) + (arguments.original is not None) < 2:
+        raise UserError("one image has nothing to be compared with; give another, or --original")
+    for name, file in zip(names_of(inputs), inputs, strict=True):
+        yield name, *read(file)
+
+
+def upscaled(picture, models: Sequence[str]) -> Iterator[tuple[str, Any, str]]:
+    """Yield a picture enlarged by bicubic interpolation and by each of the models."""
+    from jaxsr import pipeline
+
+    made = []
+    for name in models:
+        upscale = pipeline.load_upscaler(name)
+        start = time.perf_counter()
+        large = upscale(picture).image
+        seconds = time.perf_counter() - start
+        note = f"×{upscale.scale}, {seconds:.1f} s, compiling included"
+        made.append((upscale.scale, (Path(name).name, large, note)))
+    scale = max(scale for scale, _ in made)
+    if scale > 1:
+        yield "bicubic", pipeline.bicubic(picture, scale).image, f"×{scale}"
+    else:
+        yield "as it is", picture, ""
+    yield from (view for _, view in made)
+
+
+def compared(given: Iterable[tuple[str, Any, str]], original: str | None):
+    """Return pictures as a scene of a page, the original last.
+
+    Raises:
+      UserError: the original cannot be read.
     """
     from jaxsr.image.page import Scene, View, figures
 
-    if len(inputs) + (original is not None) < 2:
-        raise UserError("one image has nothing to be compared with; give another, or --original")
     truth, its_bytes = (None, "") if original is None else read(original)
     views = []
-    for name, file in zip(names_of(inputs), inputs, strict=True):
-        picture, size = read(file)
+    for name, picture, note in given:
         told = [] if truth is None else [figures(picture, truth)]
-        views.append(View(name, picture, " · ".join([*told, size])))
+        views.append(View(name, picture, " · ".join(filter(None, [*told, note]))))
     if truth is not None and original is not None:
         views.append(View(f"original: {Path(original).name}", truth, its_bytes))
     return Scene("", views)

@@ -12,7 +12,7 @@ As one pure function of parameters and arrays, to jit, vmap, grad and shard: :fu
 
 from jaxsr.image.pictures import Image, Roi
 from jaxsr.pipeline.chaining import Chain, load_chain, load_region_upscaler
-from jaxsr.pipeline.enlarging import Enlarge
+from jaxsr.pipeline.enlarging import Enlarge, bicubic
 from jaxsr.pipeline.loading import Loaded, load
 from jaxsr.pipeline.restoring import Restore, load_restorer
 from jaxsr.pipeline.result import Result
@@ -33,6 +33,7 @@ __all__ = [
     "Segment",
     "Stages",
     "Upscale",
+    "bicubic",
     "load",
     "load_chain",
     "load_region_upscaler",

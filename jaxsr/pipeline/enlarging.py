@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Shaped
 
 from jaxsr import zoo
 from jaxsr.errors import UserError
+from jaxsr.image.files import Picture
 from jaxsr.image.pictures import Image, joined, opened, planes
 from jaxsr.image.resize import imresize
 from jaxsr.image.symmetry import ensemble
@@ -75,17 +76,13 @@ class Enlarge:
           UserError: also where the network does not reach the size.
         """
         image = opened(image)
-        colour, alpha = planes(image)
-        given = colour if alpha is None else np.concatenate([colour, alpha[..., None]], axis=-1)
-        shape = self._shape(*colour.shape[:2])
-        upscale = self._network(None if shape is None else shape[0] / colour.shape[0])
-        larger = self._enlarged(upscale, decoded(given), tile, progress)
+        values = _values(image)
+        shape = self._shape(*values.shape[:2])
+        upscale = self._network(None if shape is None else shape[0] / values.shape[0])
+        larger = self._enlarged(upscale, values, tile, progress)
         if shape is not None and larger.shape[:2] != shape:
             larger = np.asarray(imresize(larger, shape=shape))
-        larger = encoded(np.clip(larger, 0, 1), colour.dtype)
-        count = colour.shape[2]
-        alpha = None if alpha is None else larger[..., count]
-        return Result(joined(larger[..., :count], alpha, image))
+        return Result(_like(image, larger))
 
     def _enlarged(
         self, upscale: Upscale, values: Values, tile: int | str, progress: Progress | None
@@ -123,3 +120,29 @@ class Enlarge:
                 "give a smaller scale, or upscale the result again"
             )
         return upscale
+
+
+def bicubic(image: Image, scale: int) -> Result:
+    """Return an image enlarged by bicubic interpolation alone, to compare with.
+
+    Raises:
+      UserError: it is no image.
+    """
+    image = opened(image)
+    return Result(_like(image, np.asarray(imresize(_values(image), scale))))
+
+
+def _values(image: Shaped[np.ndarray | Array, "..."] | Picture) -> Values:
+    """Return all channels of an image, alpha's too, as float32."""
+    colour, alpha = planes(image)
+    return decoded(colour if alpha is None else np.concatenate([colour, alpha[..., None]], axis=-1))
+
+
+def _like(
+    image: Shaped[np.ndarray | Array, "..."] | Picture, values: Values
+) -> Shaped[np.ndarray, "..."] | Picture:
+    """Return all channels of an enlarged image as an image of the kind of ``image``."""
+    colour, alpha = planes(image)
+    count = colour.shape[2]
+    values = encoded(np.clip(values, 0, 1), colour.dtype)
+    return joined(values[..., :count], None if alpha is None else values[..., count], image)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from jaxsr import codec
+from jaxsr import codec, zoo
 from jaxsr.cli import main
 from jaxsr.image import files
 
@@ -109,3 +109,21 @@ def test_an_image_comes_from_stdin_and_the_page_goes_to_stdout(photos, capsysbin
 def test_stdin_holds_one_image(photos, capsys):
     assert compare("- - -o page.html") == 2
     assert "stdin holds one image" in capsys.readouterr().err
+
+
+def test_what_models_make_of_an_image_is_compared(photos, capsys):
+    released = str(zoo.find_weights(zoo.UPSCALER, "span-compact", 2))
+    code = compare(f"small.png --models span-compact,{released} --original cat.png -o page.html")
+    assert code == 0
+    names = [view["name"] for view in views_of(photos / "page.html")]
+    assert names == ["bicubic", "span-compact", "span-compact-x2.safetensors", "original: cat.png"]
+    out = capsys.readouterr().out
+    assert re.search(r"span-compact: 128×96, not measured.*×4, \d+\.\d s", out)
+    assert re.search(r"span-compact-x2.safetensors: 64×48, \d\d\.\d\d dB", out)
+
+
+def test_models_are_compared_on_one_image(photos, capsys):
+    assert compare("cat.jpg small.png --models span-compact -o page.html") == 2
+    assert "--models compares what they make of one image" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        compare("cat.jpg --models a,,b -o page.html")
