@@ -89,7 +89,7 @@ def test_boxes_and_masks_are_in_pixels_of_the_input(save, run, chain):
         (["--roi", "old.png"], "old.png: not a PNG"),
         (["--roi", "old.png", "--mask-out", "old.png", "--overwrite"], "the region's mask"),
         (["--scale", "3"], "upscale ×2, not ×3"),
-        (["--scale", "5"], "choose from 2, 3, 4"),
+        (["--scale", "5"], "choose from 1, 2, 3, 4, 8"),
         (["--class", "dog"], "tells only what stands out"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
