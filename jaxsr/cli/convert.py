@@ -34,7 +34,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale",
         type=int,
-        choices=(1, 2, 3, 4, 8),
+        choices=flags.SCALES,
         help="the scale of an upscaler; needed only where its weights do not tell it",
     )
     parser.add_argument(

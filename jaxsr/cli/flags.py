@@ -12,6 +12,7 @@ FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS 
 # jaxsr.codec, which take JAX to import.
 UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"
 CODEC = "patch-hyperprior"
+SCALES = (1, 2, 3, 4, 8)  # of jaxsr.networks, likewise
 ENTROPY_DEVICES = ("auto", "cpu", "default")  # of jaxsr.codec, likewise
 
 
@@ -106,7 +107,7 @@ def add_scale(
     help: str = "how many times as wide and as high images become (default: 4, or what the weights "
     "file given by --model is for)",
 ) -> None:
-    parser.add_argument("--scale", type=int, choices=(1, 2, 3, 4, 8), help=help)
+    parser.add_argument("--scale", type=int, choices=SCALES, help=help)
 
 
 def add_model(

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from jaxsr.cli import flags
 from jaxsr.cli.environment import prepare_to_compile_for
 from jaxsr.cli.report import short
 from jaxsr.errors import UserError
@@ -47,7 +48,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale",
         type=int,
-        choices=(1, 2, 3, 4, 8),
+        choices=flags.SCALES,
         default=4,
         help="the scale for which the costs of upscalers are counted (default: 4)",
     )

@@ -44,6 +44,6 @@ def load(
     elif kind is zoo.RESTORER:
         loaded = load_restorer(path)
     else:
-        loaded = load_upscaler(name_or_path, scale)
+        loaded = load_upscaler(path, scale)  # not by its name: a converted file is hashed whole
     loaded.description = zoo.describe(zoo.weights.read(path), loaded.network)
     return loaded

@@ -20,11 +20,12 @@ from jaxsr.zoo.pytorch import read_checkpoint
 from jaxsr.zoo.weights import Weights
 
 
-def convert(state: State, **options: Any) -> Weights:
+def convert(state: State, hint: int | None = None, **options: Any) -> Weights:
     """Recognise the state dict of a published network and rename it into ours.
 
     Args:
       state: names → arrays, as :func:`jaxsr.zoo.pytorch.read_checkpoint` returns them.
+      hint: the scale to take where neither the state nor ``options`` tell it.
       options: of the network's factory, where the state does not tell them (``scale=3`` for PAN,
         whose ×2 and ×3 have the same parameters) or tells them wrongly.
 
@@ -36,7 +37,7 @@ def convert(state: State, **options: Any) -> Weights:
     network, found = dialect.described(state)
     if found.get("scale", options.get("scale")) != options.get("scale", found.get("scale")):
         raise UserError(f"these weights upscale ×{found['scale']}, not ×{options['scale']}")
-    options = found | options
+    options = ({} if hint is None else {"scale": hint}) | found | options
     if network in UPSCALER.networks and "scale" not in options:
         raise UserError(
             f"these {network} weights fit several scales alike; say which: scale=2 or scale=3"
@@ -69,27 +70,15 @@ def convert_file(
         raise UserError(f"{source}: weights already, no checkpoint; give them to --model")
     files = ncnn.files_of(source)
     state = ncnn.read_ncnn(*files) if files else read_checkpoint(source)
-    if scale is None and "scale" not in described(state):
-        scale = named_scale(source)
     if scale is not None:
         options["scale"] = scale
     try:
-        found = convert(state, **options)
+        found = convert(state, named_scale(source), **options)
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
     found = dataclasses.replace(found, notes={"converted_from": source.name, **notes})
     weights.write(target, found)
     return found
-
-
-def described(state: State) -> dict[str, Any]:
-    """Return the options of its network's factory that a state dict tells.
-
-    Raises:
-      UserError: see :func:`convert`.
-    """
-    dialect, state = recognise(state)
-    return dialect.described(state)[1]
 
 
 def named_scale(path: Path) -> int | None:

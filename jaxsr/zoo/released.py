@@ -134,9 +134,10 @@ def path_of(name_or_path: Name) -> Path | None:
 def _own(name: Name, folder: Folder) -> Path | None:
     """Return the file of the user's folder of models that has this name, if no other weights do."""
     name = os.fspath(name)
-    if packages.package_of(name) or any(name in _names(kind, folder) for kind in KINDS):
+    path = own.models().get(name)  # first: to list all others opens their files
+    if path is None or packages.package_of(name):
         return None
-    return own.models().get(name)
+    return None if any(name in _names(kind, folder) for kind in KINDS) else path
 
 
 def _no_folder(path: Path) -> UserError:

@@ -11,7 +11,7 @@ from PIL import Image
 
 import jaxsr
 from jaxsr import zoo
-from jaxsr.cli import flags, main
+from jaxsr.cli import flags, info, main
 from jaxsr.codec import weights
 from jaxsr.codec.model import ENTROPY_DEVICES
 from jaxsr.errors import UserError
@@ -347,6 +347,7 @@ def test_help_names_the_weights_that_are_used_by_default(run):
     named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC
     defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
     assert named == defaults and flags.ENTROPY_DEVICES == ENTROPY_DEVICES
+    assert flags.SCALES == jaxsr.networks.SCALES and info.WEIGHTS == zoo.SUFFIXES
     code, out, _ = run("compress", "--help")
     assert code == 0 and "(default:patch-hyperprior)" in "".join(out.split())
 
