@@ -2,8 +2,7 @@
 
 Run by the Python of an environment with torch and spandrel, with the folder to write to and, behind
 it, the cases that are wanted (``hat_x3,swinir_x4``; none: all); needs nothing of jaxsr. Networks
-are spandrel's copies of the official code; EDSR, PAN and RLFN, which it lacks, are written here as
-their papers and the names in their checkpoints say.
+are spandrel's copies of the official code; those it lacks are in torch_networks.py.
 
 For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w c, in
 [0, 1], whole multiples of 1/255) and ``output`` (sh sw c).
@@ -45,153 +44,12 @@ from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
 from torch import nn
+from torch_networks import EDSR, IMDN, PAN, RLFN, SMFANet, conv3
 
 # ATD sorts pixels by category; the order of equal ones, which its groups depend on, would be left
 # to the machine. Here, as in ours, they stay in theirs.
 sort = torch.sort
 torch.sort = lambda x, **options: sort(x, **(options | {"stable": True}))
-
-
-class EDSR(nn.Module):
-    """Lim et al. 2017, by the authors' names; 0..255 inside, centred by a fixed convolution."""
-
-    def __init__(self, scale: int, features: int, blocks: int):
-        super().__init__()
-        self.sub_mean, self.add_mean = shift(-1), shift(1)
-        self.head = nn.Sequential(conv3(3, features))
-        body = [Residual(features) for _ in range(blocks)]
-        self.body = nn.Sequential(*body, conv3(features, features))
-        self.tail = nn.Sequential(Upsample(scale, features), conv3(features, 3))
-
-    def forward(self, x):
-        f = self.head(self.sub_mean(255 * x))
-        return self.add_mean(self.tail(f + self.body(f))) / 255
-
-
-class Residual(nn.Module):
-    def __init__(self, features: int):
-        super().__init__()
-        self.body = nn.Sequential(conv3(features, features), nn.ReLU(), conv3(features, features))
-
-    def forward(self, x):
-        return x + self.body(x)
-
-
-def shift(sign: int) -> nn.Conv2d:
-    layer = nn.Conv2d(3, 3, 1)
-    layer.weight.data = torch.eye(3).view(3, 3, 1, 1)
-    layer.bias.data = sign * 255 * torch.tensor([0.4488, 0.4371, 0.4040])
-    return layer
-
-
-class PAN(nn.Module):
-    """Zhao et al. 2020, ×4."""
-
-    def __init__(self, features: int, head: int, blocks: int):
-        super().__init__()
-        self.conv_first = conv3(3, features)
-        self.SCPA_trunk = nn.Sequential(*[SCPA(features) for _ in range(blocks)])
-        self.trunk_conv = conv3(features, features)
-        self.upconv1, self.att1, self.HRconv1 = conv3(features, head), PA(head), conv3(head, head)
-        self.upconv2, self.att2, self.HRconv2 = conv3(head, head), PA(head), conv3(head, head)
-        self.conv_last = conv3(head, 3)
-
-    def forward(self, x):
-        f = self.conv_first(x)
-        f = f + self.trunk_conv(self.SCPA_trunk(f))
-        for enlarge, attention, conv in (
-            (self.upconv1, self.att1, self.HRconv1),
-            (self.upconv2, self.att2, self.HRconv2),
-        ):
-            f = enlarge(F.interpolate(f, scale_factor=2, mode="nearest"))
-            f = F.leaky_relu(conv(F.leaky_relu(attention(f), 0.2)), 0.2)
-        skip = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
-        return self.conv_last(f) + skip
-
-
-class PA(nn.Module):
-    def __init__(self, features: int):
-        super().__init__()
-        self.conv = nn.Conv2d(features, features, 1)
-
-    def forward(self, x):
-        return x * torch.sigmoid(self.conv(x))
-
-
-class SCPA(nn.Module):
-    def __init__(self, features: int):
-        super().__init__()
-        half = features // 2
-        self.conv1_a = nn.Conv2d(features, half, 1, bias=False)
-        self.conv1_b = nn.Conv2d(features, half, 1, bias=False)
-        self.k1 = nn.Sequential(nn.Conv2d(half, half, 3, padding=1, bias=False))
-        self.PAConv = nn.Module()
-        self.PAConv.k2 = nn.Conv2d(half, half, 1)
-        self.PAConv.k3 = nn.Conv2d(half, half, 3, padding=1, bias=False)
-        self.PAConv.k4 = nn.Conv2d(half, half, 3, padding=1, bias=False)
-        self.conv3 = nn.Conv2d(features, features, 1, bias=False)
-
-    def forward(self, x):
-        plain = F.leaky_relu(self.k1(F.leaky_relu(self.conv1_a(x), 0.2)), 0.2)
-        gated = F.leaky_relu(self.conv1_b(x), 0.2)
-        gated = self.PAConv.k3(gated) * torch.sigmoid(self.PAConv.k2(gated))
-        gated = F.leaky_relu(self.PAConv.k4(gated), 0.2)
-        return x + self.conv3(torch.cat([plain, gated], dim=1))
-
-
-class RLFN(nn.Module):
-    """Kong et al. 2022; values 0..255 inside."""
-
-    def __init__(self, scale: int, features: int, attention: int, blocks: int = 6):
-        super().__init__()
-        self.blocks = blocks
-        self.conv_1 = conv3(3, features)
-        for i in range(1, blocks + 1):
-            setattr(self, f"block_{i}", RLFB(features, attention))
-        self.conv_2 = conv3(features, features)
-        self.upsampler = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
-
-    def forward(self, x):
-        first = f = self.conv_1(255 * x)
-        for i in range(1, self.blocks + 1):
-            f = getattr(self, f"block_{i}")(f)
-        return self.upsampler(first + self.conv_2(f)) / 255
-
-
-class RLFB(nn.Module):
-    def __init__(self, features: int, attention: int):
-        super().__init__()
-        self.c1_r, self.c2_r, self.c3_r = (conv3(features, features) for _ in range(3))
-        self.c5 = nn.Conv2d(features, features, 1)
-        self.esa = ESA(features, attention)
-
-    def forward(self, x):
-        f = x
-        for conv in (self.c1_r, self.c2_r, self.c3_r):
-            f = F.leaky_relu(conv(f), 0.05)
-        return self.esa(self.c5(x + f))
-
-
-class ESA(nn.Module):
-    """Liu et al. 2020, as RLFN uses it."""
-
-    def __init__(self, features: int, inner: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(features, inner, 1)
-        self.conv_f = nn.Conv2d(inner, inner, 1)
-        self.conv2 = nn.Conv2d(inner, inner, 3, stride=2)
-        self.conv3 = conv3(inner, inner)
-        self.conv4 = nn.Conv2d(inner, features, 1)
-
-    def forward(self, x):
-        reduced = self.conv1(x)
-        far = self.conv3(F.max_pool2d(self.conv2(reduced), kernel_size=7, stride=3))
-        far = F.interpolate(far, x.shape[2:], mode="bilinear", align_corners=False)
-        return x * torch.sigmoid(self.conv4(far + self.conv_f(reduced)))
-
-
-def conv3(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
 def windowed(network: Callable[..., nn.Module], scale: int, window: int, **options) -> nn.Module:
@@ -469,6 +327,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
         lambda: narrowed(dual(RGT, 3, mlp_ratio=2, resi_connection="3conv"), 3, 4),
         (5, 9),
     ),
+    "smfanet_x2": (lambda: SMFANet(2, features=8, blocks=2), (19, 37)),
+    "imdn_x2": (lambda: IMDN(2, features=8, blocks=2, reduction=2), (9, 14)),
 }
 
 

@@ -16,6 +16,7 @@ overlapping_cross_attention   OverlappingCrossAttention               HAT
 rectangle_attention           RectangleAttention                      CAT, DAT, RGT
 recursive_reduction           RecursiveAttention                      RGT
 adaptive_interaction          AdaptiveInteraction                     DAT
+self_modulation               SelfModulation                          SMFANet
 attention_gate                AttentionGate                           Attention U-Net
 dynamic_upsample              DynamicUpsample                         DySample
 depthwise_conv                DepthwiseConv                           what some of them are made of
@@ -42,6 +43,7 @@ from jaxsr.attention.dictionary import (
 from jaxsr.attention.gate import AttentionGate, attention_gate, gate
 from jaxsr.attention.interaction import AdaptiveInteraction, adaptive_interaction
 from jaxsr.attention.large_kernel import LargeKernelAttention, large_kernel_attention
+from jaxsr.attention.modulation import SelfModulation, self_modulation
 from jaxsr.attention.parameter_free import (
     ParameterFreeAttention,
     parameter_free_attention,
@@ -89,6 +91,7 @@ __all__ = [
     "PixelAttention",
     "RectangleAttention",
     "RecursiveAttention",
+    "SelfModulation",
     "SimplifiedChannelAttention",
     "SpatialAttention",
     "TransposedAttention",
@@ -115,6 +118,7 @@ __all__ = [
     "refined_dictionary",
     "relative_position_bias",
     "residual_parameter_free_attention",
+    "self_modulation",
     "shifted_window_attention",
     "shifted_window_mask",
     "simplified_channel_attention",

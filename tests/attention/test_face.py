@@ -23,6 +23,7 @@ FUNCTION_OF = {
     "PixelAttention": "pixel_attention",
     "RectangleAttention": "rectangle_attention",
     "RecursiveAttention": "recursive_reduction",
+    "SelfModulation": "self_modulation",
     "SimplifiedChannelAttention": "simplified_channel_attention",
     "SpatialAttention": "spatial_attention",
     "TransposedAttention": "transposed_attention",

@@ -1,0 +1,259 @@
+"""Networks that spandrel lacks, in PyTorch: as their papers and the names in checkpoints say.
+
+parity_torch.py compares ours with them; they need torch and spandrel, nothing of jaxsr.
+"""
+
+import torch
+import torch.nn.functional as F
+from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
+from torch import nn
+
+
+class EDSR(nn.Module):
+    """Lim et al. 2017, by the authors' names; 0..255 inside, centred by a fixed convolution."""
+
+    def __init__(self, scale: int, features: int, blocks: int):
+        super().__init__()
+        self.sub_mean, self.add_mean = shift(-1), shift(1)
+        self.head = nn.Sequential(conv3(3, features))
+        body = [Residual(features) for _ in range(blocks)]
+        self.body = nn.Sequential(*body, conv3(features, features))
+        self.tail = nn.Sequential(Upsample(scale, features), conv3(features, 3))
+
+    def forward(self, x):
+        f = self.head(self.sub_mean(255 * x))
+        return self.add_mean(self.tail(f + self.body(f))) / 255
+
+
+class Residual(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.body = nn.Sequential(conv3(features, features), nn.ReLU(), conv3(features, features))
+
+    def forward(self, x):
+        return x + self.body(x)
+
+
+def shift(sign: int) -> nn.Conv2d:
+    layer = nn.Conv2d(3, 3, 1)
+    layer.weight.data = torch.eye(3).view(3, 3, 1, 1)
+    layer.bias.data = sign * 255 * torch.tensor([0.4488, 0.4371, 0.4040])
+    return layer
+
+
+class PAN(nn.Module):
+    """Zhao et al. 2020, ×4."""
+
+    def __init__(self, features: int, head: int, blocks: int):
+        super().__init__()
+        self.conv_first = conv3(3, features)
+        self.SCPA_trunk = nn.Sequential(*[SCPA(features) for _ in range(blocks)])
+        self.trunk_conv = conv3(features, features)
+        self.upconv1, self.att1, self.HRconv1 = conv3(features, head), PA(head), conv3(head, head)
+        self.upconv2, self.att2, self.HRconv2 = conv3(head, head), PA(head), conv3(head, head)
+        self.conv_last = conv3(head, 3)
+
+    def forward(self, x):
+        f = self.conv_first(x)
+        f = f + self.trunk_conv(self.SCPA_trunk(f))
+        for enlarge, attention, conv in (
+            (self.upconv1, self.att1, self.HRconv1),
+            (self.upconv2, self.att2, self.HRconv2),
+        ):
+            f = enlarge(F.interpolate(f, scale_factor=2, mode="nearest"))
+            f = F.leaky_relu(conv(F.leaky_relu(attention(f), 0.2)), 0.2)
+        skip = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+        return self.conv_last(f) + skip
+
+
+class PA(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.conv = nn.Conv2d(features, features, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.conv(x))
+
+
+class SCPA(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        half = features // 2
+        self.conv1_a = nn.Conv2d(features, half, 1, bias=False)
+        self.conv1_b = nn.Conv2d(features, half, 1, bias=False)
+        self.k1 = nn.Sequential(nn.Conv2d(half, half, 3, padding=1, bias=False))
+        self.PAConv = nn.Module()
+        self.PAConv.k2 = nn.Conv2d(half, half, 1)
+        self.PAConv.k3 = nn.Conv2d(half, half, 3, padding=1, bias=False)
+        self.PAConv.k4 = nn.Conv2d(half, half, 3, padding=1, bias=False)
+        self.conv3 = nn.Conv2d(features, features, 1, bias=False)
+
+    def forward(self, x):
+        plain = F.leaky_relu(self.k1(F.leaky_relu(self.conv1_a(x), 0.2)), 0.2)
+        gated = F.leaky_relu(self.conv1_b(x), 0.2)
+        gated = self.PAConv.k3(gated) * torch.sigmoid(self.PAConv.k2(gated))
+        gated = F.leaky_relu(self.PAConv.k4(gated), 0.2)
+        return x + self.conv3(torch.cat([plain, gated], dim=1))
+
+
+class RLFN(nn.Module):
+    """Kong et al. 2022; values 0..255 inside."""
+
+    def __init__(self, scale: int, features: int, attention: int, blocks: int = 6):
+        super().__init__()
+        self.blocks = blocks
+        self.conv_1 = conv3(3, features)
+        for i in range(1, blocks + 1):
+            setattr(self, f"block_{i}", RLFB(features, attention))
+        self.conv_2 = conv3(features, features)
+        self.upsampler = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
+
+    def forward(self, x):
+        first = f = self.conv_1(255 * x)
+        for i in range(1, self.blocks + 1):
+            f = getattr(self, f"block_{i}")(f)
+        return self.upsampler(first + self.conv_2(f)) / 255
+
+
+class RLFB(nn.Module):
+    def __init__(self, features: int, attention: int):
+        super().__init__()
+        self.c1_r, self.c2_r, self.c3_r = (conv3(features, features) for _ in range(3))
+        self.c5 = nn.Conv2d(features, features, 1)
+        self.esa = ESA(features, attention)
+
+    def forward(self, x):
+        f = x
+        for conv in (self.c1_r, self.c2_r, self.c3_r):
+            f = F.leaky_relu(conv(f), 0.05)
+        return self.esa(self.c5(x + f))
+
+
+class ESA(nn.Module):
+    """Liu et al. 2020, as RLFN uses it."""
+
+    def __init__(self, features: int, inner: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(features, inner, 1)
+        self.conv_f = nn.Conv2d(inner, inner, 1)
+        self.conv2 = nn.Conv2d(inner, inner, 3, stride=2)
+        self.conv3 = conv3(inner, inner)
+        self.conv4 = nn.Conv2d(inner, features, 1)
+
+    def forward(self, x):
+        reduced = self.conv1(x)
+        far = self.conv3(F.max_pool2d(self.conv2(reduced), kernel_size=7, stride=3))
+        far = F.interpolate(far, x.shape[2:], mode="bilinear", align_corners=False)
+        return x * torch.sigmoid(self.conv4(far + self.conv_f(reduced)))
+
+
+def conv3(inputs: int, outputs: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class SMFANet(nn.Module):
+    """Zheng et al. 2024; channels by their length, maxima of an eighth of the sides."""
+
+    def __init__(self, scale: int, features: int, blocks: int):
+        super().__init__()
+        self.to_feat = conv3(3, features)
+        self.feats = nn.Sequential(*[FMB(features) for _ in range(blocks)])
+        self.to_img = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
+
+    def forward(self, x):
+        f = self.to_feat(x)
+        return self.to_img(f + self.feats(f))
+
+
+class FMB(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.smfa, self.pcfn = SMFA(features), PCFN(features, 2 * features, features // 2)
+
+    def forward(self, x):
+        x = x + self.smfa(F.normalize(x, dim=1))
+        return x + self.pcfn(F.normalize(x, dim=1))
+
+
+class SMFA(nn.Module):
+    def __init__(self, features: int):
+        super().__init__()
+        self.linear_0 = nn.Conv2d(features, 2 * features, 1)
+        self.linear_1 = nn.Conv2d(features, features, 1)
+        self.linear_2 = nn.Conv2d(features, features, 1)
+        self.dw_conv = nn.Conv2d(features, features, 3, padding=1, groups=features)
+        self.alpha = nn.Parameter(torch.ones(1, features, 1, 1))
+        self.belt = nn.Parameter(torch.zeros(1, features, 1, 1))
+        wide = nn.Conv2d(features, 2 * features, 3, padding=1, groups=features)
+        self.lde = nn.Module()
+        self.lde.conv_0 = nn.Sequential(wide, nn.Conv2d(2 * features, 2 * features, 1))
+        self.lde.conv_1 = nn.Conv2d(2 * features, features, 1)
+
+    def forward(self, x):
+        near, far = torch.tensor_split(self.linear_0(x), 2, dim=1)
+        size = far.shape[2:]
+        small = self.dw_conv(F.adaptive_max_pool2d(far, [n // 8 for n in size]))
+        spread = far.flatten(2).var(dim=2)[..., None, None]
+        weight = F.gelu(self.linear_1(self.alpha * small + self.belt * spread))
+        far = far * F.interpolate(weight, size, mode="nearest")
+        return self.linear_2(far + self.lde.conv_1(F.gelu(self.lde.conv_0(near))))
+
+
+class PCFN(nn.Module):
+    def __init__(self, features: int, hidden: int, part: int):
+        super().__init__()
+        self.part = part
+        self.conv_0 = nn.Conv2d(features, hidden, 1)
+        self.conv_1 = conv3(part, part)
+        self.conv_2 = nn.Conv2d(hidden, features, 1)
+
+    def forward(self, x):
+        f = F.gelu(self.conv_0(x))
+        seen = F.gelu(self.conv_1(f[:, : self.part]))
+        return self.conv_2(torch.cat([seen, f[:, self.part :]], dim=1))
+
+
+class IMDN(nn.Module):
+    """Hui et al. 2019."""
+
+    def __init__(self, scale: int, features: int, blocks: int, reduction: int):
+        super().__init__()
+        self.blocks = [f"IMDB{i + 1}" for i in range(blocks)]
+        self.fea_conv = conv3(3, features)
+        for name in self.blocks:
+            setattr(self, name, IMDB(features, reduction))
+        self.c = nn.Sequential(nn.Conv2d(blocks * features, features, 1), nn.LeakyReLU(0.05))
+        self.LR_conv = conv3(features, features)
+        self.upsampler = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
+
+    def forward(self, x):
+        found = [self.fea_conv(x)]
+        for name in self.blocks:
+            found.append(getattr(self, name)(found[-1]))
+        return self.upsampler(found[0] + self.LR_conv(self.c(torch.cat(found[1:], dim=1))))
+
+
+class IMDB(nn.Module):
+    def __init__(self, features: int, reduction: int):
+        super().__init__()
+        self.kept = features // 4
+        rest = features - self.kept
+        self.c1 = conv3(features, features)
+        self.c2, self.c3 = conv3(rest, features), conv3(rest, features)
+        self.c4 = conv3(rest, self.kept)
+        self.c5 = nn.Conv2d(features, features, 1)
+        self.cca = nn.Module()
+        down = nn.Conv2d(features, features // reduction, 1)
+        up = nn.Conv2d(features // reduction, features, 1)
+        self.cca.conv_du = nn.Sequential(down, nn.ReLU(), up, nn.Sigmoid())
+
+    def forward(self, x):
+        kept, rest = [], x
+        for conv in (self.c1, self.c2, self.c3):
+            f = F.leaky_relu(conv(rest), 0.05)
+            kept.append(f[:, : self.kept])
+            rest = f[:, self.kept :]
+        f = torch.cat([*kept, self.c4(rest)], dim=1)
+        contrast = f.std(dim=(2, 3), keepdim=True, unbiased=False)
+        weight = self.cca.conv_du(contrast + f.mean(dim=(2, 3), keepdim=True))
+        return x + self.c5(f * weight)
