@@ -9,13 +9,13 @@ import jax
 from jaxsr import zoo
 from jaxsr.errors import UserError
 from jaxsr.image.pictures import Image, Roi, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.restoring import Restore, load_restorer
+from jaxsr.pipeline.restoring import Restore, load_restorer, read_restoring
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.stages import conditions
 from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
 from jaxsr.regions.find import chosen, mask_in
-from jaxsr.regions.others import LeavesImages, RestoresImages
+from jaxsr.regions.others import LeavesImages
 from jaxsr.regions.restoring import TiledRestorer
 
 Name = str | os.PathLike
@@ -38,9 +38,7 @@ def load_chain(
       UserError: there are no such weights, or they don't fit the network they name.
     """
     restore = load_restorer(restorer, segmenter)
-    known = not isinstance(restore.network, RestoresImages) and conditions(
-        zoo.read_restorer(restorer), zoo.read_upscaler(upscaler, scale)
-    )
+    known = conditions(read_restoring(restorer)[1], zoo.read_upscaler(upscaler, scale))
     return Chain(load_upscaler(upscaler, scale), restore, features=known)
 
 

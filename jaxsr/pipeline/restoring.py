@@ -33,11 +33,22 @@ def load_restorer(
       UserError: there are no such weights, or they don't fit the network they name.
     """
     segment = None if segmenter is None else load_segmenter(segmenter)
+    network, weights = read_restoring(name_or_path)
+    return Restore(network, weights.params, segment)
+
+
+def read_restoring(name_or_path: Name) -> tuple[Restorer, zoo.Weights]:
+    """Read whatever restores regions: a network, and the weights it runs with.
+
+    Raises:
+      UserError: as :func:`load_restorer`.
+    """
     path = zoo.find_any_weights(name_or_path)
-    of_images = zoo.kind_of(zoo.weights.network_of(path)) is zoo.UPSCALER
-    weights = zoo.read_upscaler(path) if of_images else zoo.read_restorer(name_or_path)
-    network = zoo.build(weights, name_or_path)
-    return Restore(RestoresImages(network) if of_images else network, weights.params, segment)
+    if zoo.kind_of(zoo.weights.network_of(path)) is zoo.UPSCALER:
+        weights = zoo.read_upscaler(path)
+        return RestoresImages(zoo.build(weights, name_or_path)), weights
+    weights = zoo.read_restorer(name_or_path)
+    return zoo.build(weights, name_or_path), weights
 
 
 class Restore:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 from jaxsr import networks, zoo
 from jaxsr.errors import UserError
 from jaxsr.networks.window_restorer import features_at
+from jaxsr.pipeline.restoring import read_restoring
 from jaxsr.pipeline.result import Result
 from jaxsr.regions import masks
 from jaxsr.regions.restore import Restorer, grid, restore
@@ -171,8 +172,8 @@ def load_stages(
     )
     features, restorer = True, restore
     if isinstance(restore, str | os.PathLike):
-        weights = zoo.read_restorer(restore)
-        restorer, params["restore"] = zoo.build(weights, restore), weights.params
+        restorer, weights = read_restoring(restore)
+        params["restore"] = weights.params
         source = enhance or upscaler
         features = (
             scale > 1

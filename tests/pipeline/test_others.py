@@ -85,4 +85,8 @@ def test_a_file_of_a_network_of_whole_images_is_loaded_as_a_restorer(tmp_path):
     params = network.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
     weights.write(path, weights.Weights("edsr_baseline", options, params))
     restore = pipeline.load_restorer(path, segmenter=None)
-    assert restore(CAT, BOX).tiles == 1
+    result = restore(CAT, BOX)
+    assert result.tiles == 1
+    stages, params = pipeline.load_stages(1, segment=None, restore=path)
+    pure = pipeline.run_chain(stages, params, CAT[None] / np.float32(255), result.mask[None])
+    np.testing.assert_allclose(pure.image[0], result.image / 255, atol=1 / 255)
