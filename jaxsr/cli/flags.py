@@ -13,6 +13,7 @@ FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS 
 UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"
 CODEC = "patch-hyperprior"
 SCALES = (1, 2, 3, 4, 8)  # of jaxsr.networks, likewise
+PRECISIONS = ("float32", "bfloat16", "float16")  # of jaxsr.zoo, likewise
 ENTROPY_DEVICES = ("auto", "cpu", "default")  # of jaxsr.codec, likewise
 
 
@@ -121,6 +122,16 @@ def add_model(
         metavar="NAME|FILE",
         help=f"{what}: a name of weights (see jaxsr models) or a file of them, also PyTorch's or "
         f"ncnn's (default: {default})",
+    )
+
+
+def add_precision(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=PRECISIONS[0],
+        help="what networks compute in: on GPUs and TPUs the short types are faster; float16 has "
+        "too small a range for some networks (default: float32)",
     )
 
 

@@ -15,6 +15,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     flags.add_files(parser)
     region.add_region(parser)
     flags.add_model(parser, "--model", "the restorer", flags.RESTORER, "--restorer")
+    flags.add_precision(parser)
     flags.add_format(parser)
     return parser
 
@@ -29,7 +30,8 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     from jaxsr.cli import pictures
 
     segmenter = region.segmenter_of(arguments)
-    restore = pipeline.load_restorer(arguments.model or zoo.DEFAULT_RESTORER, segmenter)
+    model = arguments.model or zoo.DEFAULT_RESTORER
+    restore = pipeline.load_restorer(model, segmenter, arguments.precision)
     roi = region.roi_of(arguments, restore.segment)
 
     def work(job: paths.Job, read: pictures.Read) -> each.Output:

@@ -37,6 +37,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     region.add_region(parser, "upscale by --model, all else by --around", default=None)
     flags.add_model(parser, "--around", "with a region: the upscaler of all else", flags.UPSCALER)
     flags.add_tile(parser)
+    flags.add_precision(parser)
     flags.add_format(parser)
     return parser
 
@@ -87,7 +88,7 @@ def in_region(arguments: argparse.Namespace, model: str) -> Callable[..., each.O
     around = arguments.around or zoo.DEFAULT_UPSCALER
     segmenter = region.segmenter_of(arguments)
     scale = None if scale is None else int(scale)
-    upscale = pipeline.load_region_upscaler(model, around, scale, segmenter)
+    upscale = pipeline.load_region_upscaler(model, around, scale, segmenter, arguments.precision)
     roi = region.roi_of(arguments, upscale.segment)
 
     def work(job: paths.Job, read: pictures.Read) -> each.Output:
@@ -124,7 +125,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         raise UserError("--around, --class and --segmenter are for a region; give --roi or --box")
     if not one_network_does(arguments, model):
         wanted = arguments.scale, arguments.size, arguments.strength, arguments.self_ensemble
-        enlarge = pipeline.Enlarge(model, *wanted)
+        enlarge = pipeline.Enlarge(model, *wanted, arguments.precision)
 
         def one(job: paths.Job, read: pictures.Read) -> each.Output:
             return output(job, read, enlarge(read.picture, arguments.tile).image)
@@ -132,7 +133,7 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         return each.Steps(pictures.read, each.one_by_one(one))
 
     scale = None if arguments.scale is None else int(arguments.scale)
-    upscale = pipeline.load_upscaler(model, scale)
+    upscale = pipeline.load_upscaler(model, scale, arguments.precision)
 
     def work(group: Sequence, progress: each.Progress) -> list[each.Output]:
         images = [read.picture for _, read in group]

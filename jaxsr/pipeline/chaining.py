@@ -47,6 +47,7 @@ def load_region_upscaler(
     around: Name = zoo.DEFAULT_UPSCALER,
     scale: int | None = None,
     segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
+    precision: str = zoo.PRECISIONS[0],
 ) -> "Chain":
     """Return what upscales a region by one network, often a slow one, and all else by another.
 
@@ -55,16 +56,18 @@ def load_region_upscaler(
       around: of the whole image, at the same scale.
       scale: when not given, 4 for a name and the file's own for a path.
       segmenter: what finds the region where none is given; None: nothing does.
+      precision: of both upscalers, as for :func:`load_upscaler`.
 
     Raises:
       UserError: there are no such weights, not for the same scale, or not for RGB.
     """
-    fine = load_upscaler(inside, scale)
+    fine = load_upscaler(inside, scale, precision)
     if fine.network.channels != 3:
         raise UserError(f"{os.fspath(inside)}: a region is upscaled as RGB, which it does not take")
     segment = None if segmenter is None else load_segmenter(segmenter)
     restore = Restore(LeavesImages(), {}, segment)
-    return Chain(load_upscaler(around, fine.scale), restore, inside=fine, features=False)
+    coarse = load_upscaler(around, fine.scale, precision)
+    return Chain(coarse, restore, inside=fine, features=False)
 
 
 class Chain:

@@ -37,6 +37,7 @@ class Enlarge:
         size: Size | None = None,
         strength: int | float = 1.0,
         self_ensemble: bool = False,
+        precision: str = zoo.PRECISIONS[0],
     ):
         """Say what is wanted; networks are loaded when they are first needed.
 
@@ -48,6 +49,7 @@ class Enlarge:
           strength: of the network against bicubic interpolation, 0 to 1.
           self_ensemble: average what is made of an image's eight flips and turns: a little
             better, in eight times the time.
+          precision: of the network, as for :func:`~jaxsr.pipeline.load_upscaler`.
 
         Raises:
           UserError: one of these is out of its range, or both ``scale`` and ``size`` are given.
@@ -63,7 +65,9 @@ class Enlarge:
             raise UserError(f"strength {strength}: give a number from 0 (bicubic) to 1 (network)")
         self._name, self._scale, self._size = name_or_path, scale, size
         self._strength, self._self_ensemble = strength, self_ensemble
-        self._loaded = functools.cache(functools.partial(load_upscaler, name_or_path))
+        self._loaded = functools.cache(
+            functools.partial(load_upscaler, name_or_path, precision=precision)
+        )
 
     def __call__(
         self, image: Image, tile: int | str = "auto", progress: Progress | None = None

@@ -12,7 +12,9 @@ Loaded = Any  # Upscale, Segment, Restore or jaxsr.codec.Model
 
 
 def load(
-    name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
+    name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER,
+    scale: int | None = None,
+    precision: str = zoo.PRECISIONS[0],
 ) -> Loaded:
     """Load weights of any kind by name or from a file, and say what they are.
 
@@ -22,6 +24,7 @@ def load(
         ``.bin``.
       scale: of an upscaler: by default 4 for a name, and the file's own for a file. It is needed
         for the few files that do not tell theirs.
+      precision: of an upscaler or a restorer, as for :func:`jaxsr.pipeline.load_upscaler`.
 
     Returns:
       An upscaler or a restorer ×1: :class:`jaxsr.pipeline.Upscale`. A segmenter:
@@ -42,8 +45,9 @@ def load(
     if kind is zoo.SEGMENTER:
         loaded = load_segmenter(path)
     elif kind is zoo.RESTORER:
-        loaded = load_restorer(path)
+        loaded = load_restorer(path, precision=precision)
     else:
-        loaded = load_upscaler(path, scale)  # not by its name: a converted file is hashed whole
+        # not by its name: a converted file is hashed whole
+        loaded = load_upscaler(path, scale, precision)
     loaded.description = zoo.describe(zoo.weights.read(path), loaded.network)
     return loaded

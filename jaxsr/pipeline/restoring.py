@@ -20,7 +20,9 @@ Name = str | os.PathLike
 
 
 def load_restorer(
-    name_or_path: Name = zoo.DEFAULT_RESTORER, segmenter: Name | None = zoo.DEFAULT_SEGMENTER
+    name_or_path: Name = zoo.DEFAULT_RESTORER,
+    segmenter: Name | None = zoo.DEFAULT_SEGMENTER,
+    precision: str = zoo.PRECISIONS[0],
 ) -> "Restore":
     """Return a restorer with weights: released ones by name, or those of a file.
 
@@ -28,16 +30,19 @@ def load_restorer(
 
     Args:
       segmenter: what finds the region where none is given; None: nothing does.
+      precision: of the restorer, as for :func:`load_upscaler`.
 
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
     segment = None if segmenter is None else load_segmenter(segmenter)
-    network, weights = read_restoring(name_or_path)
+    network, weights = read_restoring(name_or_path, precision)
     return Restore(network, weights.params, segment)
 
 
-def read_restoring(name_or_path: Name) -> tuple[Restorer, zoo.Weights]:
+def read_restoring(
+    name_or_path: Name, precision: str = zoo.PRECISIONS[0]
+) -> tuple[Restorer, zoo.Weights]:
     """Read whatever restores regions: a network, and the weights it runs with.
 
     Raises:
@@ -46,9 +51,9 @@ def read_restoring(name_or_path: Name) -> tuple[Restorer, zoo.Weights]:
     path = zoo.find_any_weights(name_or_path)
     if zoo.kind_of(zoo.weights.network_of(path)) is zoo.UPSCALER:
         weights = zoo.read_upscaler(path)
-        return RestoresImages(zoo.build(weights, name_or_path)), weights
+        return RestoresImages(zoo.build(weights, name_or_path, precision)), weights
     weights = zoo.read_restorer(name_or_path)
-    return zoo.build(weights, name_or_path), weights
+    return zoo.build(weights, name_or_path, precision), weights
 
 
 class Restore:

@@ -22,19 +22,24 @@ Params = dict[str, Any]
 
 
 def load_upscaler(
-    name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER, scale: int | None = None
+    name_or_path: str | os.PathLike = zoo.DEFAULT_UPSCALER,
+    scale: int | None = None,
+    precision: str = zoo.PRECISIONS[0],
 ) -> "Upscale":
     """Return an upscaler with weights: released ones by name, or those of a file.
 
     Args:
-      name_or_path: a name of ``zoo.released_upscalers()``, or a ``.safetensors`` file.
+      name_or_path: as for :func:`jaxsr.load`.
       scale: when not given, 4 for a name and the file's own for a path.
+      precision: what to compute in: "float32", or on GPUs and TPUs, where they are faster,
+        "bfloat16" or "float16".
 
     Raises:
-      UserError: there are no such weights, or they don't fit the network they name.
+      UserError: there are no such weights, they don't fit the network they name, or it does not
+        compute in that precision.
     """
     weights = zoo.read_upscaler(name_or_path, scale)
-    return Upscale(zoo.build(weights, name_or_path), weights.params)
+    return Upscale(zoo.build(weights, name_or_path, precision), weights.params)
 
 
 class Upscale:

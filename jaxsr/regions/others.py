@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.errors import UserError
-from jaxsr.networks.layers import apply
 from jaxsr.networks.upscaler import Upscaler
-from jaxsr.tiling.upscaling import BLEND
+from jaxsr.tiling.upscaling import BLEND, apply
 
 UNIT = 8  # pixels: regions are covered by blocks of at least so many a side
 

@@ -197,6 +197,7 @@ class TiledUpscaler:
         for (index, tile), result in self._runner.run(
             groups, lambda job: (self._seen(images[job[0]], job[1]),)
         ):
+            check_finite(result)
             yield index, tile, result
 
     def _assemble(
@@ -231,8 +232,25 @@ def reach_of(network: Upscaler) -> int:
 
 
 def apply(network: Upscaler, params: dict, x: Float[Array, "b h w c"]) -> Float[Array, "b H W c"]:
-    """Upscale images in [0, 1] and clip the result to it: a pure function."""
-    return jnp.clip(layers.apply(network, params, x), 0, 1)
+    """Upscale images in [0, 1] and clip the result to it: a pure function.
+
+    What is infinite becomes NaN: clipped, it would seem to be white.
+    """
+    y = layers.apply(network, params, x)
+    return jnp.where(jnp.isfinite(y), jnp.clip(y, 0, 1), jnp.nan).astype(jnp.float32)
+
+
+def check_finite(result: np.ndarray) -> None:
+    """Check what a network has computed.
+
+    Raises:
+      UserError: there are numbers in it that are not finite.
+    """
+    if np.isnan(result).any():
+        raise UserError(
+            "the network's result is not finite: its weights have diverged, or its numbers exceed "
+            "the range of float16, which bfloat16 has not: give that precision"
+        )
 
 
 def cut(image: Image, tile: Tile, network: Upscaler) -> Float[np.ndarray, "h w c"]:

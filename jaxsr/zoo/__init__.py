@@ -1,7 +1,7 @@
 """Released weights and their cards, other weights files, and converted PyTorch checkpoints."""
 
 from jaxsr.zoo import weights
-from jaxsr.zoo.building import build, folded, has_folded_form
+from jaxsr.zoo.building import PRECISIONS, build, folded, has_folded_form, precisions
 from jaxsr.zoo.description import Description, describe
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of, known_kind
 from jaxsr.zoo.released import (
@@ -33,6 +33,7 @@ __all__ = [
     "DEFAULT_UPSCALER",
     "FOLDER",
     "KINDS",
+    "PRECISIONS",
     "RESTORER",
     "SEGMENTER",
     "SUFFIXES",
@@ -50,6 +51,7 @@ __all__ = [
     "kind_of",
     "known_kind",
     "path_of",
+    "precisions",
     "read_restorer",
     "read_segmenter",
     "read_upscaler",

@@ -8,11 +8,9 @@ import jax
 
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.tiling.upscaling import FARTHEST
+from jaxsr.zoo.building import precisions
 from jaxsr.zoo.kinds import kind_of
 from jaxsr.zoo.weights import Weights
-
-# Families whose attention exceeds 65504, the largest float16; bfloat16 has the range of float32.
-OVERFLOWS_IN_FLOAT16 = ("swinir", "hat", "dat", "atd", "drct", "rgt", "srformer")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,9 +96,3 @@ def _of(network: Upscaler) -> dict[str, str]:
         like = "equal" if field <= FARTHEST else f"cut {FARTHEST} pixels away: nearly equal"
         tiles = f"{like} to the whole image; an output pixel sees {field} pixels around"
     return {"sizes": f"any{mirrored}", "tiles": tiles}
-
-
-def precisions(network: str) -> tuple[str, ...]:
-    """Return the types that a network may compute in."""
-    half = () if network.startswith(OVERFLOWS_IN_FLOAT16) else ("float16",)
-    return ("float32", "bfloat16", *half)

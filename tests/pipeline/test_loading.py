@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import safetensors.numpy
+import skimage.data
 
 import jaxsr
-from jaxsr import codec, pipeline
+from jaxsr import codec, networks, pipeline, zoo
 
 GOLDEN = Path(__file__).parents[1] / "networks/golden"
 
@@ -42,3 +44,35 @@ def test_a_file_of_another_program_is_loaded_as_it_is(tmp_path, monkeypatch):
     assert "float16" not in what.precisions and "multiples of 8" in what.sizes
     larger = upscale(image.astype(np.float32) / 255).image
     np.testing.assert_allclose(larger, expected.clip(0, 1), atol=1e-3)
+
+
+def test_an_upscaler_computes_in_the_precision_that_is_given(tmp_path):
+    image = skimage.data.chelsea()[100:148, 100:148]
+    exact = pipeline.load_upscaler(scale=2)(image).image.astype(int)
+    for precision in ("bfloat16", "float16"):
+        short = pipeline.load_upscaler(scale=2, precision=precision)(image).image.astype(int)
+        assert 0 < abs(short - exact).max() <= 8, precision
+    with pytest.raises(ValueError, match="precision 'half'; there are: float32, bfloat16, float16"):
+        pipeline.load_upscaler(scale=2, precision="half")
+
+
+def test_numbers_beyond_float16_are_an_error_that_proposes_bfloat16(tmp_path):
+    read = zoo.read_upscaler(scale=2)
+    large = jax.tree.map(lambda x: 3 * x, read.params)
+    path = tmp_path / "large.safetensors"
+    zoo.weights.write(path, zoo.Weights(read.network, read.options, large))
+    image = skimage.data.chelsea()[100:120, 100:120]
+    with pytest.raises(ValueError, match="range of float16, which bfloat16 has not"):
+        pipeline.load_upscaler(path, precision="float16")(image)
+    pipeline.load_upscaler(path, precision="bfloat16")(image)
+
+
+def test_networks_whose_attention_exceeds_float16_refuse_it(tmp_path):
+    network = networks.create("swinir_light", features=12, groups=1, depth=1, heads=2)
+    shapes = jax.eval_shape(network.init, jax.random.key(0), np.zeros((1, 8, 8, 3), np.float32))
+    options = {"features": 12, "groups": 1, "depth": 1, "heads": 2}
+    zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes["params"])
+    path = tmp_path / "swin.safetensors"
+    zoo.weights.write(path, zoo.Weights("swinir_light", options, zeros))
+    with pytest.raises(ValueError, match="swinir_light exceeds the range of float16; give bfloat"):
+        pipeline.load_upscaler(path, precision="float16")
