@@ -40,6 +40,9 @@ log = logging.getLogger("jaxsr")
 # Larger tiles recompute less: SPAN (48 features) on two CPU cores takes 9800 ns a kept pixel at a
 # side of 128, 8100 at 256, 6900 at 384. Compiling takes as long at every size.
 LONGEST, STEP = 512, 32
+# Of a tile's result on a CPU: RRDB's last convolutions have two maps of 64 features there, a
+# gigabyte for each core at a side of 1408; with tiles of 512 pixels ×4 it would be two.
+LONGEST_RESULT_ON_CPU = 1408
 PIXELS_AT_ONCE = LONGEST**2  # of one batch on one device
 BLEND = 32  # least distance of a kept pixel from a cut, where no distance is exact
 # The greatest distance of a kept pixel from a cut. RRDB sees 349 pixels around, so that exact tiles
@@ -139,7 +142,10 @@ class TiledUpscaler:
             pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
             return pixels + compilation * len(counts)
 
-        longest = max(LONGEST, 2 * self.smallest)
+        longest = LONGEST
+        if self._runner.platform == "cpu":
+            longest = min(longest, LONGEST_RESULT_ON_CPU // self.network.scale)
+        longest = max(longest, 2 * self.smallest)
         return min(range(longest, self.smallest - 1, -STEP), key=cost)
 
     def _smaller(self, side: int) -> int:

@@ -8,7 +8,7 @@ from jaxsr import networks, pipeline
 from jaxsr.image import files
 from jaxsr.image.resize import imresize
 from jaxsr.image.values import from_float, to_float
-from jaxsr.tiling import runner
+from jaxsr.tiling import runner, upscaling
 from jaxsr.zoo import weights
 
 
@@ -84,6 +84,13 @@ def test_a_network_that_sees_very_far_is_run_on_tiles_that_hardly_show_it(random
     image = noise(200, 180, 3)
     whole, tiled = upscale(image, 0).image, upscale(image, 168).image
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+def test_tiles_of_a_large_photo_have_results_that_fit_into_memory():
+    photo = np.zeros((3024, 4032, 3), np.uint8)
+    for name, scale in (("rrdb", 4), ("span_compact", 4), ("span_compact", 2)):
+        tiled = upscaling.TiledUpscaler(networks.create(name, scale=scale), {})
+        assert 256 <= tiled._side([photo], "auto") <= 1408 // scale  # 64 features: 2 · 0.5 GB
 
 
 def test_every_kind_of_array_comes_back_in_its_own_kind(upscale):
