@@ -99,7 +99,7 @@ def add_format(parser: argparse.ArgumentParser, default: str = "the input's own,
         type=percent,
         default=95,
         metavar="N",
-        help="the quality of JPEG and WebP files, 1 to 100 (default: 95)",
+        help="the quality of JPEG, WebP, AVIF and JPEG XL files, 1 to 100 (default: 95)",
     )
 
 

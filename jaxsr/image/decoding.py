@@ -1,7 +1,7 @@
 """Image files to arrays, a way for each family of formats: what is behind :mod:`jaxsr.image.files`.
 
 Pillow reads most; it cannot do 16-bit RGB, so imagecodecs (PNG, JPEG 2000, JPEG XL) and tifffile
-(TIFF) do that. Of JPEG XL neither EXIF nor ICC profile is read: imagecodecs does not give them.
+(TIFF) do that. Of JPEG XL no ICC profile is read: imagecodecs does not give it.
 """
 
 import contextlib
@@ -200,7 +200,9 @@ def _read_jpegxl(data: bytes) -> tuple[Decoded, Image.Exif]:
     samples = imagecodecs.jpegxl_decode(data, index=0 if animated else None)
     if samples.dtype not in (np.uint8, np.uint16):
         raise Refused(f"pixels of {samples.dtype}; convert them to unsigned 8 or 16 bits")
-    return _split_alpha(samples.reshape(*samples.shape[:2], -1), None), Image.Exif()
+    exif = exif_of(jpegxl.exif(data))
+    exif.pop(ORIENTATION, None)  # decoders turn the pixels by the codestream's own
+    return _split_alpha(samples.reshape(*samples.shape[:2], -1), None), exif
 
 
 def _read_jpeg2000(kind: Format, data: bytes) -> tuple[Decoded, Image.Exif]:
@@ -236,6 +238,13 @@ def _split_alpha(pixels: UInt[np.ndarray, "h w _"], icc: bytes | None) -> Decode
     return Decoded(
         np.ascontiguousarray(pixels[..., :-1]), np.ascontiguousarray(pixels[..., -1]), icc
     )
+
+
+def is_srgb(icc: bytes) -> bool:
+    """Return True for an ICC profile that says, by its name, that colours are those of sRGB."""
+    with contextlib.suppress(ImageCms.PyCMSError, OSError):
+        return "sRGB" in ImageCms.getProfileDescription(ImageCms.getOpenProfile(io.BytesIO(icc)))
+    return False
 
 
 def exif_of(source: Image.Image | bytes) -> Image.Exif:

@@ -1,7 +1,8 @@
 """Arrays to image files, a way for each format: what is behind :mod:`jaxsr.image.files`.
 
 PNG is written by imagecodecs (zlib-ng), which takes a third of Pillow's time and holds 16-bit RGB,
-with the chunks of metadata put in; JPEG and WebP by Pillow; a TIFF by hand around its EXIF.
+with the chunks of metadata put in; JPEG, WebP and AVIF by Pillow; JPEG XL by imagecodecs, which
+writes no ICC profile; a TIFF by hand around its EXIF.
 """
 
 import io
@@ -13,6 +14,7 @@ import numpy as np
 from jaxtyping import UInt
 from PIL import Image
 
+from jaxsr.image import jpegxl
 from jaxsr.image.decoding import ICC_PROFILE
 from jaxsr.image.formats import Format
 
@@ -37,7 +39,7 @@ def encode(
     Args:
       has_alpha: whether the last channel is transparency.
       exif: beginning with ``b"Exif\\0\\0"``.
-      quality: 1 to 100, of JPEG and WebP.
+      quality: 1 to 100, of formats that are lossy; of WebP and JPEG XL, 100 is lossless.
 
     Raises:
       TooLarge: the format cannot hold them.
@@ -46,6 +48,8 @@ def encode(
         return _encode_tiff(samples, has_alpha, icc, exif)
     if kind.name == "PNG":
         return _encode_png(samples, icc, exif)
+    if kind.name == "JPEG XL":
+        return _encode_jpegxl(samples, exif, quality)
     return _encode_pillow(kind.name, samples, icc, exif, quality)
 
 
@@ -55,6 +59,7 @@ def _encode_pillow(
     options = {
         "JPEG": {"quality": quality, "subsampling": 0 if quality >= 90 else 2},
         "WEBP": {"quality": quality, "lossless": quality == 100, "exact": True},
+        "AVIF": {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"},
     }[name]
     options |= {key: value for key, value in (("icc_profile", icc), ("exif", exif)) if value}
     samples = samples[..., 0] if samples.shape[2] == 1 else samples
@@ -64,6 +69,20 @@ def _encode_pillow(
     except (ValueError, OSError) as error:
         raise TooLarge(str(error)) from None
     return buffer.getvalue()
+
+
+def _encode_jpegxl(samples: Samples, exif: bytes | None, quality: int) -> bytes:
+    samples = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    try:
+        data = imagecodecs.jpegxl_encode(
+            samples,
+            level=quality,
+            lossless=True if quality == 100 else None,
+            usecontainer=bool(exif),
+        )
+    except imagecodecs.JpegxlError as error:
+        raise TooLarge(str(error)) from None
+    return bytes(data) + (jpegxl.exif_box(exif) if exif else b"")
 
 
 def _encode_png(samples: Samples, icc: bytes | None, exif: bytes | None) -> bytes:

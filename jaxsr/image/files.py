@@ -109,15 +109,16 @@ def count_frames(data: bytes) -> int:
 def write(path: str | os.PathLike, picture: Picture, quality: int = 95) -> None:
     """Write ``picture`` in the format of the path's suffix, whole or not at all.
 
-    PNG and TIFF are lossless. ICC profile and EXIF are kept in every format, but a gray profile is
-    left out where the pixels are RGB (WebP has no gray).
+    PNG and TIFF are lossless. ICC profile and EXIF are kept, but a gray profile is left out where
+    the pixels are RGB (WebP and AVIF have no gray), and JPEG XL is written as sRGB alone.
 
     Args:
-      quality: 1 to 100, for JPEG and WebP; WebP at 100 is lossless.
+      quality: 1 to 100, for JPEG, WebP, AVIF and JPEG XL; WebP and JPEG XL at 100 are lossless.
 
     Raises:
-      UserError: the suffix names no format that is written, the format can't hold 16 bits or alpha
-        that the picture has, the quality is out of range, or the file cannot be written.
+      UserError: the suffix names no format that is written, the format can't hold 16 bits, alpha or
+        the profile that the picture has, the quality is out of range, or the file cannot be
+        written.
     """
     write_bytes(path, encode(format_of(path), picture, quality, path))
 
@@ -133,7 +134,7 @@ def encode(
         raise UserError(f"quality must be 1 to 100, got {quality}")
     check_holds(kind, picture, name)
     pixels, alpha = picture.pixels, picture.alpha
-    if kind.name == "WEBP" and pixels.shape[2] == 1:
+    if kind.name in ("WEBP", "AVIF") and pixels.shape[2] == 1:
         pixels = pixels.repeat(3, axis=2)
     icc, exif = picture.icc, picture.exif
     if icc and icc[16:20] == b"GRAY" and pixels.shape[2] == 3:
@@ -152,14 +153,19 @@ def check_holds(kind: Format, picture: Picture, name: str | os.PathLike) -> None
     """Check that a format can hold a picture of this kind; errors call the file ``name``.
 
     Raises:
-      UserError: it can't hold 16 bits or alpha that the picture has.
+      UserError: it can't hold 16 bits, alpha or the profile that the picture has.
     """
     if picture.pixels.dtype == np.uint16 and not kind.deep:
         raise UserError(f"{name}: {kind.name} cannot hold 16-bit pixels; {_able('deep')} can")
     if picture.alpha is not None and not kind.alpha:
         raise UserError(f"{name}: {kind.name} cannot hold transparency; {_able('alpha')} can")
+    if picture.icc and not kind.profile and not decoding.is_srgb(picture.icc):
+        raise UserError(
+            f"{name}: {kind.name} is written with the colours of sRGB alone, and this picture's "
+            f"profile is another; {_able('profile')} can hold it"
+        )
 
 
 def _able(ability: str) -> str:
-    *names, last = (kind.name for kind in FORMATS if getattr(kind, ability))
+    *names, last = (kind.name for kind in FORMATS if kind.written and getattr(kind, ability))
     return f"{', '.join(names)} and {last}"

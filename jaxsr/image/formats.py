@@ -15,6 +15,7 @@ class Format:
       name: what Pillow calls it.
       suffixes: of file names, in small letters; the first is the one to give.
       alpha, deep: whether it is written with transparency and with 16 bits a channel.
+      profile: False where colours are written as sRGB alone.
       written: False where such files are only read.
       marks: (position, bytes) that its files have, one of them.
     """
@@ -23,6 +24,7 @@ class Format:
     suffixes: tuple[str, ...]
     alpha: bool = False
     deep: bool = False
+    profile: bool = True
     written: bool = True
     marks: tuple[tuple[int, bytes], ...] = ()
 
@@ -52,11 +54,13 @@ FORMATS = (
         deep=True,
         marks=((0, b"II*\0"), (0, b"MM\0*"), (0, b"II+\0"), (0, b"MM\0+")),
     ),
-    Format("AVIF", (".avif",), written=False, marks=_boxes(b"avif", b"avis")),
+    Format("AVIF", (".avif",), alpha=True, marks=_boxes(b"avif", b"avis")),
     Format(
         "JPEG XL",
         (".jxl",),
-        written=False,
+        alpha=True,
+        deep=True,
+        profile=False,
         marks=((0, b"\xff\x0a"), (0, b"\0\0\0\x0cJXL \r\n\x87\n")),
     ),
     Format("BMP", (".bmp",), written=False, marks=((0, b"BM"),)),

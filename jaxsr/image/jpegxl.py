@@ -1,9 +1,10 @@
-"""What the header of a JPEG XL file says, which imagecodecs does not tell before it decodes all.
+"""What the header of a JPEG XL file says, and its EXIF, which imagecodecs does not tell.
 
 Source: ISO/IEC 18181-1, the size header and the first fields of the image metadata; 18181-2, boxes.
 """
 
 import struct
+from collections.abc import Iterator
 
 RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))  # width : height, from 1 on
 SIZE_BITS = (9, 13, 18, 30)
@@ -27,16 +28,44 @@ def header(data: bytes) -> tuple[int, int, bool]:
     return width, height, bool(preview or bits.take(1))
 
 
+def exif(data: bytes) -> bytes:
+    """Return the EXIF block of a file; empty where it has none, or only a compressed one."""
+    if data.startswith(CODESTREAM):
+        return b""
+    found = (body for name, body in _boxes(data) if name == b"Exif")
+    body = next(found, bytes(4))
+    return body[4 + int.from_bytes(body[:4], "big") :]
+
+
+def exif_box(exif: bytes) -> bytes:
+    """Return what is added to a file in boxes to give it an EXIF block."""
+    body = bytes(4) + exif.removeprefix(b"Exif\0\0")
+    return struct.pack(">I4s", 8 + len(body), b"Exif") + body
+
+
 def _codestream(data: bytes) -> bytes:
-    at = 0
-    while not data.startswith(CODESTREAM):
-        size, name = struct.unpack_from(">I4s", data, at)
+    if data.startswith(CODESTREAM):
+        return data
+    for name, body in _boxes(data):
         if name in (b"jxlc", b"jxlp"):
-            return data[at + (8 if name == b"jxlc" else 12) :]
-        if size < 8:
-            raise ValueError("no codestream in a JPEG XL file")
-        at += size
-    return data
+            return body if name == b"jxlc" else body[4:]
+    raise ValueError("no codestream in a JPEG XL file")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield names and contents of a file's boxes; one of size 0 goes on to the end."""
+    at = 0
+    while at + 8 <= len(data):
+        size, name = struct.unpack_from(">I4s", data, at)
+        start = at + 8
+        if size == 1 and start + 8 <= len(data):  # its size is too large for 32 bits
+            (size,) = struct.unpack_from(">Q", data, start)
+            start += 8
+        end = at + size if size else len(data)
+        if end < start:
+            raise ValueError("a box of a JPEG XL file is shorter than its header")
+        yield name, data[start:end]
+        at = end
 
 
 def _size(bits: "_Bits") -> tuple[int, int]:

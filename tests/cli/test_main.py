@@ -99,7 +99,7 @@ def test_an_input_is_never_overwritten(folder, save, run):
         (["a.png", "-o", "b.v2"], "or b.v2/ for a folder"),
         (["-", "-o", "b"], "stdin has no name to give it in the folder b; give a file's"),
         (["a.png", "alpha.png", "-o", "-"], "-: one file cannot hold several images"),
-        (["alpha.png", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
+        (["alpha.png", "-o", "b.jpg"], "transparency; PNG, WEBP, TIFF, AVIF and JPEG XL"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from jaxsr.errors import UserError
 from jaxsr.image import encoding, jpegxl
-from jaxsr.image.files import MAX_PIXELS, Picture, count_frames, read, turn_upright, write
+from jaxsr.image.files import MAX_PIXELS, Picture, count_frames, decode, read, turn_upright, write
 from jaxsr.image.folders import find_images, is_image_file
 from jaxsr.image.formats import FORMATS, SUFFIXES, format_of_content
 from jaxsr.image.pictures import bleed
@@ -67,7 +67,10 @@ def test_lossless_formats_give_everything_back(tmp_path, suffix, dtype, channels
     assert tags[0x010F] == "A camera" and tags.get_ifd(0x8769)[0x829A] == 0.25
 
 
-@pytest.mark.parametrize(("suffix", "alpha"), [(".jpg", False), (".webp", False), (".webp", True)])
+@pytest.mark.parametrize(
+    ("suffix", "alpha"),
+    [(".jpg", False), (".webp", False), (".webp", True), (".avif", False), (".avif", True)],
+)
 @pytest.mark.parametrize("size", [(16, 24), (1, 1)])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_lossy_formats_come_close(tmp_path, suffix, alpha, channels, size):
@@ -75,7 +78,7 @@ def test_lossy_formats_come_close(tmp_path, suffix, alpha, channels, size):
     write(tmp_path / f"a{suffix}", original)
     back = read(tmp_path / f"a{suffix}")
     assert np.abs(back.pixels.astype(int) - original.pixels).max() < 16
-    assert back.pixels.shape[2] == (3 if suffix == ".webp" else channels)
+    assert back.pixels.shape[2] == (channels if suffix == ".jpg" else 3)
     assert (back.alpha is not None) == alpha
     assert back.icc == ICC and b"A camera" in back.exif
 
@@ -86,13 +89,43 @@ def test_webp_at_quality_100_is_lossless_even_under_transparency(tmp_path):
     assert_same(read(tmp_path / "a.webp"), original)
 
 
-def test_quality_decides_the_size(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+@pytest.mark.parametrize("suffix", [".jpg", ".webp", ".avif", ".jxl"])
+def test_quality_decides_the_size(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8)
     sizes = []
     for quality in (1, 50, 100):
-        write(tmp_path / "a.jpg", Picture(noise), quality)
-        sizes.append((tmp_path / "a.jpg").stat().st_size)
+        write(tmp_path / f"a{suffix}", Picture(noise), quality)
+        sizes.append((tmp_path / f"a{suffix}").stat().st_size)
     assert sizes == sorted(set(sizes))
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_jpeg_xl_at_quality_100_is_lossless_and_keeps_exif(tmp_path, dtype, channels, alpha):
+    original = picture(16, 24, channels, dtype, alpha, icc=ICC, exif=exif())
+    write(tmp_path / "a.jxl", original, quality=100)
+    back = read(tmp_path / "a.jxl")
+    assert_same(back, original)
+    assert b"A camera" in back.exif
+    write(tmp_path / "a.jxl", original)
+    white = np.iinfo(dtype).max
+    close = np.abs(read(tmp_path / "a.jxl").pixels / white - original.pixels / white).mean()
+    assert 0 < close < 1 / 64
+
+
+def test_jpeg_xl_does_not_take_colours_that_its_readers_would_take_for_others(tmp_path):
+    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
+    with pytest.raises(ValueError, match=r"sRGB alone.*PNG, JPEG, WEBP, TIFF and AVIF can hold it"):
+        write(tmp_path / "a.jxl", picture(icc=lab))
+    assert not list(tmp_path.iterdir())
+
+
+def test_exif_of_jpeg_xl_does_not_turn_it_again():
+    data = imagecodecs.jpegxl_encode(pixels(5, 7, 3), lossless=True, usecontainer=True)
+    back = decode(data + jpegxl.exif_box(exif(orientation=6)), "a.jxl")
+    np.testing.assert_array_equal(back.pixels, pixels(5, 7, 3))
+    assert b"A camera" in back.exif
 
 
 @pytest.mark.parametrize("suffix", LOSSLESS)
@@ -388,9 +421,9 @@ def test_missing_files_and_folders_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
-        ("a.jpg", {"alpha": True}, "transparency; PNG, WEBP and TIFF can"),
-        ("a.jpg", {"dtype": np.uint16}, "16-bit pixels; PNG and TIFF can"),
-        ("a.webp", {"dtype": np.uint16}, "16-bit pixels; PNG and TIFF can"),
+        ("a.jpg", {"alpha": True}, "transparency; PNG, WEBP, TIFF, AVIF and JPEG XL can"),
+        ("a.jpg", {"dtype": np.uint16}, "16-bit pixels; PNG, TIFF and JPEG XL can"),
+        ("a.webp", {"dtype": np.uint16}, "16-bit pixels; PNG, TIFF and JPEG XL can"),
         ("a.gif", {}, "use .png"),
         ("a", {}, "no suffix"),
         ("a.webp", {"width": 16384, "height": 1}, "16384×1 failed"),
