@@ -37,6 +37,7 @@ from spandrel.architectures.OmniSR import OmniSR
 from spandrel.architectures.PLKSR import PLKSR
 from spandrel.architectures.PLKSR.__arch.RealPLKSR import RealPLKSR
 from spandrel.architectures.RCAN import RCAN
+from spandrel.architectures.RealCUGAN import UpCunet2x, UpCunet2x_fast, UpCunet3x, UpCunet4x
 from spandrel.architectures.RGT import RGT
 from spandrel.architectures.SAFMN import SAFMN
 from spandrel.architectures.SCUNet.__arch import SCUNet as scunet_code
@@ -195,6 +196,20 @@ def padded(network: nn.Module, multiple: int) -> nn.Module:
     return network
 
 
+NARROW = {8: 1, 16: 2, 32: 2, 64: 4, 128: 8, 256: 16}  # channels of Real-CUGAN → as few for a test
+
+
+def realcugan(network: nn.Module) -> nn.Module:
+    """Replace Real-CUGAN's layers by narrow ones; their widths are fixed in its code."""
+    for parent in list(network.modules()):
+        for name, layer in list(parent.named_children()):
+            if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d)):
+                few = [NARROW.get(n, n) for n in (layer.in_channels, layer.out_channels)]
+                shape = (*few, layer.kernel_size, layer.stride, layer.padding)
+                setattr(parent, name, type(layer)(*shape, bias=layer.bias is not None))
+    return network
+
+
 # name → (network, height and width of its image: odd, so that padding is compared as well)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "swinir_light_x2": (
@@ -329,6 +344,11 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "smfanet_x2": (lambda: SMFANet(2, features=8, blocks=2), (19, 37)),
     "imdn_x2": (lambda: IMDN(2, features=8, blocks=2, reduction=2), (9, 14)),
+    "realcugan_x2": (lambda: realcugan(UpCunet2x()), (21, 26)),
+    "realcugan_x3": (lambda: realcugan(UpCunet3x()), (18, 23)),
+    "realcugan_x4": (lambda: realcugan(UpCunet4x()), (21, 22)),
+    "realcugan_pro_x2": (lambda: realcugan(UpCunet2x(pro=True)), (21, 26)),
+    "realcugan_fast_x2": (lambda: realcugan(UpCunet2x_fast()), (40, 44)),
 }
 
 

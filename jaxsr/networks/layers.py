@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
 
 from jaxsr.errors import UserError
@@ -237,6 +238,62 @@ def _cubic(distance: float, a: float = -0.75) -> float:
     if d <= 1:
         return (a + 2) * d**3 - (a + 3) * d**2 + 1
     return a * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0.0
+
+
+def transposed_kernel(
+    kernel: Float[Array, "k k i o"], stride: int, crop: int
+) -> Float[Array, "t t i s2o"]:
+    """Return the kernel of the convolution which, shuffled by ``stride``, is a transposed one.
+
+    Output ``stride·u + a`` gets the products of input ``u + j`` with tap ``a + crop − stride·j``.
+
+    Args:
+      crop: pixels that are cut off the result; the kernel's side is at most ``stride + crop``.
+    """
+    side = kernel.shape[0]
+    taps = (stride - 1 + crop) // stride + 1
+    place = np.arange(stride) + crop - stride * np.arange(taps)[:, None]  # of tap j and phase a
+    place = np.where((place >= 0) & (place < side), place, side)  # the last ones are zeros
+    padded = jnp.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+    phases = padded[place][:, :, place].transpose(0, 2, 4, 5, 1, 3)
+    return phases.reshape(taps, taps, kernel.shape[2], -1)
+
+
+class TransposedConv(nn.Module):
+    """Transposed convolution, as torch's: every pixel adds its kernel to the result.
+
+    Computed as a convolution and a pixel shuffle, which XLA does several times as fast on CPUs.
+
+    Attributes:
+      kernel: its side, at most ``stride + crop``.
+      stride: how many times the result is larger.
+      crop: pixels that are cut off every side of the result.
+    """
+
+    features: int
+    kernel: int
+    stride: int
+    crop: int = 0
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "b h w i"]) -> Float[Array, "b h2 w2 o"]:
+        shape = (self.kernel, self.kernel, x.shape[-1], self.features)
+        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, shape[-1:], jnp.float32)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
+        kernel = transposed_kernel(kernel, self.stride, self.crop)
+        sizes = [self.stride * (n - 1) - 2 * self.crop + self.kernel for n in x.shape[1:3]]
+        # zeros behind the image, where the last pixels' kernels end
+        ends = [
+            (0, -(-size // self.stride) - 1 + kernel.shape[0] - n)
+            for size, n in zip(sizes, x.shape[1:3], strict=True)
+        ]
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (1, 1), ends, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+        y = pixel_shuffle(y, self.stride)[:, : sizes[0], : sizes[1]]
+        return y + jnp.broadcast_to(bias, y.shape)
 
 
 class ChannelPrelu(nn.Module):

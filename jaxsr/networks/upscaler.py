@@ -42,6 +42,8 @@ class Upscaler(nn.Module):
       multiple: heights and widths are padded to a multiple of this, the result cropped.
       padding: with what: the image mirrored ("reflect"; "symmetric": its last pixels twice), its
         "edge", or "zeros".
+      margin: they are padded by so many pixels on every side too, for stages whose convolutions do
+        not pad: features may have borders, the fused image has none.
       unshuffle: the stages see squares of so many pixels a side as channels of one position; it
         divides ``multiple``.
       receptive_field: radius in low-resolution pixels beyond which no input changes an output
@@ -58,6 +60,7 @@ class Upscaler(nn.Module):
     denormalise: bool = True
     multiple: int = 1
     padding: str = "reflect"
+    margin: int = 0
     unshuffle: int = 1
     receptive_field: int | None = None
 
@@ -74,20 +77,24 @@ class Upscaler(nn.Module):
         """
         f = self.enhanced(self.extracted(x))
         height, width = (-(-size // self.unshuffle) for size in x.shape[1:3])
-        return self.fused(x, f), f[:, :height, :width]
+        whole = -(-x.shape[1] // self.multiple) * self.multiple // self.unshuffle
+        border = (f.shape[1] - whole) // 2
+        inner = f[:, border : border + height, border : border + width]
+        return self.fused(x, f), inner
 
-    # The stages one by one; features here are those of the image padded to whole multiples.
+    # The stages one by one; features here are those of the image padded to whole multiples, and,
+    # where there is a margin, have borders that get smaller.
 
     def extracted(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 f"]:
         """Extract the first features of the low-resolution image."""
         return self.extract(self._prepared(x))
 
-    def enhanced(self, f0: Float[Array, "b h2 w2 f"]) -> Float[Array, "b h2 w2 f"]:
+    def enhanced(self, f0: Float[Array, "b h2 w2 f"]) -> Float[Array, "b h3 w3 f"]:
         """Enhance the features: weigh them by attention."""
         return self.enhance(f0)
 
     def fused(
-        self, x: Float[Array, "b h w c"], f: Float[Array, "b h2 w2 f"]
+        self, x: Float[Array, "b h w c"], f: Float[Array, "b h3 w3 f"]
     ) -> Float[Array, "b sh sw c"]:
         """Fuse the low-resolution image and its enhanced features into the high-resolution one."""
         y = self.fuse(self._prepared(x), f)
@@ -99,7 +106,8 @@ class Upscaler(nn.Module):
 
     def _prepared(self, x: Float[Array, "b h w c"]) -> Float[Array, "b h2 w2 cu2"]:
         """Bring the image to the range and the size that the stages take."""
-        x = pad_to_multiple((x - self._mean_of(x)) * self.value_range, self.multiple, self.padding)
+        x = (x - self._mean_of(x)) * self.value_range
+        x = pad_to_multiple(x, self.multiple, self.padding, self.margin)
         return pixel_unshuffle(x, self.unshuffle) if self.unshuffle > 1 else x
 
     def _mean_of(self, x: Array) -> Array:
@@ -108,24 +116,28 @@ class Upscaler(nn.Module):
 
 
 def pad_to_multiple(
-    x: Float[Array | np.ndarray, "b h w c"], multiple: int, padding: str = "reflect"
+    x: Float[Array | np.ndarray, "b h w c"],
+    multiple: int,
+    padding: str = "reflect",
+    margin: int = 0,
 ) -> Float[Any, "b h2 w2 c"]:
     """Extend the bottom and right border until both sizes are multiples of ``multiple``.
 
     Args:
       padding: "reflect" mirrors, "symmetric" does so with the last pixels twice, "edge" repeats
         these, "zeros" adds black ones.
+      margin: pixels by which every border is extended besides.
     """
-    pads = [(-size) % multiple for size in x.shape[1:3]]
-    if not any(pads):
+    pads = [(margin, margin + (-size) % multiple) for size in x.shape[1:3]]
+    if not any(map(any, pads)):
         return x
     pad: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
     # "reflect" as in the papers' code; "symmetric" where the image is too small to mirror that far
     near = "constant" if padding == "zeros" else padding
     far = "symmetric" if padding == "reflect" else near
-    modes = [near if n < size else far for n, size in zip(pads, x.shape[1:3], strict=True)]
-    x = pad(x, ((0, 0), (0, pads[0]), (0, 0), (0, 0)), mode=modes[0])
-    return pad(x, ((0, 0), (0, 0), (0, pads[1]), (0, 0)), mode=modes[1])
+    modes = [near if n < size else far for (_, n), size in zip(pads, x.shape[1:3], strict=True)]
+    x = pad(x, ((0, 0), pads[0], (0, 0), (0, 0)), mode=modes[0])
+    return pad(x, ((0, 0), (0, 0), pads[1], (0, 0)), mode=modes[1])
 
 
 class Extract(nn.Module):

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxsr.errors import UserError
+from jaxsr.zoo.dialects.realcugan import PRO
 from jaxsr.zoo.dialects.srvgg import RESIZED
 from jaxsr.zoo.dialects.state import State
 
@@ -99,15 +100,24 @@ def read_ncnn(param: str | os.PathLike, numbers: str | os.PathLike) -> State:
       UserError: a file cannot be read or is damaged, they do not belong together, or the layers are
         those of no network that is known.
     """
+    param = Path(param)
     try:
-        layers = parse(Path(param).read_text("utf-8"))
-        return state_of(loaded(layers, Path(numbers).read_bytes()))
+        layers = parse(param.read_text("utf-8"))
+        state = state_of(loaded(layers, Path(numbers).read_bytes()))
+        return {**state, **_kind_by_name(param, state)}
     except OSError as error:
         raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise UserError(f"{param}: not the text of a model of ncnn") from None
     except UserError as error:
         raise UserError(f"{param}: {error}") from None
+
+
+def _kind_by_name(param: Path, state: State) -> dict[str, np.ndarray]:
+    """Mark Real-CUGAN's "pro" weights, whose files differ from others in their names alone."""
+    words = re.findall("[a-z]+", f"{param.parent.name} {param.stem}".lower())
+    is_pro = f"{CUGAN_NAMES[0]}.weight" in state and PRO in words
+    return {PRO: np.zeros(1, np.float32)} if is_pro else {}
 
 
 # The text ----------------------------------------------------------------------------------------
@@ -213,6 +223,21 @@ def _convolution(layer: NcnnLayer, reader: NumberReader) -> Mapping[str, np.ndar
     return {"weight": weight} | ({"bias": reader.raw(features)} if layer.number(5) else {})
 
 
+def _deconvolution(layer: NcnnLayer, reader: NumberReader) -> Mapping[str, np.ndarray]:
+    arrays = _convolution(layer, reader)  # outputs first, as convolutions; PyTorch's are second
+    return {**arrays, "weight": arrays["weight"].swapaxes(0, 1)}
+
+
+def _dense(layer: NcnnLayer, reader: NumberReader) -> Mapping[str, np.ndarray]:
+    features, count = layer.whole(0), layer.whole(2)
+    if features < 1 or count < 1 or count % features:
+        raise UserError(f"damaged: layer {layer.name!r} has {count} weights for {features} outputs")
+    if layer.number(8):
+        raise UserError("8-bit numbers are not read; give the model with 16- or 32-bit floats")
+    weight = reader.tagged(count).reshape(features, -1, 1, 1)
+    return {"weight": weight} | ({"bias": reader.raw(features)} if layer.number(1) else {})
+
+
 def _prelu(layer: NcnnLayer, reader: NumberReader) -> Mapping[str, np.ndarray]:
     return {"slope": reader.raw(layer.whole(0))}
 
@@ -226,6 +251,8 @@ KINDS: dict[str, tuple[str, Read | None]] = {
     "Noop": ("", None),
     "Dropout": ("", None),
     "Convolution": ("C", _convolution),
+    "Deconvolution": ("D", _deconvolution),
+    "InnerProduct": ("F", _dense),
     "PReLU": ("P", _prelu),
     "ReLU": ("R", None),
     "Concat": ("K", None),
@@ -233,6 +260,8 @@ KINDS: dict[str, tuple[str, Read | None]] = {
     "BinaryOp": ("A", None),
     "Interp": ("I", None),
     "PixelShuffle": ("S", None),
+    "Pooling": ("G", None),
+    "Crop": ("X", None),
 }
 PRODUCT = 2  # the number of BinaryOp that multiplies
 CUBIC = 3  # of Interp that is not nearest
@@ -254,7 +283,7 @@ def state_of(layers: Sequence[NumberedLayer]) -> State:
             return name(layers)
     raise UserError(
         f"{len(layers)} layers in an order that no known network has ({order[:24]} …); known are "
-        "models of RRDB and SRVGGNetCompact"
+        "models of RRDB, SRVGGNetCompact and Real-CUGAN"
     )
 
 
@@ -288,6 +317,15 @@ def _rrdb(layers: Sequence[NumberedLayer]) -> State:
         *("conv_hr", "conv_last"),
     ]
     return _named(names, convolutions)
+
+
+def _cugan(layers: Sequence[NumberedLayer]) -> State:
+    """Name the layers of Real-CUGAN's two U-Nets."""
+    for constant in _constants(layers):
+        if not math.isclose(constant, 0.1, rel_tol=1e-3):
+            raise UserError(f"a Real-CUGAN with the constant {constant}, where ours has 0.1")
+    numbered = [layer for layer in layers if layer.arrays]
+    return _named(CUGAN_NAMES[: len(numbered)], numbered)
 
 
 def _compact(layers: Sequence[NumberedLayer]) -> State:
@@ -326,7 +364,7 @@ def _slopes(layer: NumberedLayer, after: NumberedLayer | None) -> np.ndarray | N
 def _constants(layers: Sequence[NumberedLayer]) -> Iterator[float]:
     """Yield slopes of leaky ReLUs, and factors of sums and products."""
     for layer in (layer.layer for layer in layers):
-        if layer.kind == "Convolution" and layer.number(9):
+        if layer.kind in ("Convolution", "Deconvolution") and layer.number(9):
             yield from layer.numbers(10) or (0.0,)
         if layer.kind == "ReLU":
             yield layer.number(0)
@@ -344,10 +382,30 @@ def _named(names: Sequence[str], layers: Sequence[NumberedLayer]) -> dict[str, n
     }
 
 
+# names of the layers of Real-CUGAN that have numbers, in the order of ncnn's files
+_PAIR, _SQUEEZE = ("conv.0", "conv.2"), ("seblock.conv1", "seblock.conv2")
+CUGAN_NAMES = (
+    *(f"unet1.conv1.{name}" for name in _PAIR),
+    "unet1.conv1_down",
+    *(f"unet1.conv2.{name}" for name in (*_PAIR, *_SQUEEZE)),
+    *("unet1.conv2_up", "unet1.conv3", "unet1.conv_bottom"),
+    *(f"unet2.conv1.{name}" for name in _PAIR),
+    "unet2.conv1_down",
+    *(f"unet2.conv2.{name}" for name in (*_PAIR, *_SQUEEZE)),
+    "unet2.conv2_down",
+    *(f"unet2.conv3.{name}" for name in (*_PAIR, *_SQUEEZE)),
+    "unet2.conv3_up",
+    *(f"unet2.conv4.{name}" for name in (*_PAIR, *_SQUEEZE)),
+    *("unet2.conv4_up", "unet2.conv5", "unet2.conv_bottom", "conv_final"),
+)
+
 CONVOLVED = "CR?"
+WEIGHED = "CCGFFM"  # two convolutions, and attention to channels
+LEVEL = "XDA"  # a border is cut off what is added to the enlarged level below
 DENSE = f"({CONVOLVED}K){{4}}CM?A"
 # the order of layers, a letter each → what names their numbers
 NETWORKS: dict[str, Callable[[Sequence[NumberedLayer]], State]] = {
     f"C(({DENSE}){{3}}M?A)+CA(I{CONVOLVED})*{CONVOLVED}C": _rrdb,
     "I?(C[PR]?)+CSI?AB?": _compact,
+    f"CCC{WEIGHED}{LEVEL}CDCCC{WEIGHED}C{WEIGHED}{LEVEL}{WEIGHED}{LEVEL}XCCA(CXS)?": _cugan,
 }

