@@ -45,7 +45,7 @@ from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
 from torch import nn
-from torch_networks import EDSR, IMDN, PAN, RLFN, SMFANet, conv3
+from torch_networks import EDSR, IMDN, PAN, RLFN, Restormer, SMFANet, conv3
 
 # ATD sorts pixels by category; the order of equal ones, which its groups depend on, would be left
 # to the machine. Here, as in ours, they stay in theirs.
@@ -349,6 +349,11 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     "realcugan_x4": (lambda: realcugan(UpCunet4x()), (21, 22)),
     "realcugan_pro_x2": (lambda: realcugan(UpCunet2x(pro=True)), (21, 26)),
     "realcugan_fast_x2": (lambda: realcugan(UpCunet2x_fast()), (40, 44)),
+    "restormer_x1": (lambda: Restormer(4, (1, 2, 1), 1, 1, 2, ratio=0.8), (13, 22)),
+    "restormer_plain_gray_x1": (
+        lambda: Restormer(4, (1, 1, 1), 1, 1, 1, ratio=1.5, channels=1, centred=False),
+        (13, 22),
+    ),
 }
 
 

@@ -147,8 +147,8 @@ class ESA(nn.Module):
         return x * torch.sigmoid(self.conv4(far + self.conv_f(reduced)))
 
 
-def conv3(inputs: int, outputs: int) -> nn.Conv2d:
-    return nn.Conv2d(inputs, outputs, 3, padding=1)
+def conv3(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
 
 
 class SMFANet(nn.Module):
@@ -257,3 +257,92 @@ class IMDB(nn.Module):
         contrast = f.std(dim=(2, 3), keepdim=True, unbiased=False)
         weight = self.cca.conv_du(contrast + f.mean(dim=(2, 3), keepdim=True))
         return x + self.c5(f * weight)
+
+
+class Restormer(nn.Module):
+    """Zamir et al. 2022; images are mirrored to multiples of 8, as those who call it do."""
+
+    def __init__(
+        self, features, blocks, latent, refinement, heads, ratio=2.66, channels=3, centred=True
+    ):
+        super().__init__()
+
+        def stage(count: int, level: int, wide: int = 1) -> nn.Sequential:
+            n, h = wide * features * 2**level, heads * 2**level
+            return nn.Sequential(*[TransformerBlock(n, h, ratio, centred) for _ in range(count)])
+
+        self.patch_embed = nn.Module()
+        self.patch_embed.proj = conv3(channels, features, bias=False)
+        for level, count in enumerate(blocks):
+            n = features * 2**level
+            down = nn.Sequential(conv3(n, n // 2, bias=False), nn.PixelUnshuffle(2))
+            up = nn.Sequential(conv3(2 * n, 4 * n, bias=False), nn.PixelShuffle(2))
+            setattr(self, f"encoder_level{level + 1}", stage(count, level))
+            setattr(self, f"down{level + 1}_{level + 2}", nn.ModuleDict({"body": down}))
+            setattr(self, f"up{level + 2}_{level + 1}", nn.ModuleDict({"body": up}))
+            setattr(self, f"decoder_level{level + 1}", stage(count, level, 1 if level else 2))
+        self.latent = stage(latent, 3)
+        self.reduce_chan_level3 = nn.Conv2d(8 * features, 4 * features, 1, bias=False)
+        self.reduce_chan_level2 = nn.Conv2d(4 * features, 2 * features, 1, bias=False)
+        self.refinement = stage(refinement, 0, 2)
+        self.output = conv3(2 * features, channels, bias=False)
+
+    def forward(self, image):
+        height, width = image.shape[2:]
+        x = F.pad(image, (0, -width % 8, 0, -height % 8), mode="reflect")
+        first = self.encoder_level1(self.patch_embed.proj(x))
+        second = self.encoder_level2(self.down1_2["body"](first))
+        third = self.encoder_level3(self.down2_3["body"](second))
+        f = self.up4_3["body"](self.latent(self.down3_4["body"](third)))
+        f = self.decoder_level3(self.reduce_chan_level3(torch.cat([f, third], dim=1)))
+        f = self.up3_2["body"](f)
+        f = self.decoder_level2(self.reduce_chan_level2(torch.cat([f, second], dim=1)))
+        f = torch.cat([self.up2_1["body"](f), first], dim=1)
+        y = x + self.output(self.refinement(self.decoder_level1(f)))
+        return y[..., :height, :width]
+
+
+class TransformerBlock(nn.Module):
+    def __init__(self, features: int, heads: int, ratio: float, centred: bool):
+        super().__init__()
+        hidden = int(ratio * features)
+        self.norm1, self.norm2 = (ChannelNorm(features, centred) for _ in range(2))
+        self.heads, self.attn, self.ffn = heads, nn.Module(), nn.Module()
+        self.attn.temperature = nn.Parameter(torch.ones(heads, 1, 1))
+        self.attn.qkv = nn.Conv2d(features, 3 * features, 1, bias=False)
+        self.attn.qkv_dwconv = depthwise3(3 * features)
+        self.attn.project_out = nn.Conv2d(features, features, 1, bias=False)
+        self.ffn.project_in = nn.Conv2d(features, 2 * hidden, 1, bias=False)
+        self.ffn.dwconv = depthwise3(2 * hidden)
+        self.ffn.project_out = nn.Conv2d(hidden, features, 1, bias=False)
+
+    def forward(self, x):
+        qkv = self.attn.qkv_dwconv(self.attn.qkv(self.norm1(x)))
+        q, k, v = qkv.unflatten(1, (3, self.heads, -1)).flatten(4).unbind(1)
+        scores = F.normalize(q, dim=-1) @ F.normalize(k, dim=-1).transpose(-1, -2)
+        y = (scores * self.attn.temperature).softmax(-1) @ v
+        x = x + self.attn.project_out(y.reshape(x.shape))
+        gates, values = self.ffn.dwconv(self.ffn.project_in(self.norm2(x))).tensor_split(2, dim=1)
+        return x + self.ffn.project_out(F.gelu(gates) * values)
+
+
+class ChannelNorm(nn.Module):
+    """Over the channels of a pixel; if not centred, nothing is taken off or added."""
+
+    def __init__(self, features: int, centred: bool):
+        super().__init__()
+        self.body = nn.Module()
+        self.body.weight = nn.Parameter(torch.ones(features))
+        if centred:
+            self.body.bias = nn.Parameter(torch.zeros(features))
+        self.centred = centred
+
+    def forward(self, x):
+        variance, mean = torch.var_mean(x, dim=1, keepdim=True, unbiased=False)
+        x = (x - mean if self.centred else x) / (variance + 1e-5).sqrt()
+        x = x * self.body.weight[:, None, None]
+        return x + self.body.bias[:, None, None] if self.centred else x
+
+
+def depthwise3(features: int) -> nn.Conv2d:
+    return nn.Conv2d(features, features, 3, padding=1, groups=features, bias=False)

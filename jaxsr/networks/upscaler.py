@@ -89,12 +89,12 @@ class Upscaler(nn.Module):
         """Extract the first features of the low-resolution image."""
         return self.extract(self._prepared(x))
 
-    def enhanced(self, f0: Float[Array, "b h2 w2 f"]) -> Float[Array, "b h3 w3 f"]:
+    def enhanced(self, f0: Float[Array, "b h2 w2 f"]) -> Float[Array, "b h3 w3 g"]:
         """Enhance the features: weigh them by attention."""
         return self.enhance(f0)
 
     def fused(
-        self, x: Float[Array, "b h w c"], f: Float[Array, "b h3 w3 f"]
+        self, x: Float[Array, "b h w c"], f: Float[Array, "b h3 w3 g"]
     ) -> Float[Array, "b sh sw c"]:
         """Fuse the low-resolution image and its enhanced features into the high-resolution one."""
         y = self.fuse(self._prepared(x), f)

@@ -22,6 +22,7 @@ FEWER = {
     "rcan": {"groups": 2, "blocks": 2},
     "drct": {"groups": 1},
     "drct_l": {"groups": 1},
+    "restormer": SHALLOW | {"refinement": 1},
     "rgt": {"groups": 1, "depth": 2},
     "rgt_s": {"groups": 1, "depth": 2},
     "edsr": {"blocks": 2},

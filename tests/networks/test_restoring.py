@@ -20,7 +20,7 @@ class Doubled(nn.Module):
         return doubled(x, 3, False, None, "up")
 
 
-NAMES = ("dncnn", "drunet", "fbcnn", "nafnet", "scunet")
+NAMES = ("dncnn", "drunet", "fbcnn", "nafnet", "restormer", "scunet")
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ NAMES = ("dncnn", "drunet", "fbcnn", "nafnet", "scunet")
         ("drunet", {}, 32_640_960),
         ("fbcnn", {}, 71_923_140),
         ("nafnet", {"features": 32}, 17_111_907),
+        ("restormer", {}, 26_126_644),
+        ("restormer", {"channels": 1, "centred": False}, 26_109_076),
         ("scunet", {}, 17_946_072),
     ],
 )

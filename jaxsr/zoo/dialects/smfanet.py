@@ -15,18 +15,11 @@ def describe(state: State) -> Description:
     }
 
 
-def prepare(state: State) -> State:
-    """Drop the axes of length 1 of the numbers that channels have."""
-    named = ("alpha", "belt")
-    return {k: v.reshape(-1) if k.endswith(named) else v for k, v in state.items()}
-
-
 DIALECTS = (
     Dialect(
         name="SMFANet",
         has=("to_feat.weight", "feats.0.smfa.linear_0.weight", "feats.0.pcfn.conv_1.weight"),
         describe=describe,
-        prepare=prepare,
         rules=(
             ("to_feat", "extract/conv"),
             ("feats.#.smfa.linear_0", "enhance/block_#/aggregation/project_in"),
