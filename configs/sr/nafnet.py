@@ -3,7 +3,7 @@
 python train.py --config=configs/sr/nafnet.py --workdir=runs/nafnet \\
     --config.data.source=folder:DF2K_HR
 
-The sizes are the paper's, for GPUs; pairs of your own are read by
+The sizes are the authors' for noise (SIDD), for GPUs; pairs of your own are read by
 ``--config.data.degradation=given``. We have run it only shrunk, in the tests.
 """
 
@@ -16,7 +16,7 @@ def get_config():
     config.model.name = "nafnet"
     config.data.low_crop = 256
     config.data.degradation = "real"
-    config.batch_size = 32
-    config.steps = 200_000
+    config.batch_size = 64
+    config.steps = 400_000
     config.optimizer.update(learning_rate=1e-3, b2=0.9, schedule="cosine", final_fraction=1e-4)
     return config

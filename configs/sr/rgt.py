@@ -4,8 +4,9 @@ python train.py --config=configs/sr/rgt.py:4 --workdir=runs/rgt_x4 \\
     --config.data.source=folder:DF2K_HR
 
 The number after the colon is the scale. The smaller one is ``--config.model.name=rgt_s``. The
-recipe is the paper's, for GPUs; we have run it only shrunk, in the tests. Published, trained
-on DIV2K and Flickr2K: Set5 ×4 / ×2 33.12 dB / 38.59 dB.
+recipe is the authors', for GPUs, who start ×3 and ×4 from ×2 (``--config.init_from=RUN_X2``); we
+have run it only shrunk, in the tests. Published, trained on
+DIV2K and Flickr2K: Set5 ×4 / ×2 33.12 dB / 38.59 dB.
 """
 
 from jaxsr.training.config import default_config

@@ -3,8 +3,8 @@
 python train.py --config=configs/sr/safmn.py:4 --workdir=runs/safmn_x4 \\
     --config.data.source=folder:DF2K_HR
 
-The number after the colon is the scale. The recipe is the paper's, for GPUs; we have run it only
-shrunk, in the tests.
+The number after the colon is the scale. The recipe is the authors', for GPUs, without the part of
+their loss that compares spectra; we have run it only shrunk, in the tests.
 """
 
 from jaxsr.training.config import default_config
