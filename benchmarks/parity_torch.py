@@ -45,7 +45,7 @@ from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
 from torch import nn
-from torch_networks import EDSR, IMDN, PAN, RLFN, Restormer, SMFANet, conv3
+from torch_networks import EDSR, IMDN, PAN, RLFN, Restormer, SMFANet, SRFormer, conv3
 
 # ATD sorts pixels by category; the order of equal ones, which its groups depend on, would be left
 # to the machine. Here, as in ours, they stay in theirs.
@@ -354,6 +354,8 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
         lambda: Restormer(4, (1, 1, 1), 1, 1, 1, ratio=1.5, channels=1, centred=False),
         (13, 22),
     ),
+    "srformer_x3": (lambda: SRFormer(3, 16, depths=(2,), heads=2, window=8, head=8), (13, 19)),
+    "srformer_light_x2": (lambda: SRFormer(2, 12, depths=(2, 2), heads=2, window=4), (9, 14)),
 }
 
 

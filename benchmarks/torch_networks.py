@@ -346,3 +346,110 @@ class ChannelNorm(nn.Module):
 
 def depthwise3(features: int) -> nn.Conv2d:
     return nn.Conv2d(features, features, 3, padding=1, groups=features, bias=False)
+
+
+class SRFormer(nn.Module):
+    """Zhou et al. 2023; images are mirrored to whole windows.
+
+    How the channels of 2×2 pixels become one key's is in no paper; it is the published layout:
+    of a pixel first its part of the key, then of the value; pixels row by row.
+    """
+
+    def __init__(self, scale, features, depths, heads, window, head=None, ratio=2, kernel=5):
+        super().__init__()
+        self.window, self.head = window, head
+        self.conv_first = conv3(3, features)
+        self.patch_embed = nn.Module()
+        self.patch_embed.norm = nn.LayerNorm(features)
+        self.layers = nn.ModuleList()
+        for depth in depths:
+            group, shifts = nn.Module(), [window // 2 * (i % 2) for i in range(depth)]
+            blocks = [PSABlock(features, heads, window, s, ratio, kernel) for s in shifts]
+            group.residual_group = nn.Module()
+            group.residual_group.blocks = nn.ModuleList(blocks)
+            group.conv = conv3(features, features)
+            self.layers.append(group)
+        self.norm = nn.LayerNorm(features)
+        self.conv_after_body = conv3(features, features)
+        if head is None:
+            self.upsample = nn.Sequential(conv3(features, 3 * scale**2), nn.PixelShuffle(scale))
+        else:
+            self.conv_before_upsample = nn.Sequential(conv3(features, head), nn.LeakyReLU())
+            self.upsample = Upsample(scale, head)
+            self.conv_last = conv3(head, 3)
+        self.scale = scale
+
+    def forward(self, x):
+        height, width = x.shape[2:]
+        pads = (0, -width % self.window, 0, -height % self.window)
+        mean = torch.tensor([0.4488, 0.4371, 0.4040])[:, None, None]
+        first = self.conv_first(F.pad(x, pads, mode="reflect") - mean)
+        f = self.patch_embed.norm(first.movedim(1, -1))
+        for group in self.layers:
+            inner = f
+            for block in group.residual_group.blocks:
+                inner = block(inner)
+            f = f + group.conv(inner.movedim(-1, 1)).movedim(1, -1)
+        f = first + self.conv_after_body(self.norm(f).movedim(-1, 1))
+        if self.head is not None:
+            f = self.conv_before_upsample(f)
+        y = self.upsample(f)
+        y = (self.conv_last(y) if self.head is not None else y) + mean
+        return y[..., : height * self.scale, : width * self.scale]
+
+
+class PSABlock(nn.Module):
+    """Features are b h w c; each query is compared with each key, one window after another."""
+
+    def __init__(self, features, heads, window, shift, ratio, kernel):
+        super().__init__()
+        hidden = features * ratio
+        self.heads, self.window, self.shift = heads, window, shift
+        self.norm1, self.norm2 = nn.LayerNorm(features), nn.LayerNorm(features)
+        self.attn, self.mlp = nn.Module(), nn.Module()
+        self.attn.relative_position_bias_table = nn.Parameter(torch.zeros((window - 1) ** 2, heads))
+        self.attn.q, self.attn.kv = (
+            nn.Linear(features, features),
+            nn.Linear(features, features // 2),
+        )
+        self.attn.proj = nn.Linear(features, features)
+        self.mlp.fc1, self.mlp.fc2 = nn.Linear(features, hidden), nn.Linear(hidden, features)
+        local = nn.Conv2d(hidden, hidden, kernel, padding=kernel // 2, groups=hidden)
+        self.mlp.dwconv = nn.Module()
+        self.mlp.dwconv.depthwise_conv = nn.Sequential(local, nn.GELU())
+
+    def forward(self, x):
+        x = x + self.attn.proj(self.attended(self.norm1(x)))
+        f = F.gelu(self.mlp.fc1(self.norm2(x)))
+        local = self.mlp.dwconv.depthwise_conv(f.movedim(-1, 1)).movedim(1, -1)
+        return x + self.mlp.fc2(f + local)
+
+    def attended(self, x):
+        shift, side, (_, height, width, _) = self.shift, self.window, x.shape
+        x = x.roll((-shift, -shift), (1, 2))
+        q, kv = self.attn.q(x), self.attn.kv(x)
+        rows, columns = (torch.arange(n) >= n - shift for n in (height, width))
+        wrapped = 2 * rows[:, None].int() + columns[None, :].int()
+        y = torch.empty_like(q)
+        for i in range(0, height, side):
+            for j in range(0, width, side):
+                here = slice(i, i + side), slice(j, j + side)
+                seen = wrapped[here]
+                y[0, *here] = self.window_attended(q[0, *here], kv[0, *here], seen)
+        return y.roll((shift, shift), (1, 2))
+
+    def window_attended(self, q, kv, wrapped):
+        side, half, heads = self.window, self.window // 2, self.heads
+        squares = [kv[y::2, x::2] for y in (0, 1) for x in (0, 1)]
+        parts = [square.tensor_split(2, dim=-1) for square in squares]
+        k, v = (torch.cat([part[which] for part in parts], dim=-1) for which in (0, 1))
+        q, k, v = (a.unflatten(-1, (heads, -1)).flatten(0, 1).movedim(1, 0) for a in (q, k, v))
+        place = torch.arange(side) // 2
+        down = place[:, None, None, None] - torch.arange(half)[:, None] + half - 1
+        across = place[:, None, None] - torch.arange(half) + half - 1
+        offsets = (down * (side - 1) + across).reshape(side**2, half**2)
+        bias = self.attn.relative_position_bias_table[offsets].movedim(-1, 0)
+        scores = q @ k.transpose(1, 2) * q.shape[-1] ** -0.5 + bias
+        apart = wrapped.reshape(-1, 1) != wrapped[::2, ::2].reshape(1, -1)
+        y = scores.masked_fill(apart, -100.0).softmax(-1) @ v
+        return y.movedim(0, 1).reshape(side, side, -1)

@@ -14,6 +14,7 @@ transposed_attention          TransposedAttention                     Restormer
 shifted_window_attention      WindowAttention                         Swin, SwinIR
 overlapping_cross_attention   OverlappingCrossAttention               HAT
 rectangle_attention           RectangleAttention                      CAT, DAT, RGT
+permuted_attention            PermutedAttention                       SRFormer
 recursive_reduction           RecursiveAttention                      RGT
 adaptive_interaction          AdaptiveInteraction                     DAT
 self_modulation               SelfModulation                          SMFANet
@@ -49,6 +50,7 @@ from jaxsr.attention.parameter_free import (
     parameter_free_attention,
     residual_parameter_free_attention,
 )
+from jaxsr.attention.permuted import PermutedAttention, permuted_attention
 from jaxsr.attention.pixel import PixelAttention, pixel_attention
 from jaxsr.attention.rectangle import RectangleAttention, rectangle_attention
 from jaxsr.attention.recursive import (
@@ -88,6 +90,7 @@ __all__ = [
     "LargeKernelAttention",
     "OverlappingCrossAttention",
     "ParameterFreeAttention",
+    "PermutedAttention",
     "PixelAttention",
     "RectangleAttention",
     "RecursiveAttention",
@@ -112,6 +115,7 @@ __all__ = [
     "overlapping_cross_attention",
     "overlapping_windows",
     "parameter_free_attention",
+    "permuted_attention",
     "pixel_attention",
     "rectangle_attention",
     "recursive_reduction",

@@ -195,7 +195,11 @@ class NarrowConv(nn.Module):
 
 
 class SwinGroup(nn.Module):
-    """``depth`` layers, every second one shifted by half a window; a convolution, a skip (RSTB)."""
+    """``depth`` layers, every second one shifted by half a window; a convolution, a skip (RSTB).
+
+    Attributes:
+      layer: makes one, as :class:`SwinLayer` (SRFormer has layers of its own); None: that one.
+    """
 
     depth: int
     heads: int
@@ -203,10 +207,11 @@ class SwinGroup(nn.Module):
     dtype: Dtype = None
     ratio: float = 2.0
     residual: str = "1conv"
+    layer: Callable[..., nn.Module] | None = None
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        layer = partial(SwinLayer, dtype=self.dtype, ratio=self.ratio)
+        layer = partial(self.layer or SwinLayer, dtype=self.dtype, ratio=self.ratio)
         f = x
         for i in range(self.depth):
             shift = self.window // 2 if i % 2 else 0

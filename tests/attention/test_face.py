@@ -20,6 +20,7 @@ FUNCTION_OF = {
     "LargeKernelAttention": "large_kernel_attention",
     "OverlappingCrossAttention": "overlapping_cross_attention",
     "ParameterFreeAttention": "parameter_free_attention",
+    "PermutedAttention": "permuted_attention",
     "PixelAttention": "pixel_attention",
     "RectangleAttention": "rectangle_attention",
     "RecursiveAttention": "recursive_reduction",
@@ -39,6 +40,7 @@ OPTIONS = {
     "RecursiveAttention": {"heads": 2},
     "ChannelAttention": {"reduction": 4},
     "DynamicUpsample": {"scale": 2},
+    "PermutedAttention": {"heads": 2, "window": 8, "shift": 4},
     "WindowAttention": {"heads": 2, "window": 8},
     "OverlappingCrossAttention": {"heads": 2, "window": 8},
 }

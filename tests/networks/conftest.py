@@ -34,6 +34,8 @@ FEWER = {
     "plksr": {"blocks": 2},
     "realplksr": {"blocks": 2},
     "rrdb": {"blocks": 1},
+    "srformer": {"groups": 1, "depth": 2},
+    "srformer_light": {"groups": 1, "depth": 2},
     "srvgg_compact": {"convolutions": 2},
     "swinir": {"groups": 1, "depth": 2},
     "swinir_light": {"groups": 1, "depth": 2},
