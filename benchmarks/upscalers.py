@@ -1,9 +1,12 @@
-"""Our PAN and RLFN against PyTorch's: same weights, same machine, same minutes.
+"""Our upscalers against PyTorch's: same weights, same machine, same minutes.
 
     python benchmarks/upscalers.py --torch=PYTHON --peers=DIR
+    python benchmarks/upscalers.py --torch=PYTHON --networks=rrdb,compact,swinir,dat,hat,nafnet \\
+        --sizes=64,128 --rounds=3
 
-`PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). Each side runs in a
-process of its own, pinned to as many CPUs as it may have threads before it loads anything (XLA
+`PYTHON` is an interpreter that has torch and spandrel (see parity_torch.py). PAN and RLFN have
+their published weights, from DIR; the others, at their published sizes, random ones. Each side runs
+in a process of its own, pinned to as many CPUs as it may have threads before it loads anything (XLA
 sizes its pool by them). The sides take turns, one image a turn, so that whatever else the machine
 does hits both alike.
 """
@@ -23,25 +26,24 @@ from side import Side, machine, numbers, print_header, row, serve, take_turns
 
 SCALE = 4
 CHECKPOINTS = {"pan": "pan/PANx4_DF2K.pth", "rlfn": "rlfn/rlfn_x4.pth"}
-TILE = 256  # side of our tiles, timed against the whole image where that is larger
-TOLERANCE = 1e-4  # between the outputs of the two sides
+TOLERANCE = 1e-4  # between the outputs of the two sides, of the range of PyTorch's
 PAUSE = 0.02  # seconds between turns: idle OpenMP threads go on spinning for a while
 
 COLUMNS = (  # heading, width, what it shows
-    ("network", 7, f"at ×{SCALE}, published weights"),
+    ("network", 7, f"at ×{SCALE}; nafnet at ×1"),
     ("input", 6, "side of the square low-resolution image, pixels"),
     ("threads", 7, "CPUs and threads of each side"),
-    ("ours", 8, "ms an image, median of the rounds: XLA, the image whole"),
-    ("tiles", 8, f"ms: ours in tiles of {TILE}"),
+    ("whole", 8, "ms an image, median of the rounds: ours, the image whole on one device"),
+    ("ours", 8, "ms: ours as users run it: in tiles over as many devices as threads"),
     ("nchw", 8, "ms: PyTorch, contiguous"),
     ("nhwc", 8, "ms: PyTorch, channels last"),
     ("speed", 6, "the better PyTorch / ours, median over the rounds: above 1 we are faster"),
     ("MP/s", 6, "ours: megapixels of output a second"),
     ("compile", 7, "s: XLA, no cache"),
-    ("MiB", 6, "growth of resident memory during an image: ours"),
-    ("tiles", 6, "MiB: ours in tiles"),
+    ("whole", 6, "MiB by which resident memory grows during an image: ours, whole"),
+    ("ours", 6, "MiB: ours as users run it"),
     ("torch", 6, "MiB: the faster PyTorch"),
-    ("differ", 7, "largest difference between our output and PyTorch's, in [0, 1]"),
+    ("differ", 7, "largest difference between the outputs, of the range of PyTorch's"),
 )
 
 
@@ -83,7 +85,7 @@ def memory_growth(run) -> float:
 
 
 def prepare_jax(image, *, network, checkpoint, threads):
-    """Return our runs: the image whole and, if it is larger than one, in tiles."""
+    """Return our runs: the image whole on one device, and as users run it."""
     import jax
     import numpy as np
 
@@ -99,10 +101,11 @@ def prepare_jax(image, *, network, checkpoint, threads):
     start = time.perf_counter()
     compiled = jax.jit(model.apply).lower(variables, image[None]).compile()
     seconds = time.perf_counter() - start
-    runs = {"ours": lambda: np.asarray(compiled(variables, image[None]))[0]}
-    if max(image.shape) > TILE:
-        tiled = TiledUpscaler(model, weights.params)
-        runs["tiles"] = lambda: tiled([image], tile=TILE)[0]
+    tiled = TiledUpscaler(model, weights.params)
+    runs = {
+        "whole": lambda: np.asarray(compiled(variables, image[None]))[0],
+        "ours": lambda: tiled([image])[0],
+    }
     return runs, {"compile": seconds}
 
 
@@ -112,11 +115,12 @@ def prepare_torch(image, *, network, checkpoint, threads):
     import torch
 
     torch.set_num_threads(threads)
-    model = {
-        "pan": lambda: parity_torch.PAN(features=40, head=24, blocks=16),
-        "rlfn": lambda: parity_torch.RLFN(SCALE, features=52, attention=16),
-    }[network]()
-    model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    torch.manual_seed(0)
+    model = torch_network(parity_torch, network)
+    if network in CHECKPOINTS:
+        model.load_state_dict(torch.load(checkpoint, map_location="cpu", weights_only=True))
+    else:
+        torch.save(model.state_dict(), checkpoint)
     model.eval()
     runs = {}
     for name, layout in [("nchw", torch.contiguous_format), ("nhwc", torch.channels_last)]:
@@ -131,13 +135,33 @@ def prepare_torch(image, *, network, checkpoint, threads):
     return runs, {}
 
 
+def torch_network(code, network: str):
+    """Build a network of PyTorch at its published size; DAT is DAT-S, NAFNet that for noise, 32."""
+    wide = {"upscale": SCALE, "embed_dim": 180, "num_heads": [6] * 6}
+    swin = wide | {"depths": [6] * 6, "mlp_ratio": 2, "upsampler": "pixelshuffle"}
+    networks = {
+        "pan": lambda: code.PAN(features=40, head=24, blocks=16),
+        "rlfn": lambda: code.RLFN(SCALE, features=52, attention=16),
+        "rrdb": lambda: code.ESRGAN(scale=SCALE),
+        "compact": lambda: code.Compact(upscale=SCALE),
+        "swinir": lambda: code.SwinIR(window_size=8, **swin),
+        "dat": lambda: code.DAT(depth=[6] * 6, split_size=[8, 16], expansion_factor=2, **wide),
+        "hat": lambda: code.HAT(window_size=16, **swin),
+        "nafnet": lambda: code.NAFNet(
+            width=32, enc_blk_nums=[2, 2, 4, 8], middle_blk_num=12, dec_blk_nums=[2, 2, 2, 2]
+        ),
+    }
+    return networks[network]()
+
+
 # --- the driver: prepares, takes turns, prints ----------------------------------------------------
 
 
 def measure(ours: Side, theirs: Side, rounds: int, **case) -> dict:
     """Measure a network at one size: compare both sides, time them in turns, weigh them."""
     with tempfile.TemporaryDirectory() as folder:
-        prepared = {side: side.ask("prepare", output=folder, **case) for side in (ours, theirs)}
+        case.setdefault("checkpoint", f"{folder}/random.pth")  # which PyTorch writes
+        prepared = {side: side.ask("prepare", output=folder, **case) for side in (theirs, ours)}
         difference = largest_difference(Path(folder))
     names = {side: answer["names"] for side, answer in prepared.items()}
     seconds = take_turns(names, rounds, PAUSE)
@@ -157,8 +181,8 @@ def largest_difference(folder: Path) -> float:
     """
     import numpy as np
 
-    ours, theirs = (np.load(folder / f"{name}.npy") for name in ("ours", "nchw"))
-    difference = float(np.abs(ours - theirs).max())
+    ours, theirs = (np.load(folder / f"{name}.npy") for name in ("whole", "nchw"))
+    difference = float(np.abs(ours - theirs).max() / np.ptp(theirs))
     if difference > TOLERANCE:
         raise SystemExit(f"the outputs differ by {difference:.1e}: not the same network")
     return difference
@@ -172,7 +196,8 @@ def cells_of(case: dict, measured: dict) -> list[str]:
     speed = statistics.median(
         theirs / ours for theirs, ours in zip(seconds[best], seconds["ours"], strict=True)
     )
-    megapixels = (case["size"] * SCALE) ** 2 / 1e6
+    scale = 1 if case["network"] == "nafnet" else SCALE
+    megapixels = (case["size"] * scale) ** 2 / 1e6
 
     def cell(values, name, factor):
         return f"{values[name] * factor:.1f}" if name in values else "-"
@@ -181,11 +206,11 @@ def cells_of(case: dict, measured: dict) -> list[str]:
         case["network"],
         f"{case['size']}²",
         str(case["threads"]),
-        *(cell(median, name, 1e3) for name in ("ours", "tiles", "nchw", "nhwc")),
+        *(cell(median, name, 1e3) for name in ("whole", "ours", "nchw", "nhwc")),
         f"{speed:.2f}",
         f"{megapixels / median['ours']:.2f}",
         f"{measured['compile']:.1f}",
-        *(cell(memory, name, 1) for name in ("ours", "tiles", best)),
+        *(cell(memory, name, 1) for name in ("whole", "ours", best)),
         f"{measured['difference']:.0e}",
     ]
 
@@ -199,12 +224,14 @@ def main() -> None:
         )
     print_header(COLUMNS, machine())
     for threads in numbers(arguments.threads):
-        ours = Side([sys.executable, __file__, "--serve=jax"], threads)
+        devices = {"JAX_NUM_CPU_DEVICES": str(threads)}
+        ours = Side([sys.executable, __file__, "--serve=jax"], threads, **devices)
         theirs = Side([arguments.torch, __file__, "--serve=torch"], threads)
         for network in arguments.networks.split(","):
-            checkpoint = os.path.join(arguments.peers, CHECKPOINTS[network])
             for size in numbers(arguments.sizes):
-                case = {"network": network, "size": size, "checkpoint": checkpoint}
+                case = {"network": network, "size": size}
+                if network in CHECKPOINTS:
+                    case["checkpoint"] = os.path.join(arguments.peers, CHECKPOINTS[network])
                 measured = measure(ours, theirs, arguments.rounds, **case)
                 print(row(cells_of({**case, "threads": threads}, measured), COLUMNS), flush=True)
         ours.close()
@@ -221,8 +248,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", default=7, type=int, metavar="NUMBER")
     parser.add_argument("--serve", choices=("jax", "torch"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if not arguments.serve and not (arguments.torch and arguments.peers):
-        parser.error("--torch and --peers are needed")
+    published = CHECKPOINTS.keys() & set(arguments.networks.split(","))
+    if not arguments.serve and not (arguments.torch and (arguments.peers or not published)):
+        parser.error("--torch is needed and, for pan and rlfn, --peers")
     return arguments
 
 
