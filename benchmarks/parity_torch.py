@@ -41,6 +41,7 @@ from spandrel.architectures.RealCUGAN import UpCunet2x, UpCunet2x_fast, UpCunet3
 from spandrel.architectures.RGT import RGT
 from spandrel.architectures.SAFMN import SAFMN
 from spandrel.architectures.SCUNet.__arch import SCUNet as scunet_code
+from spandrel.architectures.SeemoRe import SeemoRe
 from spandrel.architectures.SPAN import SPAN
 from spandrel.architectures.SwinIR import SwinIR
 from spandrel.architectures.SwinIR.__arch.SwinIR import Upsample
@@ -356,6 +357,12 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
     ),
     "srformer_x3": (lambda: SRFormer(3, 16, depths=(2,), heads=2, window=8, head=8), (13, 19)),
     "srformer_light_x2": (lambda: SRFormer(2, 12, depths=(2, 2), heads=2, window=4), (9, 14)),
+    "seemore_x2": (
+        lambda: SeemoRe(
+            scale=2, num_experts=3, num_layers=2, embedding_dim=8, global_kernel_size=5
+        ),
+        (21, 35),
+    ),
 }
 
 

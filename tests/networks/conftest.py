@@ -17,6 +17,7 @@ FEWER = {
     "mosr": {"blocks": 2},
     "nafnet": SHALLOW,
     "safmn": {"blocks": 2},
+    "seemore": {"blocks": 2},
     "smfanet": {"blocks": 2},
     "scunet": SHALLOW,
     "rcan": {"groups": 2, "blocks": 2},

@@ -26,6 +26,7 @@ def test_there_is_a_golden_file_for_every_family():
         *("dncnn", "dncnn_gray", "dncnn_told", "mosr", "mosr_ensemble", "mosr_dysample", "safmn"),
         *("smfanet", "imdn", "realcugan", "realcugan_pro", "realcugan_fast"),
         *("restormer", "restormer_plain_gray", "srformer", "srformer_light"),
+        "seemore",
     }
 
 
