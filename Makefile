@@ -1,4 +1,4 @@
-# make demo | make test | make lint | make format | make docs | make fuzz   [PYTHON=python3.12]
+# make demo | make test | make lint | make format | make docs | make fuzz   [PYTHON=python3.12] [QUICK=1]
 PYTHON ?= python3
 # every Python has an environment of its own; plain python3's is .venv
 VENV ?= $(if $(filter python3,$(notdir $(PYTHON))),.venv,.venv-$(notdir $(PYTHON)))
@@ -9,8 +9,9 @@ BIN = $(VENV)/bin
 demo: $(VENV)/.all
 	$(BIN)/jaxsr demo --output demo --overwrite
 
+# QUICK=1: without those that are marked as slow
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(if $(QUICK),-m 'not slow')
 
 # files that were changed at random, as long as MINUTES says: none may harm the codec's decoder
 fuzz: $(VENV)/.fuzz

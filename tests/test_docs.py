@@ -71,6 +71,7 @@ def photos(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [name for name, path in PAGES.items() if samples(path)])
 def test_the_samples_of_a_page_run_one_after_another(page, photos):
     names: dict = {}

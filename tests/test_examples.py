@@ -33,6 +33,7 @@ def test_a_scan_stays_16_bits_from_end_to_end(example, tmp_path, capsys):
     assert "restored: inside" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_box_of_a_night_frame_is_restored_and_given_the_bytes(example, tmp_path, capsys):
     example("night", "skimage").main(tmp_path)
     lines = dict(line.split(": ") for line in capsys.readouterr().out.splitlines()[1:])

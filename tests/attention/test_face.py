@@ -62,6 +62,7 @@ def test_every_public_name_is_importable():
         assert getattr(attention, name).__name__ == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_every_operator_jits_differentiates_and_computes_in_bfloat16(name):
     x = jax.random.normal(jax.random.key(0), (2, 16, 16, 8))

@@ -125,6 +125,7 @@ def test_overlapping_windows_are_slices_of_the_padded_image(x, overlap):
         np.testing.assert_array_equal(windows[:, n], expected.reshape(2, -1, 4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("masked", [False, True])
 def test_windows_that_take_turns_answer_as_all_at_once(monkeypatch, masked):
     q, k, v = jax.random.normal(jax.random.key(3), (3, 2, 6, 16, 2, 4))

@@ -82,6 +82,7 @@ def test_shares_are_every_nth_path_in_order_and_together_all():
     assert shares == [{"a", "d"}, {"b", "e"}, {"c"}]
 
 
+@pytest.mark.slow
 def test_jobs_of_an_array_do_their_shares_whatever_is_done_already(folder, images, command, capsys):
     assert main([*command, "--shard", "1/3"]) == 0
     share = set(written())
@@ -95,6 +96,7 @@ def test_jobs_of_an_array_do_their_shares_whatever_is_done_already(folder, image
     assert written() == sorted(images)
 
 
+@pytest.mark.slow
 def test_three_processes_share_a_folder_and_the_first_tells_the_whole(images, command):
     Path("in/bad.png").write_bytes(b"no image")
     done = ends(job(command))
@@ -106,6 +108,7 @@ def test_three_processes_share_a_folder_and_the_first_tells_the_whole(images, co
         assert out.count("→") in (3, 4) and err.count("\n") == err.count("bad.png")
 
 
+@pytest.mark.slow
 def test_a_killed_process_takes_none_along_and_the_rerun_does_the_rest(images, command):
     assert main([*command[:3], "alone", *command[4:]]) == 0
     processes = job(command, pause=0.5)

@@ -90,6 +90,7 @@ def test_the_command_line_writes_and_reads_what_python_does(folder, save, run, t
     np.testing.assert_array_equal(files.read(folder / "back.png").pixels, expected)
 
 
+@pytest.mark.slow
 def test_a_box_and_what_is_left_of_a_file(folder, save, run, tiny_codec, monkeypatch):
     monkeypatch.setattr(container, "TILE", 128)
     image = np.tile(CAT, (3, 4, 1))[:140, :250]
@@ -133,6 +134,7 @@ def test_a_wanted_size_is_met_and_not_exceeded(folder, save, run):
     assert not (folder / "s.jsr").exists()
 
 
+@pytest.mark.slow
 def test_a_wanted_likeness_is_reached(folder, save, run, tiny_codec):
     large = np.tile(CAT, (4, 3, 1))[:164, :162]
     save("small.png", CAT)

@@ -75,6 +75,7 @@ def written(commands, folder, settings) -> dict[str, str]:
     return {x.name: hashlib.sha256(x.read_bytes()).hexdigest() for x in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_every_command_writes_the_same_bytes_under(name, commands, plain, tmp_path):
     assert len(plain) == len(commands)

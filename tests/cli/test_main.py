@@ -112,6 +112,7 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(folder, save, run, arguments
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "alpha.png"]
 
 
+@pytest.mark.slow
 def test_the_demo_prints_its_figures_and_writes_the_sheets(folder, run):
     code, out, _ = run("demo", "--output", "sheets")
     assert code == 0

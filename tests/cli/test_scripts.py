@@ -88,6 +88,7 @@ def test_a_users_mistake_shows_its_traceback_to_debug():
     assert done.returncode == 1 and "UserError: tests/nowhere: no such folder" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_step_is_told_for_devices_that_are_not_there():
     done = run([*TRAIN, "--compile_for=cpu:3", "--config.batch_size=9"])
     assert done.returncode == 0, done.stderr

@@ -38,6 +38,7 @@ def arrays_equal(a, b, within=0):
     return all(np.abs(x.astype(int) - y).max() <= within for x, y in zip(a, b, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -66,6 +67,7 @@ def test_each_device_takes_images(small, monkeypatch):
     assert devices == set(jax.local_devices())
 
 
+@pytest.mark.slow
 def test_vmapped_symbols_are_nearly_all_those_of_one_by_one(small, tiny_tiles, vmapped):
     data = codec.encode_batch(IMAGES, 40, roi=BOX, model=small)
     assert max(vmapped) >= 2 and sum(vmapped) == len(IMAGES) - 1

@@ -151,6 +151,7 @@ def good(model):
     ]
 
 
+@pytest.mark.slow
 def test_ten_thousand_bad_files_end_in_one_error_or_a_picture(model, good):
     assert sum(count for count, _ in BAD.values()) == 10_000
     rng = np.random.default_rng(0)

@@ -34,6 +34,7 @@ def test_parameters_are_placed_once_and_nothing_is_moved_unasked(model, nothing_
     assert model.placed is placed
 
 
+@pytest.mark.slow
 def test_one_device_and_all_of_them_write_and_read_the_same(model, tiny_tiles, monkeypatch):
     assert len(tiles.models(model, 4)) == 4
     data = codec.encode(CAT, 50, model=model)

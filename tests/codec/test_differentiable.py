@@ -30,14 +30,17 @@ def assert_estimates(model, tolerance, qualities):
         assert float(estimated) == pytest.approx(8 * len(data) / SQUARE[..., 0].size, rel=tolerance)
 
 
+@pytest.mark.slow
 def test_rate_distortion_is_what_files_are(small):
     assert_estimates(small, 0.06, [30, 60])
 
 
+@pytest.mark.slow
 def test_rate_distortion_is_what_files_of_the_released_codec_are(released):
     assert_estimates(released, 0.04, [25, 75])
 
 
+@pytest.mark.slow
 def test_rate_distortion_has_gradients_of_pixels_and_quality(small):
     image = jnp.asarray(PHOTO[None, :100, :120], jnp.float32) / 255
 
@@ -54,6 +57,7 @@ def test_rate_distortion_has_gradients_of_pixels_and_quality(small):
     assert jnp.isfinite(quality) and quality != 0
 
 
+@pytest.mark.slow
 def test_a_program_around_the_pure_function_holds_no_network(small):
     def function(params, x, rate):
         return codec.coded(small.network, params, x, rate, jax.random.key(0))

@@ -118,11 +118,13 @@ def farthest(a, b):
 
 # Layers may be wrong by 1e-4 with pixels still within ±1. float32 in another order of summation is
 # wrong by some 1e-6; TF32, which the codec forbids, by up to 2^-11 = 5e-4.
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [1e-6, 1e-4, 1e-2])
 def test_a_decoder_with_noise_in_every_layer_finds_the_same_symbols(small, noisy_small, noise):
     assert_decoded_alike(small, noisy_small, noise)
 
 
+@pytest.mark.slow
 def test_a_decoder_of_the_released_codec_with_noise_finds_the_same_symbols(released):
     other = noisy(released)
     for noise in (1e-5, 1e-2):

@@ -88,6 +88,7 @@ def test_tiles_are_synthesised_as_if_they_were_one(small, tiny_tiles):
     assert (difference != 0).mean() < 1e-3  # rounding at a tie
 
 
+@pytest.mark.slow
 def test_an_image_of_several_tiles_is_as_good_and_little_larger(small, monkeypatch):
     one = codec.encode(PHOTO, 50, model=small)
     expected = codec.decode(one, model=small)

@@ -128,6 +128,7 @@ def test_chances_of_none_and_all_are_kept(photo):
     np.testing.assert_array_equal(nothing.batch(high, (92, 68), words), high)
 
 
+@pytest.mark.slow
 def test_degraded_images_are_as_like_their_originals_as_the_hosts(photo):
     """PSNR of many draws: the same mean within 3 standard errors, and as different."""
     config, count = default_config(), 192

@@ -135,6 +135,7 @@ def test_what_is_read_first_may_choose_the_tables_of_the_rest_and_be_of_any_inte
 # Batches
 
 
+@pytest.mark.slow
 def test_a_batch_gives_the_words_and_symbols_of_each_alone():
     rng = np.random.default_rng(2)
     symbols = np.stack([numbers(rng), numbers(rng), rng.integers(-2, 3, SIZE).astype(np.int32)])

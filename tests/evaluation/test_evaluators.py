@@ -98,6 +98,7 @@ def test_restorers_in_training_have_the_figures_of_eval(
     assert all(picture.shape == (SIZE[0], 3 * SIZE[1], 3) for picture in pictures.values())
 
 
+@pytest.mark.slow
 def test_codecs_in_training_have_the_figures_of_eval(
     photos, tiny_codec_weights, written, compilations
 ):

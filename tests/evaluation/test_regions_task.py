@@ -46,6 +46,7 @@ def tiny_restorer(restorer, tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_a_segmenter_is_measured_beside_the_baselines(
     script, configured, photos, tiny_segmenter, tmp_path, capsys
 ):

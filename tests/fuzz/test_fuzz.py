@@ -40,6 +40,7 @@ def test_the_corpus_has_every_part_and_is_small(seeds):
     assert sum(map(len, seeds.values())) < 20_000
 
 
+@pytest.mark.slow
 def test_every_file_of_the_corpus_is_a_picture_of_this_version(harness, seeds):
     """If not: python tests/fuzz/write.py writes it anew."""
     harness.ends.clear()

@@ -30,6 +30,7 @@ def test_any_size_works(small, size):
     assert np.isfinite(y).all()
 
 
+@pytest.mark.slow
 def test_every_parameter_receives_a_gradient(small):
     network, params = small
     x = jax.random.uniform(jax.random.key(1), (1, 8, 8, 3))

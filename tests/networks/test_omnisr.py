@@ -40,6 +40,7 @@ def test_channels_are_compared_within_a_window_or_over_pixels_a_window_apart(gri
     np.testing.assert_array_equal(changed, expected)
 
 
+@pytest.mark.slow
 def test_every_parameter_receives_a_gradient(random_params):
     network = create("omnisr", scale=2, features=8, groups=1, heads=2, window=4)
     params = {"params": random_params(network)}

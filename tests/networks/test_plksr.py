@@ -46,6 +46,7 @@ def test_groups_normalised_over_the_image_see_all_of_it():
     assert create("realplksr", layer_norm=True, head="dysample").receptive_field is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "groups"), [(2, 4), (3, 3), (1, 2)])
 def test_pixels_that_choose_no_other_place_are_those_of_bilinear_enlarging(scale, groups):
     x = jax.random.uniform(jax.random.key(0), (2, 5, 7, 12))
@@ -54,6 +55,7 @@ def test_pixels_that_choose_no_other_place_are_those_of_bilinear_enlarging(scale
     np.testing.assert_allclose(y, upsample_bilinear(x, scale), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", [0, 1])
 def test_a_group_moves_by_its_offset_across_and_down(axis):
     """An offset of 4 times a half scope moves by one pixel, here of the second of two groups."""

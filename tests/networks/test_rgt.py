@@ -13,6 +13,7 @@ from jaxsr.networks.count import parameters
 SMALL = {"scale": 2, "features": 16, "groups": 1, "depth": 2, "heads": 2, "window": (2, 4)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "published"), [("rgt", 13.37), ("rgt_s", 10.20)])
 def test_published_parameter_counts(name, published):
     assert round(parameters(create(name)) / 1e6, 2) == published

@@ -26,6 +26,7 @@ def test_published_parameter_counts(options, expected):
     assert parameters(create("srvgg_compact", **options)) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scale", "size"), [(2, (5, 3)), (3, (1, 1))])
 def test_a_network_of_scale_4_serves_others_by_resizing(scale, size, random_params):
     four = create("srvgg_compact", scale=4, **TINY)
@@ -75,6 +76,7 @@ def test_no_pixel_is_seen_beyond_the_receptive_field(scale, shuffle, random_para
     assert np.abs(changed - n // 2).max() == field
 
 
+@pytest.mark.slow
 def test_an_untrained_network_nearly_repeats_pixels():
     x = jax.random.uniform(jax.random.key(1), (1, 8, 6, 3))
     network = create("srvgg_compact", scale=2, **TINY)

@@ -43,6 +43,7 @@ print(json.dumps([jax.device_count(), len(tiles), result.image.shape, more, int(
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux tells a process's peak")
 def test_a_hundred_megapixels_over_eight_devices_take_little_more_memory_than_their_pixels():
     ours = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}

@@ -140,6 +140,7 @@ def test_the_pure_chain_vmaps_and_shards_over_devices(pure):
         np.testing.assert_allclose(alone.reshape(batched.shape), batched, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_every_stage_has_a_gradient(pure):
     stages, params = pure
     x = noise(1, 24, 20, 3, dtype=np.float32)
@@ -359,6 +360,7 @@ def test_without_classes_there_is_none_to_name(segmenter):
         segmenter(image, 1)
 
 
+@pytest.mark.slow
 def test_weights_files_become_chains_and_others_are_refused(make, tmp_path):
     files = {}
     for name, options in (

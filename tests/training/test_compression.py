@@ -151,6 +151,7 @@ def test_an_option_that_cannot_be_is_refused_in_one_line(config, changes, messag
 # ---- steps ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_steps_lower_the_loss(config, dtype):
     config.dtype = dtype

@@ -81,6 +81,7 @@ def test_every_config_builds_its_task_and_its_step_traces(path, shrunk):
     assert metrics["loss"].shape == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["span_compact", "pan", "swinir_light"])
 def test_a_step_moves_every_kind_of_parameter(name, shrunk):
     task, optimizer, mesh, step = shrunk(CONFIGS[0].with_name(f"{name}.py"))

@@ -73,6 +73,7 @@ def test_no_network_is_a_constant_of_the_program(task):
     assert sum(np.size(constant) for constant in program.consts) < 30_000
 
 
+@pytest.mark.slow
 @every_task
 def test_one_device_and_four_train_alike(task):
     params = jax.device_get(jax.jit(task.init)(jax.random.key(0)))

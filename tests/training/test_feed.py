@@ -53,6 +53,7 @@ def of_host(photos, module_at, tmp_path_factory):
     return params_of(loop.fit(config, tmp_path_factory.mktemp("host")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"steps_per_call": 4}, {"mapper": "pmap"}], ids=str)
 def test_images_on_devices_train_as_batches_of_the_host(config, of_host, tmp_path, options):
     config.update(options)
@@ -61,6 +62,7 @@ def test_images_on_devices_train_as_batches_of_the_host(config, of_host, tmp_pat
     assert_same(params_of(state), of_host, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_device_trains_as_four_in_pieces_of_the_batch_too(
     config, of_host, tmp_path, monkeypatch
 ):
@@ -72,6 +74,7 @@ def test_one_device_trains_as_four_in_pieces_of_the_batch_too(
     assert_same(params_of(loop.fit(config, tmp_path)), of_host, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_from_any_step_with_the_same_bits(config, tmp_path):
     """Stopped after step 3, which no call of four steps ends at; then with the host's batches."""
     config.update(steps_per_call=4, checkpoint_every=3)
@@ -92,6 +95,7 @@ def test_a_run_goes_on_from_any_step_with_the_same_bits(config, tmp_path):
     assert_same(params_of(loop.fit(config, tmp_path / "other")), whole, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_degraded_images_are_the_same_on_any_number_of_devices(config):
     config.data.degradation = "real"
     dataset = loop.TASKS[config.task](config).dataset
@@ -116,6 +120,7 @@ def test_degraded_images_are_the_same_on_any_number_of_devices(config):
     assert np.median(apart) == 0 and apart.max() < 60
 
 
+@pytest.mark.slow
 def test_a_run_on_degraded_images_goes_on_with_the_same_bits(config, tmp_path):
     config.update(steps=4, steps_per_call=2)
     config.data.degradation = "real"
@@ -127,6 +132,7 @@ def test_a_run_on_degraded_images_goes_on_with_the_same_bits(config, tmp_path):
     assert_same(params_of(loop.fit(config, tmp_path / "run")), whole)
 
 
+@pytest.mark.slow
 def test_a_run_stopped_by_a_signal_after_a_call_ends_with_the_same_bits(
     config, tmp_path, monkeypatch, capsys
 ):
@@ -140,6 +146,7 @@ def test_a_run_stopped_by_a_signal_after_a_call_ends_with_the_same_bits(
     assert steps_logged(tmp_path / "run") == steps_logged(tmp_path / "whole") == [6, 8]
 
 
+@pytest.mark.slow
 def test_nothing_goes_to_the_devices_once_images_are_there(config, tmp_path):
     config.update(steps_per_call=2)
     run, state = loop.prepare(config, tmp_path)
@@ -150,6 +157,7 @@ def test_nothing_goes_to_the_devices_once_images_are_there(config, tmp_path):
     assert int(state.step) == 8 and Checkpoints(tmp_path).latest_step() == 8
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_within_a_call_names_its_step_and_images(config, tmp_path):
     config.update(steps_per_call=4, steps=16, log_every=16, checkpoint_every=16, eval_every=16)
     config.optimizer.learning_rate = 1e15

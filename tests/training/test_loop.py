@@ -82,6 +82,7 @@ def assert_same_bits(a, b):
         np.testing.assert_array_equal(x, y)
 
 
+@pytest.mark.slow
 def test_a_killed_or_terminated_run_ends_with_the_same_bits(config, tmp_path):
     finish(start(config, tmp_path / "whole"))
     expected = final(tmp_path / "whole")
@@ -104,6 +105,7 @@ def test_a_killed_or_terminated_run_ends_with_the_same_bits(config, tmp_path):
     assert steps == sorted(set(steps)) and steps[-1] == 160
 
 
+@pytest.mark.slow
 def test_two_processes_train_and_checkpoint_together(config, tmp_path):
     with socket.socket() as free:
         free.bind(("localhost", 0))
@@ -127,6 +129,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_images(config, tmp_p
     assert Checkpoints(tmp_path).latest_step() is None
 
 
+@pytest.mark.slow
 def test_fine_tuning_takes_what_fits_and_evaluation_writes_pictures(
     config, photos, tmp_path, capsys
 ):
@@ -216,6 +219,7 @@ def test_a_config_of_before_options_went_by_task_is_the_same_run(config):
         check_same_run(before, codec)
 
 
+@pytest.mark.slow
 def test_a_directory_with_another_model_is_refused(config, tmp_path):
     config.steps = 1
     loop.fit(config, tmp_path)

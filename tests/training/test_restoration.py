@@ -77,6 +77,7 @@ def test_every_second_image_is_all_region_and_the_others_have_a_rectangle():
         assert set(np.unique(mask[1 - place :: 2])) == {0, 1}
 
 
+@pytest.mark.slow
 def test_steps_of_the_task_make_its_loss_smaller(config):
     task = TASKS[config.task](config)
     optimizer, _ = make_optimizer(config.optimizer, config.steps)

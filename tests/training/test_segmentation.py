@@ -53,6 +53,7 @@ def config(request, folder, module_at):
     return config
 
 
+@pytest.mark.slow
 def test_the_task_learns_and_its_figures_say_so(config, folder, random_params):
     task = TASKS[config.task](config)
     assert task.dataset.names[2] == str(folder / "images/2.png")

@@ -27,6 +27,7 @@ def config(module_at, folder_of, crops):
     return config
 
 
+@pytest.mark.slow
 def test_parts_are_trained_measured_and_written_one_from_another(config, tmp_path, capsys):
     config.parts = "upscaler_x2,upscaler_x4"
     make_weights(config, tmp_path)

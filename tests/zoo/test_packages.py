@@ -40,6 +40,7 @@ def by_ncnn(param, image, data="data", output="output"):
     return np.array(extractor.extract(output)[1]).transpose(1, 2, 0)
 
 
+@pytest.mark.slow
 @needs_ncnn
 @pytest.mark.parametrize(("name", "scale"), REALESRGAN)
 def test_a_photograph_becomes_what_ncnn_makes_of_it(name, scale):
