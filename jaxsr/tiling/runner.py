@@ -98,6 +98,7 @@ class Runner:
         for jobs, running in one_ahead(self._batches(groups, inputs)):
             with memory_errors():
                 results = jax.device_get(running)
+            del running  # else the devices would hold it beside the next two batches
             for row, job in enumerate(jobs):  # rows that follow are padding
                 yield job, jax.tree.map(lambda x, row=row: x[row], results)
 
