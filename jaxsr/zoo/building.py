@@ -43,8 +43,9 @@ def build(
     check_precision(precision, read.network)
     dtype = {} if precision == PRECISIONS[0] else {"dtype": jnp.dtype(precision)}
     network = kind.create(read.network, **read.options | dtype)
-    inputs = kind.inputs(network, params=read.params)
-    weights.check_params(network, read.params, os.fspath(name), *inputs)
+    if not read.checked:
+        inputs = kind.inputs(network, params=read.params)
+        weights.check_params(network, read.params, os.fspath(name), *inputs)
     return network
 
 

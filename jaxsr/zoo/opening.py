@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from jaxsr import attention, networks
 from jaxsr.zoo import dialects, ncnn, weights
 from jaxsr.zoo.convert import convert_file, named_scale
 
@@ -41,6 +42,11 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / FOLDER
 
 
+def is_copy(path: Path) -> bool:
+    """Return True for a converted copy: its arrays were checked to fit the network as it is now."""
+    return path.parent == cache()
+
+
 def _key(path: Path, scale: int | None) -> str:
     """Return a name for what a file's content becomes by this version of our rules."""
     content = b"".join(map(_digest, ncnn.files_of(path) or (path,)))
@@ -54,6 +60,8 @@ def _digest(path: Path) -> bytes:
 
 @functools.cache
 def _rules() -> str:
-    """Return a hash of the dialects and readers: a copy by other rules is another one."""
-    files = [*sorted(Path(dialects.__file__).parent.glob("*.py")), Path(ncnn.__file__)]
+    """Return a hash of dialects, readers and networks: a copy by other rules is another one."""
+    rules = (Path(module.__path__[0]) for module in (dialects, networks, attention))
+    files = [*(file for folder in rules for file in sorted(folder.glob("*.py")))]
+    files.append(Path(ncnn.__file__))
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -4,6 +4,7 @@ Upscalers are ``NAME-xSCALE.safetensors``; segmenters, restorers and codecs ``NA
 A codec's file holds more than a network's parameters: :mod:`jaxsr.codec.weights` reads it.
 """
 
+import dataclasses
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from jaxsr.networks import SCALES
 from jaxsr.zoo import own, packages, weights
 from jaxsr.zoo.building import folded
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of
-from jaxsr.zoo.opening import opened
+from jaxsr.zoo.opening import is_copy, opened
 from jaxsr.zoo.own import SUFFIXES
 from jaxsr.zoo.weights import Weights
 
@@ -242,7 +243,7 @@ def read_weights(path: Path, wanted: Kind) -> Weights:
     if read.network not in wanted.networks:
         known = ", ".join(sorted(wanted.networks))
         raise UserError(f"{path}: unknown network {read.network!r}; a {wanted.name} is: {known}")
-    return read
+    return dataclasses.replace(read, checked=is_copy(path))
 
 
 def check_kind(path: Path, wanted: Kind, called: Path | None = None) -> None:

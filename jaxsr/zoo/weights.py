@@ -31,12 +31,15 @@ class Weights:
       options: the factory's options (``{"scale": 4, …}``), plain JSON values.
       params: the linen parameter tree, float32 NumPy arrays.
       notes: free text kept with the file (where it came from, figures).
+      checked: True where the parameters are known to be those of the network; else they are checked
+        before they are used, which takes as long as tracing it.
     """
 
     network: str
     options: dict[str, Any]
     params: dict[str, Any]
     notes: dict[str, str] = dataclasses.field(default_factory=dict)
+    checked: bool = False
 
 
 def flatten(params: Mapping[str, Any]) -> dict[str, Any]:
