@@ -189,6 +189,22 @@ def count(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a number of bytes above 0")
 
 
+def size(text: str) -> tuple[int | None, int | None]:
+    """Read ``1920x1080``, ``1920x`` or ``x1080`` as width and height."""
+    width, cross, height = text.lower().partition("x")
+    if cross and (width or height) and all(s.isdecimal() and int(s) for s in (width, height) if s):
+        return int(width) if width else None, int(height) if height else None
+    raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, Wx or xH in pixels")
+
+
+def whole_size(text: str) -> tuple[int, int]:
+    """Read ``1920x1080`` as width and height."""
+    width, height = size(text)
+    if width and height:
+        return width, height
+    raise argparse.ArgumentTypeError(f"{text!r} has one side only; give WxH, as 1280x720")
+
+
 def number(accepts: Callable[[float], bool], what: str) -> Callable[[str], float]:
     """Make the type of finite numbers that ``accepts`` takes; errors call them ``what``."""
 

@@ -60,20 +60,12 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--size",
-        type=size,
-        default=(720, 1280),
+        type=flags.whole_size,
+        default=(1280, 720),
         metavar="WxH",
         help="with --compile_for: pixels of the image that goes in (1280x720)",
     )
     return parser
-
-
-def size(text: str) -> tuple[int, int]:
-    """Read ``1280x720`` as (height, width)."""
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH in pixels, as 1280x720")
-    return int(height), int(width)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -175,12 +167,12 @@ def compile_for(arguments: argparse.Namespace) -> int:
     topology = topology_of(arguments.compile_for)
     names = [network_of(name) for name in arguments.names]
     every = [name for kind in zoo.KINDS for name in sorted(kind.networks)]
-    height, width = arguments.size
+    width, height = arguments.size
     print(f"one image of {width}×{height} on a {topology.name.partition(':')[0]} device, bfloat16")
     print(f"{'network':<21} {'program':<10} {HEADINGS}")
     failed = False
     for name in names or every:
-        for use in programs.uses(name, arguments.size, arguments.scale):
+        for use in programs.uses(name, (height, width), arguments.scale):
             try:
                 found = row(programs.compiled(use, topology), topology)
             except DoesNotFit as error:

@@ -53,18 +53,10 @@ def add_size(parser: argparse.ArgumentParser) -> None:
     )
     wanted.add_argument(
         "--size",
-        type=size,
+        type=flags.size,
         metavar="WxH",
         help="the size instead, in pixels; 1920x or x1080: the other side follows",
     )
-
-
-def size(text: str) -> tuple[int | None, int | None]:
-    """Read ``1920x1080``, ``1920x`` or ``x1080`` as width and height."""
-    width, cross, height = text.lower().partition("x")
-    if cross and (width or height) and all(s.isdecimal() and int(s) for s in (width, height) if s):
-        return int(width) if width else None, int(height) if height else None
-    raise argparse.ArgumentTypeError(f"{text!r} is no size; give WxH, Wx or xH in pixels")
 
 
 def run(arguments: argparse.Namespace) -> int:
