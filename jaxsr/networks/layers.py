@@ -129,20 +129,35 @@ def lapped(x: Float[Array, "b h w c"], matrix: Float[np.ndarray, "n n"]) -> Floa
 
     The outer half block at the edges of ``x`` stays as it is. The transposed matrix undoes it.
     """
-    size, (batch, height, width, channels) = len(matrix), x.shape
-    half = size // 2
-    if height > size:
-        blocks = x[:, half:-half].reshape(batch, -1, size, width * channels)
-        mixed = jnp.einsum("pq,bkqw->bkpw", jnp.asarray(matrix, x.dtype), blocks)
-        mixed = mixed.reshape(batch, height - size, width, channels)
-        x = jnp.concatenate([x[:, :half], mixed, x[:, -half:]], axis=1)
-    if width > size:
-        blocks = x[:, :, half:-half].reshape(batch, height, -1, size * channels)
-        # pixels and channels in one, for a product of few columns is slow
-        wide = jnp.asarray(np.kron(matrix, np.eye(channels)), x.dtype)
-        mixed = (blocks @ wide.T).reshape(batch, height, width - size, channels)
-        x = jnp.concatenate([x[:, :, :half], mixed, x[:, :, -half:]], axis=2)
+    size, half = len(matrix), len(matrix) // 2
+    if x.shape[1] > size:
+        inner = _along_columns(x[:, half:-half], matrix)
+        x = jnp.concatenate([x[:, :half], inner, x[:, -half:]], axis=1)
+    if x.shape[2] > size:
+        inner = _along_rows(x[:, :, half:-half], matrix)
+        x = jnp.concatenate([x[:, :, :half], inner, x[:, :, -half:]], axis=2)
     return x
+
+
+def blockwise(
+    x: Float[Array, "b h w c"], matrix: Float[np.ndarray, "n n"]
+) -> Float[Array, "b h w c"]:
+    """Multiply the values of each n×n block, n along either axis, by ``matrix``."""
+    return _along_rows(_along_columns(x, matrix), matrix)
+
+
+def _along_columns(x: Array, matrix: np.ndarray) -> Array:
+    batch, height, width, channels = x.shape
+    blocks = x.reshape(batch, -1, len(matrix), width * channels)
+    mixed = jnp.einsum("pq,bkqw->bkpw", jnp.asarray(matrix, x.dtype), blocks)
+    return mixed.reshape(batch, height, width, channels)
+
+
+def _along_rows(x: Array, matrix: np.ndarray) -> Array:
+    batch, height, _, channels = x.shape
+    # pixels and channels in one, for a product of few columns is slow
+    wide = jnp.asarray(np.kron(matrix, np.eye(channels)), x.dtype)
+    return (x.reshape(batch, height, -1, len(matrix) * channels) @ wide.T).reshape(x.shape)
 
 
 def fan_in(variance: float) -> nn.initializers.Initializer:

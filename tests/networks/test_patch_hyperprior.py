@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import skimage.data
 
-from jaxsr.image.metrics import psnr
+from jaxsr.image.metrics import blockiness, psnr
 from jaxsr.networks import create_compressor
 from jaxsr.networks.layers import pixel_shuffle, pixel_unshuffle
-from jaxsr.networks.patch_hyperprior import Basis
+from jaxsr.networks.patch_hyperprior import Basis, PatchAnalysis, PatchSynthesis
 
 QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
@@ -68,3 +69,27 @@ def test_the_level_is_of_no_effect_at_first(untrained):
     y = jnp.float32(np.random.default_rng(0).normal(size=(5, 8, 8, 320)))
     without, with_level = (untrained["synthesis"](y, jnp.full((5, 8, 8, 1), n)) for n in (0.0, 1.0))
     np.testing.assert_array_equal(without, with_level)
+
+
+@pytest.mark.parametrize("overlaps", [False, True])
+def test_of_few_lapped_functions_no_borders_are_seen(overlaps):
+    basis = Basis(features=64, latents=256)
+    options = {"blocks": 0, "width": 8, "attention": 8, "layers": 0, "overlaps": overlaps}
+    analysis, synthesis = PatchAnalysis(basis, **options), PatchSynthesis(basis, **options)
+    x = jnp.float32(skimage.data.astronaut()[None, :256, :256] / 255)
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def approximated(x):
+        key = jax.random.key(0)
+        y = analysis.init_with_output(key, x)[0]
+        level = jnp.zeros((*y.shape[:3], 1))
+        few = y * (np.arange(basis.latents) < 12)  # those that are large in photographs
+        return [synthesis.init_with_output(key, z, level)[0][0] for z in (y, few)]
+
+    whole, coarse = approximated(x)
+    assert psnr(whole, x[0]) > 30
+    seen = [float(blockiness(coarse, period)) for period in (8, 16)]
+    if overlaps:
+        assert max(seen) < 1.02
+    else:
+        assert min(seen) > 1.3
