@@ -4,8 +4,9 @@
 
 ``--torch`` is the Python of an environment with torch and spandrel (see parity_torch.py). It saves
 state dicts and what the networks answer to an image; here the state dicts go through ``jaxsr
-convert``'s own reader and rules, and the answers are compared. Fails if one differs by more than
-``TOLERANCE``.
+convert``'s own reader and rules, and the answers are compared; then what was read is written as
+``jaxsr convert --to pytorch`` does, loaded strictly by PyTorch's modules, and their answers to the
+same image are compared with the first ones. Fails if one differs by more than ``TOLERANCE``.
 
 ``--write-golden FOLDER`` also keeps each case in one file, which tests/networks/test_parity.py
 checks without PyTorch. Their weights are half-precision values, so 16 bits lose nothing of them.
@@ -23,6 +24,7 @@ import numpy as np
 from jaxsr import networks
 from jaxsr.networks import count
 from jaxsr.zoo.convert import convert
+from jaxsr.zoo.published import write_published
 from jaxsr.zoo.pytorch import read_checkpoint
 
 TORCH_SIDE = Path(__file__).with_name("parity_torch.py")
@@ -41,6 +43,9 @@ def main() -> None:
         cases = sorted(Path(folder).glob("*.npz"))
         print("| network | parameters | max abs output | max abs difference |\n|---|--:|--:|--:|")
         agreed = [compare(case) for case in cases]
+        subprocess.run([*command, "--written"], check=True)
+        print("\n| written | loaded by | max abs difference |\n|---|---|--:|")
+        agreed += [compare_written(case) for case in cases]
         if flags.write_golden:
             for case in cases:
                 write_golden(case, flags.write_golden / case.name)
@@ -48,7 +53,7 @@ def main() -> None:
 
 
 def compare(case: Path) -> bool:
-    """Print a row of the table; true if the two agree."""
+    """Print a row of the table, write the weights for PyTorch; true if the two agree."""
     expected = np.load(case)
     weights = convert(read_checkpoint(case.with_suffix(".pth")), **scale_of(case))
     network = networks.create(weights.network, **weights.options)
@@ -57,6 +62,16 @@ def compare(case: Path) -> bool:
     largest = np.abs(expected["output"]).max()
     difference = np.abs(np.asarray(output) - expected["output"]).max()
     print(f"| {case.stem} | {count.parameters(network):,} | {largest:.2f} | {difference:.1e} |")
+    write_published(case.with_suffix(".safetensors"), weights)
+    return bool(difference <= TOLERANCE * max(1, largest))
+
+
+def compare_written(case: Path) -> bool:
+    """Print a row on what PyTorch made of the weights that we wrote; true if it is the same."""
+    expected, answer = np.load(case), np.load(case.with_suffix(".answer"))
+    largest = np.abs(expected["output"]).max()
+    difference = np.abs(answer["output"] - expected["output"]).max()
+    print(f"| {case.stem} | {answer['loader']} | {difference:.1e} |")
     return bool(difference <= TOLERANCE * max(1, largest))
 
 

@@ -5,7 +5,8 @@ it, the cases that are wanted (``hat_x3,swinir_x4``; none: all); needs nothing o
 are spandrel's copies of the official code; those it lacks are in torch_networks.py.
 
 For every network it writes ``NAME.pth``, the state dict, and ``NAME.npz`` with ``input`` (h w c, in
-[0, 1], whole multiples of 1/255) and ``output`` (sh sw c).
+[0, 1], whole multiples of 1/255) and ``output`` (sh sw c). With ``--written`` behind the cases it
+reads ``NAME.safetensors``, written by parity.py, instead, and writes ``NAME.answer``.
 """
 
 # ruff: noqa: E402
@@ -21,6 +22,8 @@ sys.modules["torchvision._meta_registrations"] = types.ModuleType("torchvision._
 import numpy as np
 import torch
 import torch.nn.functional as F
+from safetensors.torch import load_file
+from spandrel import ModelLoader, UnsupportedModelError
 from spandrel.architectures.__arch_helpers.block import ResidualDenseBlock_5C
 from spandrel.architectures.ATD import ATD
 from spandrel.architectures.Compact import Compact
@@ -28,7 +31,7 @@ from spandrel.architectures.DAT import DAT
 from spandrel.architectures.DnCNN import DnCNN
 from spandrel.architectures.DRCT import DRCT
 from spandrel.architectures.DRUNet import DRUNet
-from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.ESRGAN import ESRGAN, _to_old_arch
 from spandrel.architectures.FBCNN import FBCNN
 from spandrel.architectures.HAT import HAT
 from spandrel.architectures.MoSR import MoSR
@@ -366,6 +369,13 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, int]]] = {
 }
 
 
+# those that are written in a plainer form that computes the same
+PLAINER = {
+    "mosr_ensemble_x3": lambda: MoSR(upscale=3, n_block=1, dim=4, upsampler="ps", kernel_size=5),
+    "dncnn_gray_x1": lambda: DnCNN(in_nc=1, out_nc=1, nc=8, nb=7, act_mode="R"),
+}
+
+
 def renamed(state: dict[str, torch.Tensor], words: dict[str, str]) -> dict[str, torch.Tensor]:
     """Rename layers: patterns of whole names → what stands instead."""
     found = {}
@@ -398,6 +408,36 @@ def randomise(network: nn.Module) -> None:
             statistic.data = torch.rand_like(statistic).add(0.5).half().float()
 
 
+def answer_written(folder: Path, only: list[str]) -> None:
+    """Load what was written for PyTorch, and answer the same images with it.
+
+    Each state is loaded by spandrel's own loader, which recognises it; where the loader takes for
+    given what is narrower here, that is noted, and the module loads it, strictly all the same.
+    """
+    for name, (make, _) in NETWORKS.items():
+        if only and name not in only:
+            continue
+        state = load_file(folder / f"{name}.safetensors")
+        network = PLAINER.get(name, make)().eval()
+        try:
+            loader = type(ModelLoader().load_from_state_dict(dict(state)).architecture).__name__
+        except (UnsupportedModelError, RuntimeError):
+            loader = "the module"
+        if name.startswith("rrdb"):
+            state = _to_old_arch(state)  # its loader renames them
+        own = network.state_dict()
+        if name.startswith("srformer"):
+            state = {key: state[key] for key in own}  # our module of the paper keeps no constants
+        for key in [key for key in state if "attn_mask" in key]:
+            state[key] = own[key]  # of an image of another size
+        network.load_state_dict(state)
+        image = torch.from_numpy(np.load(folder / f"{name}.npz")["input"])
+        with torch.no_grad():
+            output = network(image.permute(2, 0, 1)[None].clone())[0].permute(1, 2, 0)
+        with (folder / f"{name}.answer").open("wb") as file:
+            np.savez(file, output=output.numpy(), loader=loader)
+
+
 def main(folder: Path, only: list[str]) -> None:
     for seed, (name, (make, size)) in enumerate(NETWORKS.items()):
         if only and name not in only:
@@ -421,4 +461,6 @@ def main(folder: Path, only: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), [name for name in "".join(sys.argv[2:]).split(",") if name])
+    cases = [name for name in "".join(sys.argv[2:3]).split(",") if name]
+    run = answer_written if sys.argv[3:] == ["--written"] else main
+    run(Path(sys.argv[1]), cases)

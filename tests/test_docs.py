@@ -14,6 +14,7 @@ import skimage.data
 
 from jaxsr import cli
 from jaxsr.image import files
+from jaxsr.zoo.convert import convert_file
 
 REPO = Path(__file__).resolve().parent.parent
 PAGES = {
@@ -62,6 +63,7 @@ def photos(tmp_path, monkeypatch):
     monkeypatch.setenv("JAXSR_MODELS", str(tmp_path / "models"))
     for name, golden in (("any.pth", "srvgg_compact_x4"), ("scunet.pth", "scunet_x1")):
         safetensors.numpy.save_file(state_in(REPO / f"tests/networks/golden/{golden}.npz"), name)
+    convert_file("any.pth", "mine_x4.safetensors")
     for name in ("photo.jpg", "photo.png", "holiday/a.jpg", "scans/b.tif", "photos/c.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         files.write(name, files.Picture(CAT))

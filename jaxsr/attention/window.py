@@ -11,7 +11,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Shaped
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from jaxsr.errors import UserError
 
@@ -149,13 +149,17 @@ def relative_position_bias(
       queries: size of the window the queries are in.
       keys: size of the (grown) window the keys are in; ``queries`` unless given.
     """
+    return table[relative_positions(queries, keys)].transpose(2, 0, 1)
+
+
+def relative_positions(queries: Window, keys: Window | None = None) -> Int[np.ndarray, "tq tk"]:
+    """Return the row of the table of :func:`relative_position_bias` for each query and key."""
     keys = queries if keys is None else keys
     (down, _), (across, span) = (
         _offsets(q, k) for q, k in zip(sides(queries), sides(keys), strict=True)
     )
     index = down[:, None, :, None] * span + across[None, :, None, :]
-    tokens = down.shape[0] * across.shape[0], down.shape[1] * across.shape[1]
-    return table[index.reshape(tokens)].transpose(2, 0, 1)
+    return index.reshape(down.shape[0] * across.shape[0], -1)
 
 
 def _offsets(queries: int, keys: int) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""``jaxsr convert``: a PyTorch checkpoint, or a training run, becomes a weights file."""
+"""``jaxsr convert``: a PyTorch checkpoint, or a training run, becomes a weights file; or back."""
 
 import argparse
 import dataclasses
@@ -14,15 +14,17 @@ from jaxsr.errors import UserError, needs_extra
 def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     parser = commands.add_parser(
         "convert",
-        help="turn a PyTorch checkpoint or a training run into weights",
+        help="turn a PyTorch checkpoint or a training run into weights, or weights into PyTorch's",
         description="Reads a PyTorch checkpoint, without PyTorch, and recognises its network; or "
-        "takes the averaged parameters of a training run's newest checkpoint.",
+        "takes the averaged parameters of a training run's newest checkpoint. With --to pytorch it "
+        "writes weights under the names by which PyTorch programs know their network.",
     )
     parser.add_argument(
         "source",
         type=flags.name,
         metavar="IN.pth|WORKDIR",
-        help="a PyTorch checkpoint, - for one from stdin, or the --workdir of a training run",
+        help="a PyTorch checkpoint, - for one from stdin, or the --workdir of a training run; with "
+        "--to pytorch also weights of ours, by name or file",
     )
     parser.add_argument(
         "target",
@@ -31,6 +33,13 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         help="the weights file to write, or - for stdout",
     )
     flags.add_overwrite(parser)
+    parser.add_argument(
+        "--to",
+        choices=("jaxsr", "pytorch"),
+        default="jaxsr",
+        help="pytorch: the published names and axes of upscalers and of networks that restore, as "
+        "ComfyUI, chaiNNer and spandrel load them (default: jaxsr)",
+    )
     parser.add_argument(
         "--scale",
         type=int,
@@ -56,20 +65,39 @@ def convert(source: str, target: str, scale: int | None, classes: str | None = N
     return convert_file(source, target, scale)
 
 
+def to_pytorch(source: str, target: str, scale: int | None):
+    """Write weights, a checkpoint's or a run's under their published names; return the dialect."""
+    from jaxsr import zoo
+    from jaxsr.zoo import published
+
+    if os.path.isdir(source):
+        return published.write_published(target, parameters_of(source, scale))
+    path = zoo.find_any_weights(source, scale)
+    published.check_published(zoo.weights.network_of(path))
+    return published.write_published(target, zoo.weights.read(path))
+
+
 def convert_run(source: str, target: str, scale: int | None, classes: str | None):
     """Write the averaged parameters of a training run's newest checkpoint; return them."""
-    with needs_extra("train", "reading a training run"):
-        from jaxsr.training import checkpoints
-        from jaxsr.training.exporting import write_weights
-    loaded = checkpoints.load_weights(source)
+    loaded = parameters_of(source, scale)
+    from jaxsr.training.exporting import write_weights
+
     if classes is not None:
         notes = loaded.notes | {"classes": named(loaded, classes)}
         loaded = dataclasses.replace(loaded, notes=notes)
+    return write_weights(target, loaded)
+
+
+def parameters_of(source: str, scale: int | None):
+    """Return the averaged parameters of a training run's newest checkpoint."""
+    with needs_extra("train", "reading a training run"):
+        from jaxsr.training import checkpoints
+    loaded = checkpoints.load_weights(source)
     made_for = loaded.options.get("scale")
     if scale not in (None, made_for):
         what = f"at ×{made_for}" if made_for else f"of {loaded.network}, which has no scale"
         raise UserError(f"{source}: a run {what}, not ×{scale}")
-    return write_weights(target, loaded)
+    return loaded
 
 
 def named(loaded, classes: str) -> str:
@@ -104,10 +132,16 @@ def run(arguments: argparse.Namespace) -> int:
     if not streamed and not paths.check_target(target, [source], arguments.overwrite):
         say(f"{target} exists, skipped (--overwrite replaces it)")
         return 0
+    if arguments.to == "pytorch" and arguments.classes is not None:
+        raise UserError("--classes does not go with --to pytorch")
+    tell = functools.partial(say, on_stderr=streamed)
     with streams.as_file(source, ".pth") as given, streams.to_file(target) as written:
+        if arguments.to == "pytorch":
+            dialect = to_pytorch(str(given), str(written), arguments.scale)
+            tell(f"{target}: for PyTorch, under the names of {dialect.name}")
+            return 0
         loaded = convert(str(given), str(written), arguments.scale, arguments.classes)
     scale = f" ×{loaded.options['scale']}" if "scale" in loaded.options else ""
-    tell = functools.partial(say, on_stderr=streamed)
     tell(f"{target}: {loaded.network}{scale}")
     tell(f"use it with: {zoo.known_kind(loaded.network).command} … --model {target}")
     return 0

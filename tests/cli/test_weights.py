@@ -51,6 +51,30 @@ def test_a_run_is_converted_and_the_command_for_it_named(run, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("run", ["segmentation"], indirect=True)
+def test_a_segmenters_run_has_no_names_in_pytorch(run, tmp_path, capsys):
+    target = tmp_path / "theirs.safetensors"
+    assert main(["convert", str(tmp_path / "run"), str(target), "--to", "pytorch"]) == 2
+    assert "attention_unet: segmenter weights have no names in PyTorch" in capsys.readouterr().err
+    assert not target.exists()
+
+
+def test_an_upscalers_weights_get_their_published_names(random_params, tmp_path, capsys):
+    options = {"features": 4, "convolutions": 2, "scale": 2}
+    params = random_params(kinds.UPSCALER.create("srvgg_compact", **options))
+    mine, theirs = tmp_path / "mine.safetensors", tmp_path / "theirs.safetensors"
+    weights.write(mine, weights.Weights("srvgg_compact", options, params))
+    assert main(["convert", str(mine), str(theirs), "--to", "pytorch"]) == 0
+    told = f"{theirs}: for PyTorch, under the names of SRVGGNetCompact\n"
+    assert capsys.readouterr().out == told
+    again = tmp_path / "again.safetensors"
+    assert main(["convert", str(theirs), str(again)]) == 0
+    same = jax.tree.map(lambda a, b: (a == b).all(), weights.read(again).params, params)
+    assert jax.tree.all(same)
+    assert main(["convert", "span-compact", str(theirs), "--to", "pytorch", "--overwrite"]) == 2
+    assert "span_compact cannot be written for PyTorch" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("run", ["segmentation"], indirect=True)
 def test_classes_are_given_names(run, tmp_path, capsys):
     target = tmp_path / "mine.safetensors"
     convert = ["convert", str(tmp_path / "run"), str(target), "--classes"]

@@ -1,7 +1,10 @@
 """ATD's checkpoints. How many pixels make a category is not in them; the published sizes are."""
 
+import numpy as np
+
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.constants import position_index
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count
 
 DICTIONARY = "layers.0.residual_group.td"
@@ -63,6 +66,13 @@ def describe(state: State) -> Description:
     }
 
 
+def finish(state: State, options: Options) -> State:
+    """Add the index of the windows, and the mark of networks that see images as they are."""
+    index = {"relative_position_index_SA": position_index(options["window"])}
+    plain = {} if options["centred"] else {"no_norm": np.zeros(1, np.float32)}
+    return {**state, **index, **plain}
+
+
 DIALECTS = tuple(
     Dialect(
         name=f"ATD ({head})",
@@ -80,6 +90,8 @@ DIALECTS = tuple(
             *rules,
         ),
         ignored=("relative_position_index_SA", "no_norm"),
+        finish=finish,
+        expanded=((f"{LAYER}.attn_aca.logit_scale", (1,)),),
     )
     for head, rules in HEADS.items()
 )

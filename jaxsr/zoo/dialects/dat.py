@@ -2,13 +2,24 @@
 
 from typing import Any
 
+from jaxsr.attention.rectangle import shifts
+from jaxsr.attention.window import sides
+from jaxsr.errors import UserError
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
-from jaxsr.zoo.dialects.state import State, count, without_batch_norm
+from jaxsr.zoo.dialects.constants import rectangles
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
+from jaxsr.zoo.dialects.state import (
+    State,
+    count,
+    pattern,
+    with_batch_norm,
+    without_batch_norm,
+)
 
 BLOCK = "layers.#.blocks.#"
 LAYER = "enhance/group_#/layer_#"
 FIRST = "layers.0.blocks.0"
+IMAGE = 64  # pixels a side, of the images that published masks are for
 NORMED = (  # layers, and the batch norms behind them
     (f"{BLOCK}.attn.dwconv.0", f"{BLOCK}.attn.dwconv.1"),
     (f"{BLOCK}.attn.channel_interaction.1", f"{BLOCK}.attn.channel_interaction.2"),
@@ -90,6 +101,24 @@ def describe(state: State) -> Description:
     return "dat", options
 
 
+def with_rectangles(state: State, options: Options) -> State:
+    """Add offsets, indices and masks of the layers that attend in rectangles (DAT, RGT).
+
+    Raises:
+      UserError: images of the side that is published cannot be cut into these rectangles.
+    """
+    window = options["window"]
+    if any(IMAGE % side for side in sides(window)):
+        raise UserError(f"rectangles of {window} do not fill images of {IMAGE} pixels a side")
+    constants = {}
+    for key in state:
+        if found := pattern(f"{BLOCK}.attn.attns.0.pos.pos_proj.weight").fullmatch(key):
+            group, layer = map(int, found.groups())
+            name = key.partition(".attns.")[0]
+            constants |= rectangles(name, window, shifts(window, group, layer), IMAGE)
+    return {**state, **constants}
+
+
 DIALECTS = tuple(
     Dialect(
         name=name,
@@ -109,6 +138,12 @@ DIALECTS = tuple(
             *head,
         ),
         ignored=CONSTANTS,
+        finish=lambda state, options: with_batch_norm(with_rectangles(state, options), NORMED),
+        expanded=(
+            (f"{BLOCK}.attn.temperature", (1, 2)),
+            (f"{BLOCK}.attn.channel_interaction.#.weight", (2, 3)),
+            (f"{BLOCK}.attn.spatial_interaction.#.weight", (2, 3)),
+        ),
     )
     for name, has, lacks, head in (
         ("DAT", (swinir.CONV_BEFORE,), (), swinir.STAGES),

@@ -1,8 +1,11 @@
-"""A dialect: how one PyTorch code base names the parameters of one family of networks."""
+"""A dialect: how one PyTorch code base names the parameters of one family of networks.
+
+One declaration is read in both directions: their state into our parameters, and back.
+"""
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ from jaxsr.zoo.dialects.state import State, pattern
 
 Rules = tuple[tuple[str, str], ...]
 Description = tuple[str, dict[str, Any]]
+Options = Mapping[str, Any]  # of a network's factory, all of them
 
 # The ends of networks that enlarge in stages, as the authors of EDSR and RCAN name them, and as
 # BasicSR does.
@@ -47,6 +51,11 @@ class Dialect:
       ignored: patterns of keys that hold nothing we need (buffers, stale copies); ``#`` as above.
       first: the number their blocks count from; ours count from 0.
       prepare: applied to the state first, where arrays differ by more than name and axis order.
+      finish: the inverse of ``prepare``, applied last where a state is written: (the state, the
+        options of our network's factory) → the state with all that they keep, also constants that
+        follow from the sizes. It raises UserError where they have no such network.
+      expanded: (pattern of a key, axes) of arrays that have these axes of length 1 in a state, and
+        not here; as ``np.expand_dims`` numbers them.
     """
 
     name: str
@@ -57,6 +66,8 @@ class Dialect:
     ignored: tuple[str, ...] = ()
     first: int = 0
     prepare: Callable[[State], State] = dict
+    finish: Callable[[State, Options], State] = lambda state, options: state
+    expanded: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def recognises(self, state: State) -> bool:
         """Return True if ``state`` is in this dialect."""
@@ -122,6 +133,55 @@ class Dialect:
                 return path + ("" if path.endswith("_") else "/") + leaf, value
         raise UserError(f"the checkpoint has {key!r}, which the published network has not")
 
+    def written(self, params: Mapping[str, np.ndarray], options: Options) -> State:
+        """Translate parameters back into a state of this dialect: the inverse of :meth:`renamed`.
+
+        Where a rule has more numbers on the left, the last one there is the one behind all others:
+        a convolution that closes a list of blocks. Where several rules fit, the first counts.
+
+        Args:
+          params: flat ``a/b/kernel`` names → arrays.
+          options: of the network's factory, those by default too.
+
+        Raises:
+          UserError: a parameter has no name in this dialect, or it has more than there is.
+        """
+        state = dict(self._named(path, value) for path, value in params.items())
+        closed = {_closed(key, state): value for key, value in state.items()}
+        try:
+            return self.finish(closed, options)
+        except (KeyError, IndexError) as error:
+            raise UserError(f"this network lacks {error} of {self.name}") from None
+
+    def names(self, path: str) -> bool:
+        """Return True if a parameter of ours has a name in this dialect."""
+        return self._name_of(path) is not None
+
+    def _named(self, path: str, value: np.ndarray) -> tuple[str, np.ndarray]:
+        found = self._name_of(path)
+        if found is None:
+            raise UserError(f"{self.name} has no {path}")
+        key, leaf = found
+        if leaf:
+            name, value = restore_leaf(leaf, value)
+            key = f"{key}.{name}"
+        axes = (axes for name, axes in self.expanded if pattern(name).fullmatch(key))
+        return key, np.expand_dims(value, next(axes, ()))
+
+    def _name_of(self, path: str) -> tuple[str, str] | None:
+        """Return what they call a path of ours, and our leaf; numbers that it lacks stay ``#``."""
+        for theirs, ours in self.rules:
+            joint = "" if ours.endswith("_") else "/"
+            for leaf in ("", "kernel", "scale", "bias"):
+                if match := pattern(ours + (leaf and joint + leaf)).fullmatch(path):
+                    return self._counted(theirs, match), leaf
+        return None
+
+    def _counted(self, key: str, match: re.Match) -> str:
+        for number in match.groups():
+            key = key.replace("#", str(int(number) + self.first), 1)
+        return key
+
     def _numbered(self, path: str, match: re.Match) -> str:
         numbers = iter(match.groups())
         return re.sub("#", lambda _: str(int(next(numbers)) - self.first), path)
@@ -138,3 +198,20 @@ def translate_leaf(leaf: str, value: np.ndarray) -> tuple[str, np.ndarray]:
     if value.ndim == 1:
         return "scale", value
     return "kernel", np.moveaxis(value, (1, 0), (-2, -1))
+
+
+def restore_leaf(leaf: str, value: np.ndarray) -> tuple[str, np.ndarray]:
+    """Name a leaf and order its axes as PyTorch does: the inverse of :func:`translate_leaf`."""
+    if leaf.endswith("kernel"):
+        return "weight", np.moveaxis(value, (-2, -1), (1, 0))
+    return ("bias" if leaf.endswith("bias") else "weight"), value
+
+
+def _closed(key: str, state: State) -> str:
+    """Replace an open number at the end of a list by the one behind those that the list has."""
+    before, open_number, rest = key.partition("#")
+    if not open_number:
+        return key
+    matches = (re.match(rf"{re.escape(before)}(\d+)\.", other) for other in state)
+    last = max(int(match[1]) for match in matches if match)
+    return f"{before}{last + 1}{rest}"

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect
-from jaxsr.zoo.dialects.state import State
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options
+from jaxsr.zoo.dialects.state import State, count
 
 EPSILON = 1e-4  # of the batch norms
 
@@ -48,6 +48,17 @@ def prepare(state: State) -> State:
     return prepared
 
 
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`prepare`, but for the batch norms; activations are counted too."""
+    last, finished = count(state, "model.#.weight"), {}
+    for key, value in state.items():
+        _, place, leaf = key.split(".")
+        sign = -1 if place == "last" and options["residual"] else 1
+        number = 2 * (last if place == "last" else int(place))
+        finished[f"model.{number}.{leaf}"] = sign * value
+    return finished
+
+
 DIALECTS = (
     Dialect(
         name="DnCNN",
@@ -55,6 +66,7 @@ DIALECTS = (
         lacks=("model.1.sub.0.RDB1.conv1.0.weight", "model.1.weight"),
         describe=describe,
         prepare=prepare,
+        finish=finish,
         rules=(
             ("model.0", "extract/conv"),
             ("model.last", "fuse/conv"),

@@ -2,7 +2,8 @@
 
 from jaxsr.networks.drct import LAYERS
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect
+from jaxsr.zoo.dialects.constants import square_windows
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options
 from jaxsr.zoo.dialects.state import State, count, stages_scale
 
 TABLE = "layers.0.swin1.attn.relative_position_bias_table"
@@ -28,6 +29,17 @@ def describe(state: State) -> Description:
     }
 
 
+def finish(state: State, options: Options) -> State:
+    """Add the constants of the windows; those of every second layer are shifted."""
+    window = options["window"]
+    layers = {
+        f"layers.{group}.swin{i + 1}": i % 2 * (window // 2)
+        for group in range(options["groups"])
+        for i in range(LAYERS)
+    }
+    return {**state, **square_windows(layers, ".attn", window)}
+
+
 DIALECTS = (
     Dialect(
         name="DRCT",
@@ -51,5 +63,6 @@ DIALECTS = (
             *swinir.STAGES,
         ),
         ignored=("layers.#.swin#.attn_mask", "layers.#.swin#.attn.relative_position_index"),
+        finish=finish,
     ),
 )

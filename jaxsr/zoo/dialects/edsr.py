@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from jaxsr.zoo.dialects.constants import mean_layers
 from jaxsr.zoo.dialects.dialect import AUTHORS_STAGES, BASICSR_STAGES, Description, Dialect
 from jaxsr.zoo.dialects.state import MEAN_LAYERS, State, check_mean, count, stages_scale
 
@@ -32,6 +33,7 @@ DIALECTS = (
             *AUTHORS_STAGES,
         ),
         ignored=MEAN_LAYERS,
+        finish=lambda state, options: {**state, **mean_layers()},
     ),
     Dialect(
         name="EDSR (BasicSR)",

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from jaxsr.attention.window import relative_positions
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect
+from jaxsr.zoo.dialects.constants import position_index
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options
 from jaxsr.zoo.dialects.state import State, stages_scale
 
 TABLE = "overlap_attn.relative_position_bias_table"
@@ -42,11 +44,30 @@ def unwrap_positions(state: State) -> State:
     reading backwards makes them offsets of query − key.
     """
     _, options = describe(state)
-    grown = round(options["window"] * (1 + options["overlap"]))
-    turn = (grown - 2) * (options["window"] + grown)
+    _, _, turn = crossing(options)
     return {
         key: np.roll(value, turn, axis=0)[::-1] if key.endswith(f".{TABLE}") else value
         for key, value in state.items()
+    }
+
+
+def crossing(options: Options) -> tuple[int, int, int]:
+    """Return the sides of the queries' and the keys' windows, and how far tables are turned."""
+    window, grown = options["window"], round(options["window"] * (1 + options["overlap"]))
+    return window, grown, (grown - 2) * (window + grown)
+
+
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`unwrap_positions`, and add the indices of both kinds of windows."""
+    window, grown, turn = crossing(options)
+    wrapped = {
+        key: np.roll(value[::-1], -turn, axis=0) if key.endswith(f".{TABLE}") else value
+        for key, value in state.items()
+    }
+    last = (window + grown) * (window + grown - 2)
+    return wrapped | {
+        "relative_position_index_SA": position_index(window),
+        "relative_position_index_OCA": last - turn - relative_positions(window, grown),
     }
 
 
@@ -56,6 +77,8 @@ DIALECTS = (
         has=(*swinir.MARKS, swinir.CROSSING),
         describe=describe,
         prepare=unwrap_positions,
+        finish=finish,
+        expanded=((f"{GROUP}.{CHANNELS}.3.attention.#.weight", (2, 3)),),
         rules=(
             *swinir.BODY,
             *swinir.layer_rules(f"{GROUP}.overlap_attn", "enhance/group_#/crossing", ""),

@@ -32,6 +32,7 @@ DIALECTS = (
             ("LR_conv", "enhance/conv"),
             ("upsampler.0", "fuse/conv"),
         ),
+        expanded=(("IMDB#.cca.conv_du.#.weight", (2, 3)),),
         first=1,
     ),
 )

@@ -1,6 +1,7 @@
 """MoSR's checkpoints, with its three heads."""
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect
+from jaxsr.zoo.dialects.constants import sample_places
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options
 from jaxsr.zoo.dialects.state import State, count
 
 SHUFFLE, ENSEMBLE = "upsampler.0", "upsampler.in_to_k"
@@ -42,12 +43,26 @@ def prepare(state: State) -> State:
     return prepared
 
 
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`prepare`, but for copies of one image: the head of one gives the same."""
+    blocks = count(state, "gblocks.#.norm.")
+    numbers = {f"gblocks.behind_{i}.": f"gblocks.{blocks + 1 + 2 * i}." for i in range(3)}
+    finished = {}
+    for key, value in state.items():
+        name = next((n for n in numbers if key.startswith(n)), "")
+        finished[numbers.get(name, "") + key.removeprefix(name)] = value
+    if (offset := state.get("upsampler.offset.weight")) is not None:
+        finished["upsampler.init_pos"] = sample_places(offset, options["scale"])
+    return finished
+
+
 DIALECTS = (
     Dialect(
         name="MoSR",
         has=("gblocks.0.weight", "gblocks.1.norm.weight", "gblocks.1.fc1.weight"),
         describe=describe,
         prepare=prepare,
+        finish=finish,
         rules=(
             ("gblocks.0", "extract/conv"),
             ("gblocks.#.norm", "enhance/block_#/norm"),

@@ -52,5 +52,10 @@ DIALECTS = (
             ("ups.#.0", "enhance/up_#"),
             ("ending", "fuse/conv"),
         ),
+        expanded=tuple(
+            (f"{place}.{name}", axes)
+            for place, _ in PLACES
+            for name, axes in (("beta", (0, 2, 3)), ("gamma", (0, 2, 3)), ("sca.1.weight", (2, 3)))
+        ),
     ),
 )

@@ -88,5 +88,6 @@ DIALECTS = (
         ),
         ignored=(f"{BLOCK}.#.fn.rel_pos_indices",),
         prepare=without_counters,
+        expanded=((f"{BLOCK}.#.fn.temperature", (1, 2)),),
     ),
 )

@@ -3,7 +3,8 @@
 from typing import Any
 
 from jaxsr.errors import UserError
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.constants import sample_places
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count, shuffle_scale
 
 MIXER = "feats.1.channe_mixer"  # so it is spelt there
@@ -45,6 +46,21 @@ def describe_real(state: State) -> Description:
     }
 
 
+def finish_real(state: State, options: Options) -> State:
+    """Name layer norms, and leave a number for the layer before the last, which has no parameters.
+
+    DySample's head keeps the places of new pixels.
+    """
+    last = max(int(key.split(".")[1]) for key in state if key.startswith("feats."))
+    finished = {}
+    for key, value in state.items():
+        key = key.replace(f"feats.{last}.", f"feats.{last + 1}.")
+        finished[key.replace(".norm.", ".layer_norm.") if options["layer_norm"] else key] = value
+    if "to_img.offset.weight" in state:
+        finished["to_img.init_pos"] = sample_places(state["to_img.offset.weight"], options["scale"])
+    return finished
+
+
 def rules(mixer: str) -> Rules:
     """Return the rules, given what the mixers are called."""
     return (
@@ -77,6 +93,7 @@ DIALECTS = (
         describe=describe_real,
         rules=rules("channel_mixer"),
         ignored=("to_img.init_pos",),  # the regular grid
+        finish=finish_real,
         first=1,
     ),
 )

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from jaxsr.zoo.dialects.constants import mean_layers
 from jaxsr.zoo.dialects.dialect import AUTHORS_STAGES, BASICSR_STAGES, Description, Dialect
 from jaxsr.zoo.dialects.state import MEAN_LAYERS, State, check_mean, count, stages_scale
 
@@ -44,6 +45,8 @@ DIALECTS = (
             *AUTHORS_STAGES,
         ),
         ignored=MEAN_LAYERS,
+        finish=lambda state, options: {**state, **mean_layers()},
+        expanded=(("body.#.body.#.body.3.conv_du.#.weight", (2, 3)),),
     ),
     Dialect(
         name="RCAN (BasicSR)",
@@ -69,5 +72,6 @@ DIALECTS = (
             ("conv_after_body", "enhance/conv"),
             *BASICSR_STAGES,
         ),
+        expanded=(("body.#.residual_group.#.rcab.3.attention.#.weight", (2, 3)),),
     ),
 )

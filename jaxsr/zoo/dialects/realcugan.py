@@ -2,7 +2,9 @@
 
 import re
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+import numpy as np
+
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State
 
 FINAL = "conv_final.weight"  # have the networks that end in a pixel shuffle
@@ -34,6 +36,12 @@ def prepare(state: State) -> State:
     return {
         key: value.swapaxes(0, 1) if _transposed(key) else value for key, value in state.items()
     }
+
+
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`prepare`, which is its own inverse, and mark the networks of "pro"."""
+    mark = {PRO: np.zeros(1, np.float32)} if options["pro"] else {}
+    return {**prepare(state), **mark}
 
 
 def _transposed(key: str) -> bool:
@@ -83,5 +91,7 @@ DIALECTS = (
             ("conv_final", "fuse/conv"),
         ),
         ignored=(PRO,),
+        finish=finish,
+        expanded=(("unet#.conv#.seblock.conv#.weight", (2, 3)),),
     ),
 )

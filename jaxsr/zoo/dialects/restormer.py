@@ -59,5 +59,6 @@ DIALECTS = (
             *((f"reduce_chan_level{3 - n}", f"enhance/reduce_{n}") for n in range(2)),
             ("output", "fuse/conv"),
         ),
+        expanded=tuple((f"{place}.attn.temperature", (1, 2)) for place, _ in PLACES),
     ),
 )

@@ -1,8 +1,8 @@
 """RGT's checkpoints: DAT's names, with attention to the whole image in place of channels."""
 
 from jaxsr.zoo.dialects import dat, swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect
-from jaxsr.zoo.dialects.state import State, stages_scale
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options
+from jaxsr.zoo.dialects.state import State, pattern, stages_scale
 
 GLOBAL = "layers.0.blocks.1.attn.conv.weight"  # there is none where groups have a single layer
 PARTS = (
@@ -31,6 +31,17 @@ def describe(state: State) -> Description:
     }
 
 
+def finish(state: State, options: Options) -> State:
+    """Add the constants; what convolves the values of global layers has a name of its own."""
+    named = {}
+    for key, value in state.items():
+        layer = pattern(f"{dat.BLOCK}.attn.get_v").match(key)
+        if layer and int(layer[2]) % 2:
+            key = key.replace(".get_v.", ".dwconv.")
+        named[key] = value
+    return dat.with_rectangles(named, options)
+
+
 DIALECTS = (
     Dialect(
         name="RGT",
@@ -47,5 +58,7 @@ DIALECTS = (
             *swinir.STAGES,
         ),
         ignored=dat.CONSTANTS,
+        finish=finish,
+        expanded=((f"{dat.BLOCK}.attn.conv.weight", (2, 3)),),
     ),
 )

@@ -8,7 +8,7 @@ from functools import partial
 
 from jaxsr.errors import UserError
 from jaxsr.networks.rrdb import CONVOLUTIONS, DENSE_BLOCKS
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count
 
 UNSHUFFLES = {1: 1, 4: 2, 16: 4}  # channels in for one out → side of the squares
@@ -89,25 +89,26 @@ def outer_rules() -> Rules:
     return (*enlarging, *ends)
 
 
+def without_skips(state: State, options: Options) -> State:
+    """Refuse ESRGAN+, whose programs know the first names alone."""
+    if any(".conv1x1." in key for key in state):
+        raise UserError("ESRGAN+ has the first names only")
+    return state
+
+
+def behind_stages(state: State, options: Options) -> State:
+    """Give the last two convolutions the numbers behind the enlargements."""
+    stages = 3 * count(state, "model.#.weight") - 3 * 3  # without the first and the last two
+    moved = {f"model.{i}.": f"model.{i + stages}." for i in (2, 4)}
+    return {
+        key.replace(start, moved.get(start, start), 1): value
+        for key, value in state.items()
+        if (start := ".".join(key.split(".")[:2]) + ".")
+    }
+
+
+# of several names the first are written: ComfyUI, chaiNNer and others read these
 DIALECTS = (
-    Dialect(
-        name="RRDB (ESRGAN)",
-        has=("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
-        describe=partial(
-            describe,
-            first="model.0",
-            block="model.1.sub.#.RDB1.",
-            conv="model.1.sub.0.RDB1.conv1.0",
-            enlarge="model.#.weight",
-            others=3,  # the first and the last two
-        ),
-        rules=(
-            ("model.0", "extract/conv"),
-            *dense_rules("model.1.sub.#.RDB{}", ".0"),
-            ("model.1.sub.#", "enhance/conv"),
-            *outer_rules(),
-        ),
-    ),
     Dialect(
         name="RRDB (BasicSR)",
         has=("conv_first.weight", "body.0.rdb1.conv1.weight", "conv_body.weight"),
@@ -126,6 +127,26 @@ DIALECTS = (
             ("conv_hr", "fuse/conv"),
             ("conv_last", "fuse/conv_last"),
         ),
+        finish=without_skips,
+    ),
+    Dialect(
+        name="RRDB (ESRGAN)",
+        has=("model.0.weight", "model.1.sub.0.RDB1.conv1.0.weight"),
+        describe=partial(
+            describe,
+            first="model.0",
+            block="model.1.sub.#.RDB1.",
+            conv="model.1.sub.0.RDB1.conv1.0",
+            enlarge="model.#.weight",
+            others=3,  # the first and the last two
+        ),
+        rules=(
+            ("model.0", "extract/conv"),
+            *dense_rules("model.1.sub.#.RDB{}", ".0"),
+            ("model.1.sub.#", "enhance/conv"),
+            *outer_rules(),
+        ),
+        finish=behind_stages,
     ),
     Dialect(
         name="RRDB (BSRGAN)",

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count, shuffle_scale
 
 FIRST = "body.0.local_block.block"
@@ -46,6 +46,23 @@ def prepare(state: State) -> State:
     return {re.sub(r"\.moe_layer\.gate\.body\.\d", ".choose", k): v for k, v in prepared.items()}
 
 
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`prepare`: every expert of a block has arrays of its own."""
+    parts = np.cumsum(options["ranks"])[:-1]
+    finished = {}
+    for key, value in state.items():
+        block, found, name = key.partition(".experts.")
+        if not found:
+            finished[key.replace(".choose.", ".moe_layer.gate.body.2.")] = value
+            continue
+        if name == "biases":
+            name, arrays = "conv_3.bias", list(value)
+        else:
+            arrays = np.split(value, parts, int(name == "conv_3.weight"))
+        finished |= {f"{block}{EXPERTS}{i}.{name}": array for i, array in enumerate(arrays)}
+    return finished
+
+
 def block_rules(theirs: str, ours: str) -> Rules:
     """Return the rules of a block's norms and perceptron."""
     return (
@@ -66,6 +83,8 @@ DIALECTS = (
         has=("conv_1.weight", f"{FIRST}.agg_conv.0.weight", f"{FIRST}{EXPERTS}0.conv_1.weight"),
         describe=describe,
         prepare=prepare,
+        finish=finish,
+        expanded=((f"{LOCAL}.block.experts.conv_#.weight", (2, 3)),),
         rules=(
             ("conv_1", "extract/conv"),
             *block_rules(LOCAL, CHOSEN),

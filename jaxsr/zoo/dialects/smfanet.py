@@ -36,5 +36,6 @@ DIALECTS = (
             ("feats.#.pcfn.conv_2", "enhance/block_#/mlp/reduce"),
             ("to_img.0", "fuse/conv"),
         ),
+        expanded=(("feats.#.smfa.alpha", (0, 2, 3)), ("feats.#.smfa.belt", (0, 2, 3))),
     ),
 )

@@ -1,7 +1,9 @@
 """SRFormer's checkpoints."""
 
+from jaxsr.attention.permuted import SQUARE
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.zoo.dialects.constants import position_index, shift_mask
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State
 
 LAYER = "layers.#.residual_group.blocks.#"
@@ -29,6 +31,24 @@ def describe(state: State) -> Description:
     return "srformer", options | {"kernel": kernel.shape[-1]}
 
 
+def finish(state: State, options: Options) -> State:
+    """Add the table's row for each pixel and square, and what pixels see of squares."""
+    window = options["window"]
+    side = window // SQUARE
+    rows = position_index(side).reshape(side, side, -1)
+    rows = rows.repeat(SQUARE, axis=0).repeat(SQUARE, axis=1).reshape(window**2, -1)
+    mask = shift_mask(2 * window, window, window // 2)
+    mask = mask.reshape(*mask.shape[:2], side, SQUARE, side, SQUARE)[:, :, :, 0, :, 0]
+    constants = {}
+    for group in range(options["groups"]):
+        for i in range(options["depth"]):
+            name = f"layers.{group}.residual_group.blocks.{i}"
+            constants[f"{name}.attn.aligned_relative_position_index"] = rows
+            if i % 2:
+                constants[f"{name}.attn_mask"] = mask.reshape(*mask.shape[:2], -1)
+    return {**state, **constants}
+
+
 DIALECTS = tuple(
     Dialect(
         name=f"SRFormer ({head})",
@@ -36,6 +56,7 @@ DIALECTS = tuple(
         lacks=lacks,
         describe=describe,
         rules=(*BODY, *rules),
+        finish=finish,
         ignored=(
             f"{LAYER}.attn_mask",
             f"{LAYER}.attn.aligned_relative_position_index",

@@ -4,8 +4,8 @@ import re
 
 import numpy as np
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
-from jaxsr.zoo.dialects.state import State, shuffle_scale
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
+from jaxsr.zoo.dialects.state import State, count, shuffle_scale
 
 RESIZED = "resized"  # of ncnn's files: the numbers (up, down) by which the result is resized
 
@@ -44,6 +44,19 @@ def numbered_by_convolution(state: State) -> State:
     return renamed
 
 
+def numbered_through(state: State, options: Options) -> State:
+    """Undo :func:`numbered_by_convolution`."""
+    layers = count(state, "layer.#.weight")
+    starts = {"first": 0, "last": 2 * layers + 2}
+    numbered = {}
+    for key, value in state.items():
+        name, _, leaf = key.rpartition(".")
+        number = starts[name] if name in starts else 2 * int(name.removeprefix("layer.")) + 2
+        number, leaf = (number + 1, "weight") if leaf == "slope" else (number, leaf)
+        numbered[f"body.{number}.{leaf}"] = value
+    return numbered
+
+
 RULES: Rules = (
     ("first", "extract/conv"),
     ("first.slope", "extract/prelu/slope"),
@@ -58,6 +71,7 @@ DIALECTS = (
         has=("body.0.weight", "body.1.weight", "body.2.weight"),
         describe=describe,
         prepare=numbered_by_convolution,
+        finish=numbered_through,
         rules=RULES,
         ignored=(RESIZED,),
     ),
@@ -67,6 +81,7 @@ DIALECTS = (
         lacks=("body.1.weight", "head.0.weight", "conv_first.weight"),
         describe=describe,
         prepare=numbered_by_convolution,
+        finish=numbered_through,
         rules=RULES,
     ),
 )

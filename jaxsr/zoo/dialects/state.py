@@ -14,6 +14,8 @@ State = Mapping[str, np.ndarray]  # parameter names → arrays
 # Buffers of the official EDSR and RCAN, which shift colours by constants.
 MEAN_LAYERS = ("sub_mean.weight", "sub_mean.bias", "add_mean.weight", "add_mean.bias")
 
+NORM_EPSILON = 1e-5  # PyTorch's batch norms add it to variances
+
 
 @functools.cache
 def pattern(name: str) -> re.Pattern[str]:
@@ -77,6 +79,27 @@ def without_batch_norm(state: State, layers: Iterable[tuple[str, str]]) -> State
     return folded
 
 
+def with_batch_norm(state: State, layers: Iterable[tuple[str, str]]) -> State:
+    """Put a batch norm that changes nothing behind layers: :func:`without_batch_norm` undoes it.
+
+    Args:
+      layers: names of a layer with a bias and of the norm behind it; ``#`` stands for a number.
+    """
+    normed = dict(state)
+    for layer, norm in layers:
+        for key in filter(pattern(f"{layer}.bias").fullmatch, state):
+            name = _numbered(norm, pattern(f"{layer}.bias").fullmatch(key))
+            ones = np.ones_like(state[key])
+            normed |= {
+                f"{name}.weight": ones,
+                f"{name}.bias": 0 * ones,
+                f"{name}.running_mean": 0 * ones,
+                f"{name}.running_var": ones - np.float32(NORM_EPSILON),
+                f"{name}.num_batches_tracked": np.zeros((), np.int64),
+            }
+    return normed
+
+
 def _numbered(name: str, match: re.Match[str] | None) -> str:
     numbers = iter(match.groups() if match else ())
     return re.sub("#", lambda _: next(numbers), name)
@@ -88,7 +111,7 @@ def _fold_norm(state: dict[str, np.ndarray], layer: str, norm: str) -> None:
         state.pop(f"{norm}.{name}") for name in ("weight", "bias", "running_mean", "running_var")
     )
     state.pop(f"{norm}.num_batches_tracked", None)
-    factor = scale / np.sqrt(variance + 1e-5)
+    factor = scale / np.sqrt(variance + NORM_EPSILON)
     weight = state[f"{layer}.weight"]
     state[f"{layer}.weight"] = weight * factor.reshape(-1, *(1,) * (weight.ndim - 1))
     state[f"{layer}.bias"] = (state[f"{layer}.bias"] - mean) * factor + offset

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jaxsr.zoo.dialects.dialect import BASICSR_STAGES, Description, Dialect, Rules
+from jaxsr.zoo.dialects.constants import square_windows
+from jaxsr.zoo.dialects.dialect import BASICSR_STAGES, Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count, stages_scale
 
 LAYER = "layers.0.residual_group.blocks.0"
@@ -124,6 +125,21 @@ def ends(state: State) -> dict[str, Any]:
     return options | {"head": head, "scale": scale // unshuffle}
 
 
+def finish(state: State, options: Options) -> State:
+    """Add the constants; the first convolution has another name behind a pixel unshuffle."""
+    window = options["window"]
+    layers = {
+        f"layers.{group}.residual_group.blocks.{i}": i % 2 * (window // 2)
+        for group in range(options["groups"])
+        for i in range(options["depth"])
+    }
+    finished = {**state, **square_windows(layers, ".attn", window)}
+    if options["unshuffle"] > 1:
+        for leaf in ("weight", "bias"):
+            finished[f"conv_first.1.{leaf}"] = finished.pop(f"conv_first.{leaf}")
+    return finished
+
+
 DIALECTS = (
     Dialect(
         name="SwinIR",
@@ -132,6 +148,7 @@ DIALECTS = (
         describe=describe,
         rules=(*BODY, *STAGES),
         ignored=CONSTANTS,
+        finish=finish,
     ),
     Dialect(
         name="SwinIR (nearest)",
@@ -140,6 +157,7 @@ DIALECTS = (
         describe=describe,
         rules=(*BODY, *NEAREST_STAGES),
         ignored=CONSTANTS,
+        finish=finish,
     ),
     Dialect(
         name="SwinIR-light",
@@ -148,6 +166,7 @@ DIALECTS = (
         describe=describe,
         rules=(*BODY, ("upsample.0", "fuse/conv")),
         ignored=CONSTANTS,
+        finish=finish,
     ),
     Dialect(
         name="SwinIR (denoising, JPEG)",
@@ -156,5 +175,6 @@ DIALECTS = (
         describe=describe,
         rules=(*BODY, ("conv_last", "fuse/conv")),
         ignored=CONSTANTS,
+        finish=finish,
     ),
 )

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from jaxsr.zoo.dialects.dialect import Description, Dialect, Rules
+from jaxsr.errors import UserError
+from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State, count
 
 LEVELS = (1, 2, 3)
@@ -63,6 +64,38 @@ def _arranged(key: str, value: np.ndarray) -> np.ndarray:
     return np.repeat(value, 4) if re.fullmatch(r"m_up\d\.0\.bias", key) else value
 
 
+def finish(state: State, options: Options) -> State:
+    """Undo :func:`prepare`.
+
+    Raises:
+      UserError: the four pixels of a doubling have biases of their own.
+    """
+    blocks = count(state, "qf_pred.#.res.0.weight")
+    return {_counted(key, blocks): _turned(key, value) for key, value in state.items()}
+
+
+def _counted(key: str, blocks: int) -> str:
+    if match := re.fullmatch(r"(m_up\d)\.(\d+)\.(.+\..+)", key):
+        return f"{match[1]}.{int(match[2]) + 1}.{match[3]}"
+    if match := re.fullmatch(r"qf_pred\.(\d+)\.(\w+)", key):
+        return f"qf_pred.{2 * int(match[1]) + blocks + 2}.{match[2]}"
+    return re.sub(r"(m_up\d)\.\d+\.(weight|bias)", r"\1.0.\2", key)
+
+
+def _turned(key: str, value: np.ndarray) -> np.ndarray:
+    if key.endswith(TABLE):
+        side = round(value.shape[0] ** 0.5)
+        return value.T.reshape(-1, side, side)
+    if re.fullmatch(r"m_up\d\.\d+\.weight", key):
+        return value.reshape(-1, 2, 2, value.shape[1]).transpose(3, 0, 1, 2)
+    if not re.fullmatch(r"m_up\d\.\d+\.bias", key):
+        return value
+    biases = value.reshape(-1, 4)
+    if not np.allclose(biases, biases[:, :1], rtol=0, atol=1e-7):
+        raise UserError("the four pixels of its doublings have learned biases of their own")
+    return biases[:, 0]
+
+
 def describe_drunet(state: State) -> Description:
     """Read the size; the noise is not told: 15/255."""
     return "drunet", {
@@ -106,6 +139,7 @@ DIALECTS = (
         has=("m_head.weight", "m_down1.0.res.0.weight", "m_body.0.res.0.weight", "m_tail.weight"),
         describe=describe_drunet,
         prepare=prepare,
+        finish=finish,
         rules=(
             ("m_head", "extract/conv"),
             *levels(RESIDUAL),
@@ -118,6 +152,7 @@ DIALECTS = (
         has=("m_head.weight", "m_body_encoder.0.res.0.weight", "qf_pred.0.res.0.weight"),
         describe=describe_fbcnn,
         prepare=prepare,
+        finish=finish,
         rules=(
             ("m_head", "extract/conv"),
             *levels(RESIDUAL),
@@ -136,6 +171,7 @@ DIALECTS = (
         has=("m_head.0.weight", f"m_body.0.{TABLE}", "m_tail.0.weight"),
         describe=describe_scunet,
         prepare=prepare,
+        finish=finish,
         rules=(
             ("m_head.0", "extract/conv"),
             *levels(SCUNET_PARTS),
