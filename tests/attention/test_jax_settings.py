@@ -11,6 +11,7 @@ from jaxsr import attention
 
 OPTIONS = {
     "RectangleAttention": {"heads": 2, "window": (4, 8), "shift": (2, 4)},
+    "PermutedAttention": {"heads": 2, "window": 8, "shift": 4},
     "RecursiveAttention": {"heads": 2},
     "WindowAttention": {"heads": 2, "window": 4, "shift": 2},
     "OverlappingCrossAttention": {"heads": 2, "window": 4},
