@@ -4,7 +4,7 @@ python train.py --config=configs/sr/rrdb.py:4 --workdir=runs/rrdb_x4 \\
     --config.data.source=folder:DF2K_HR
 
 The number after the colon is the scale; at ×2 and ×1 squares of pixels go in as channels, as in
-Real-ESRGAN. Weights of others are a start: ``--config.init_from=WEIGHTS.safetensors``. The recipe
+Real-ESRGAN. Weights of others are a start: ``--config.init_from=any.pth``. The recipe
 is the paper's, for GPUs; we have run it only shrunk, in the tests. Published, trained on DF2K:
 Set5 ×4 32.73 dB.
 """

@@ -4,7 +4,7 @@ python train.py --config=configs/sr/srvgg_compact.py:4 --workdir=runs/srvgg_comp
     --config.data.source=folder:DF2K_HR
 
 The number after the colon is the scale. Weights of others are a start:
-``--config.init_from=WEIGHTS.safetensors``. Batch, crop and rate are the authors', for GPUs, without
+``--config.init_from=any.pth``. Batch, crop and rate are the authors', for GPUs, without
 their adversarial second part; we have run it only shrunk, in the tests. There are no published
 figures to expect.
 """

@@ -18,7 +18,8 @@ def start_from(params: dict, source: str, scale: int) -> dict:
 
     Args:
       params: a network's fresh parameters.
-      source: the name of released weights, a weights file, or a run's working directory.
+      source: the name of released weights, a file of weights, also of others (``any.pth``) and for
+        another scale, or a run's working directory.
       scale: the scale that a released upscaler is looked up at.
 
     Raises:
@@ -39,9 +40,18 @@ def _params_of(source: str, scale: int) -> dict:
     if (Path(source) / FOLDER).is_dir():
         return load_weights(source).params
     try:
-        path = zoo.find_any_weights(source, scale)
+        path = _file_of(source, scale)
         if holds_codec(path):
             return codec.load(path).trainable
         return weights.read(path).params
     except UserError as error:
         raise UserError(f"config.init_from: {error}; or give a run's --workdir") from None
+
+
+def _file_of(source: str, scale: int) -> Path:
+    try:
+        return zoo.find_any_weights(source, scale)
+    except UserError:
+        if not Path(source).is_file():
+            raise
+        return zoo.find_any_weights(source)  # a checkpoint of another scale, whose body is a start
