@@ -34,6 +34,16 @@ LONG = (
 )
 
 
+# Tests of formulas, shapes and gradients, of many programs that run once: those that LLVM hardly
+# optimises took 48 s of the processor instead of 66 s in the three files of networks. A file is
+# named here once it passes so. Never where bits, speed or memory are the point, or what users run:
+# codec, entropy, tiling, pipeline, cli. Processes that a test starts compile as users' do.
+HARDLY_OPTIMISED = (
+    *("attention/*.py", "training/test_configs.py", "training/test_compression.py"),
+    *("networks/test_plksr.py", "networks/test_srvgg.py", "networks/test_swinir.py"),
+)
+
+
 def pytest_configure(config):
     if hasattr(config.option, "loadscopereorder"):  # of xdist: by how many tests a file has
         config.option.loadscopereorder = False
@@ -47,6 +57,36 @@ def pytest_collection_modifyitems(items):
         return not any(item.path.match(name) for name in LONG), -tests[item.path]
 
     items.sort(key=place)
+
+
+def hardly_optimised(path):
+    """True for a test file that HARDLY_OPTIMISED names."""
+    return any(path.match(name) for name in HARDLY_OPTIMISED)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def optimisations(request):
+    """Compiles a module's programs for what it tests.
+
+    Those that are hardly optimised are dropped with the module: the next must not run them.
+    """
+    if not hardly_optimised(request.path):
+        yield
+        return
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
+
+
+@pytest.fixture
+def optimised(request):
+    """Compiles one test's programs as users' are, in whatever file it is."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()
+    yield
+    jax.config.update("jax_disable_most_optimizations", hardly_optimised(request.path))
+    jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -88,6 +88,7 @@ def test_two_rows_at_once_are_the_rows_of_the_convolution(height):
     np.testing.assert_allclose(y, expected, atol=1e-4)
 
 
+@pytest.mark.usefixtures("optimised")
 def test_mish_is_its_definition_and_has_a_gradient_everywhere():
     x = jnp.linspace(-100, 100, 4001)
     np.testing.assert_allclose(mish(x), jax.nn.mish(x), atol=1e-5)
