@@ -3,6 +3,7 @@
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax.linen.dtypes import promote_dtype
 from jaxtyping import Array, Float
@@ -26,7 +27,8 @@ def depthwise_conv(
     for i in range(rows):
         for j in range(columns):
             top, left = i * dilation, j * dilation
-            seen = padded[..., top : top + height, left : left + width, :]
+            seen = jax.lax.slice_in_dim(padded, top, top + height, axis=-3)
+            seen = jax.lax.slice_in_dim(seen, left, left + width, axis=-2)
             y += seen * jnp.broadcast_to(kernel[i, j, 0], y.shape)
     return y
 

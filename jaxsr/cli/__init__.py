@@ -18,6 +18,7 @@ from jaxsr.cli import (
     decompress,
     demo,
     enhance,
+    export,
     info,
     models,
     restore,
@@ -39,6 +40,7 @@ COMMANDS = (
     info,
     demo,
     convert,
+    export,
 )
 INTERRUPTED = 130  # as shells say it
 
