@@ -24,6 +24,7 @@ def test_stablehlo_is_written_and_told(run, stage_files, folder):
     assert code == 0 and "sizes of images: 6x4 pixels only\n" in out
 
 
+@pytest.mark.slow
 def test_onnx_is_written_for_one_size_where_it_must_be(run, random_params, folder):
     pytest.importorskip("jax2onnx", reason="writing ONNX needs jaxsr[onnx]")
     options = {"features": 4, "encoder": (1,), "middle": 1, "decoder": (1,)}

@@ -93,6 +93,7 @@ def runtime():
     return pytest.importorskip("onnxruntime")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "size", "images"),
     [("srvgg_compact", None, [(5, 7), (9, 4)]), ("swinir_light", (6, 9), [(6, 9)])],
