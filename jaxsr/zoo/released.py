@@ -163,7 +163,9 @@ def _is_image(path: Path) -> bool:
 def _unknown(name: str, wanted: Kind, folder: Folder) -> UserError:
     """Explain that ``name`` is not released as ``wanted``, and what may be meant instead."""
     names = {kind: _names(kind, folder) for kind in KINDS}
-    ours = f"released: {_listing(names[wanted])} (or give a file)"
+    listed = released_upscalers(folder) if wanted is UPSCALER else names[wanted]
+    more = ", and what jaxsr models lists" if names[wanted].keys() - listed.keys() else ""
+    ours = f"released: {_listing(listed)}{more} (or give a file)"
     for kind in KINDS:
         if name in names[kind]:
             return UserError(

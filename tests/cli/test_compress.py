@@ -407,7 +407,7 @@ def test_info_tells_what_a_file_holds_and_whether_it_is_whole(folder, save, run)
         (["decompress", "a.png", "-o", "b.png"], "a.png: not a .jsr file"),
         (["decompress", "nothere.jsr", "-o", "b.png"], "nothere.jsr: no such file"),
         (["decompress", "a.jsr", "-o", "a.jsr"], ".jsr is no image format"),
-        (["decompress", "a.jsr", "-o", "b.jpg"], "transparency; PNG, WEBP and TIFF"),
+        (["decompress", "a.jsr", "-o", "b.jpg"], "transparency; PNG, WEBP, TIFF, AVIF and JPEG XL"),
         (["decompress", "a.jsr", "-o", "b.jpg", "--format", "png"], "another format than png"),
         (["decompress", "a.jsr", "-o", "b.png", "--scale", "5"], "choose from 1, 2, 3, 4, 8"),
         (["decompress", "*.png", "-o", "b"], None),

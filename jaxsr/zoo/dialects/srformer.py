@@ -33,6 +33,8 @@ def describe(state: State) -> Description:
 
 def finish(state: State, options: Options) -> State:
     """Add the table's row for each pixel and square, and what pixels see of squares."""
+    if MARKS[1] not in state:  # all of SwinIR's arrays have names here, too
+        raise KeyError(MARKS[1])
     window = options["window"]
     side = window // SQUARE
     rows = position_index(side).reshape(side, side, -1)
