@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from jaxsr.attention.lengths import inverse_length
 from jaxsr.attention.window import window_attention
 
 LARGEST_SCALE = 100.0  # of the logits between pixels of a category
@@ -38,10 +39,8 @@ def dictionary_attention(
 
 
 def _unit(x: Array) -> Array:
-    """Return vectors of length 1, in float32; lengths count as at least 1e-12."""
-    x = x.astype(jnp.float32)
-    squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
+    """Return vectors of length 1, in float32."""
+    return x.astype(jnp.float32) * inverse_length(x, -1)
 
 
 def category_attention(

@@ -48,7 +48,7 @@ def permuted_attention(
     q, k, v = (x.reshape(*x.shape[:3], heads, -1) for x in (q, k, v))
     bias = relative_position_bias(table, window // SQUARE)
     bias = _of_pixels(bias, window)
-    mask = _square_mask(height, width, window, shift) if shift else None
+    mask = square_mask(height, width, window, shift) if shift else None
     y = window_attention(q, k, v, bias, mask)
     y = window_merge(y.reshape(*y.shape[:3], -1), height, width)
     return jnp.roll(y, (shift, shift), (1, 2)) if shift else y
@@ -72,7 +72,7 @@ def _of_pixels(bias: Float[Array, "heads t k"], window: int) -> Float[Array, "he
     return bias.reshape(heads, window**2, keys)
 
 
-def _square_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t k"]:
+def square_mask(height: int, width: int, window: int, shift: int) -> Bool[Array, "n t k"]:
     """Return which squares a pixel may see: those whose first pixel it may."""
     mask = shifted_window_mask(height, width, window, shift)
     side = window // SQUARE

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.depthwise import DepthwiseConv
+from jaxsr.attention.lengths import inverse_length
 from jaxsr.attention.window import window_merge, window_partition
 from jaxsr.errors import UserError
 
@@ -29,17 +30,11 @@ def transposed_attention(
     """
     # The lengths divide the small c × c matrix rather than the n pixels of q and k.
     scores = jnp.einsum("...nhi,...nhj->...hij", q, k, preferred_element_type=jnp.float32)
-    scores *= _inverse_length(q)[..., :, None]
-    scores *= _inverse_length(k)[..., None, :]
+    scores *= inverse_length(q, -3, keepdims=False)[..., :, None]
+    scores *= inverse_length(k, -3, keepdims=False)[..., None, :]
     temperature = temperature[:, None, None].astype(jnp.float32)
     weights = jax.nn.softmax(scores * jnp.broadcast_to(temperature, scores.shape), axis=-1)
     return jnp.einsum("...hij,...nhj->...nhi", weights.astype(v.dtype), v)
-
-
-def _inverse_length(x: Float[Array, "*b n heads c"]) -> Float[Array, "*b heads c"]:
-    """Return 1 / length over the pixels; lengths count as at least 1e-12."""
-    squares = jnp.sum(jnp.square(x.astype(jnp.float32)), axis=-3)
-    return jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
 
 
 class TransposedAttention(nn.Module):

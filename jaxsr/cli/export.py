@@ -79,16 +79,16 @@ def written(target: Path, read, given: tuple[int, int] | None) -> list[str]:
     from jaxsr.zoo.portable import COLOURS, portable
 
     program = portable(read, (given[1], given[0]) if given else None)
-    colours = COLOURS[program.network.channels]
-    lines = [f"{read.network} ×{program.network.scale}, {colours}, values 0 to 1"]
+    checked = []
     if target.suffix.lower() == ".onnx":
         program, difference = write_onnx(target, program)
-        lines.append(f"onnxruntime's results differ by {difference:.0e} of their range")
+        checked = [f"onnxruntime's results differ by {difference:.0e} of their range"]
     else:
         from jaxsr.zoo.stablehlo import write_stablehlo
 
         write_stablehlo(target, program)
-    lines[1:1] = [f"sizes of images: {program.sizes()}"]
-    if program.size and not given:
-        lines[1] += "; --size gives another; cut larger images into tiles"
-    return lines
+    colours = COLOURS[program.network.channels]
+    what = f"{read.network} ×{program.network.scale}, {colours}, values 0 to 1"
+    another = "; --size gives another; cut larger images into tiles"
+    sizes = f"sizes of images: {program.sizes()}" + (another if program.size and not given else "")
+    return [what, sizes, *checked]

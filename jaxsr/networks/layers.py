@@ -90,6 +90,9 @@ def two_rows_on_cpu(x: Array, kernel: Array, strides: Any, padding: Any, **optio
     )
 
 
+gelu = functools.partial(nn.gelu, approximate=False)  # as PyTorch's, by the error function
+
+
 def mish(x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
     """``x · tanh(ln(1 + eˣ)) = x · n / (n + 2)`` with ``n = eˣ(eˣ + 2)``, in float32.
 

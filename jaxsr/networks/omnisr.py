@@ -15,10 +15,8 @@ from jaxsr.attention.spatial import EnhancedSpatialAttention
 from jaxsr.attention.transposed import TransposedAttention
 from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.blocks import GatedFeedForward
-from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.layers import Conv, Dtype, gelu
 from jaxsr.networks.upscaler import Extract, PixelShuffleDirect, Upscaler
-
-gelu = partial(nn.gelu, approximate=False)
 
 
 def omnisr(

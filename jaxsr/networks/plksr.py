@@ -14,10 +14,9 @@ from jaxtyping import Array
 from jaxsr.attention.gate import gate
 from jaxsr.attention.sampling import DynamicUpsample
 from jaxsr.errors import UserError
-from jaxsr.networks.layers import Conv, Dtype, mish, two_rows_on_cpu
+from jaxsr.networks.layers import Conv, Dtype, gelu, mish, two_rows_on_cpu
 from jaxsr.networks.upscaler import Extract, PixelShuffleDirect, Upscaler
 
-gelu = partial(nn.gelu, approximate=False)
 MIXERS = {"CCM": (3, 1), "ICCM": (1, 3), "DCCM": (3, 3)}  # sides of the mixers' two kernels
 HEADS = ("shuffle", "dysample")
 

@@ -15,9 +15,10 @@ from jaxtyping import Array, Float
 from jaxsr.attention.transposed import TransposedAttention
 from jaxsr.networks.blocks import GatedFeedForward
 from jaxsr.networks.layers import Conv, Dtype, pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.swinir import LayerNorm
 from jaxsr.networks.upscaler import Extract, PixelShuffleDirect, Upscaler, check_restores
 
-EPSILON = 1e-5  # of the norms
+EPSILON = 1e-5  # of the uncentred norms
 
 
 def restormer(
@@ -123,7 +124,7 @@ class RestormerBlock(nn.Module):
 
     def _norm(self, name: str) -> nn.Module:
         if self.centred:
-            return nn.LayerNorm(epsilon=EPSILON, dtype=jnp.float32, name=name)
+            return LayerNorm(name=name)
         return UncentredNorm(name=name)
 
 

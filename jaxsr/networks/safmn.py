@@ -11,11 +11,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from jaxsr.attention.depthwise import DepthwiseConv
-from jaxsr.networks.layers import Conv, Dtype, upsample_nearest
+from jaxsr.networks.layers import Conv, Dtype, gelu, upsample_nearest
 from jaxsr.networks.upscaler import Extract, PixelShuffleDirect, Upscaler
 
 LEVELS = 4  # sizes: whole, a half, a quarter and an eighth
-gelu = partial(nn.gelu, approximate=False)
 
 
 def safmn(

@@ -16,11 +16,10 @@ from jaxtyping import Array
 from jaxsr.attention.affine import AffineParams, biased
 from jaxsr.attention.depthwise import DepthwiseConv, depthwise_conv
 from jaxsr.attention.spatial import resize_bilinear
-from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.layers import Conv, Dtype, gelu
 from jaxsr.networks.upscaler import DIV2K_MEAN, Extract, PixelShuffleDirect, Upscaler
 
 SIDE = 4  # of the squares that become one pixel of context
-gelu = partial(nn.gelu, approximate=False)
 
 
 def seemore(

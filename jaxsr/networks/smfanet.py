@@ -7,17 +7,15 @@ Efficient Image Super-Resolution" (2024).
 from functools import partial
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.depthwise import DepthwiseConv
+from jaxsr.attention.lengths import inverse_length
 from jaxsr.attention.modulation import SelfModulation
 from jaxsr.errors import UserError
-from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.layers import Conv, Dtype, gelu
 from jaxsr.networks.upscaler import Extract, PixelShuffleDirect, Upscaler
-
-gelu = partial(nn.gelu, approximate=False)
 
 
 def smfanet(
@@ -80,11 +78,8 @@ class AggregatingBlock(nn.Module):
 
 
 def of_unit_length(x: Float[Array, "*b c"]) -> Float[Array, "*b c"]:
-    """Divide every pixel by its length over the channels, which counts as at least 1e-12."""
-    exact = x.astype(jnp.float32)
-    squares = jnp.sum(jnp.square(exact), axis=-1, keepdims=True)
-    inverse = jax.lax.rsqrt(jnp.maximum(squares, 1e-24))
-    return (exact * jnp.broadcast_to(inverse, x.shape)).astype(x.dtype)
+    """Divide every pixel by its length over the channels."""
+    return (x.astype(jnp.float32) * inverse_length(x, -1)).astype(x.dtype)
 
 
 class FeatureAggregation(nn.Module):

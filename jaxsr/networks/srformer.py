@@ -15,39 +15,6 @@ from jaxsr.networks.swinir import LayerNorm, SwinBody, SwinGroup, head_of, mean_
 from jaxsr.networks.upscaler import Extract, Upscaler
 
 
-def srformer_light(
-    scale: int = 4,
-    *,
-    features: int = 60,
-    groups: int = 4,
-    depth: int = 6,
-    heads: int = 6,
-    window: int = 16,
-    ratio: float = 2.0,
-    kernel: int = 5,
-    residual: str = "1conv",
-    channels: int = 3,
-    value_range: float = 1.0,
-    dtype: Dtype = None,
-) -> Upscaler:
-    """Build SRFormer-light, 873K parameters at ×4. Its options are those of :func:`srformer`."""
-    return srformer(
-        scale,
-        features=features,
-        groups=groups,
-        depth=depth,
-        heads=heads,
-        window=window,
-        ratio=ratio,
-        kernel=kernel,
-        head="direct",
-        residual=residual,
-        channels=channels,
-        value_range=value_range,
-        dtype=dtype,
-    )
-
-
 def srformer(
     scale: int = 4,
     *,
@@ -87,6 +54,10 @@ def srformer(
         value_range=value_range,
         multiple=window,
     )
+
+
+# The published light network, 873K parameters at ×4.
+srformer_light = partial(srformer, features=60, groups=4, window=16, head="direct")
 
 
 class PermutedLayer(nn.Module):

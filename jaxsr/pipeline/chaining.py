@@ -9,7 +9,7 @@ import jax
 from jaxsr import zoo
 from jaxsr.errors import UserError
 from jaxsr.image.pictures import Image, Roi, joined, opened, split, upscale_alpha
-from jaxsr.pipeline.restoring import Restore, load_restorer, read_restoring
+from jaxsr.pipeline.restoring import Restore, read_restoring
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.stages import conditions
@@ -37,9 +37,12 @@ def load_chain(
     Raises:
       UserError: there are no such weights, or they don't fit the network they name.
     """
-    restore = load_restorer(restorer, segmenter)
-    known = conditions(read_restoring(restorer)[1], zoo.read_upscaler(upscaler, scale))
-    return Chain(load_upscaler(upscaler, scale), restore, features=known)
+    segment = None if segmenter is None else load_segmenter(segmenter)
+    restoring, restores = read_restoring(restorer)
+    upscales = zoo.read_upscaler(upscaler, scale)
+    upscale = Upscale(zoo.build(upscales, upscaler), upscales.params)
+    restore = Restore(restoring, restores.params, segment)
+    return Chain(upscale, restore, features=conditions(restores, upscales))
 
 
 def load_region_upscaler(

@@ -54,6 +54,23 @@ def known_kind(network: str) -> Kind:
     return kind
 
 
+def check_of_images(network: str | None, lack: str, have: str) -> None:
+    """Check that a network maps whole images to images.
+
+    Args:
+      lack, have: what the error says of other weights, and of those: "are not exported", "are".
+
+    Raises:
+      UserError: it segments, codes or restores by a mask.
+    """
+    kind = kind_of(network)
+    if kind is not UPSCALER:
+        raise UserError(
+            f"{network}: {kind.name if kind else 'unknown'} weights {lack}; those of upscalers "
+            f"and of networks that restore whole images {have}"
+        )
+
+
 def _array(*shape: int) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, np.float32)
 

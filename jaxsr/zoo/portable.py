@@ -12,7 +12,7 @@ from jaxsr.errors import UserError
 from jaxsr.networks.layers import apply
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.zoo.building import build, folded
-from jaxsr.zoo.kinds import UPSCALER, Size, kind_of
+from jaxsr.zoo.kinds import Size, check_of_images
 from jaxsr.zoo.weights import Weights
 
 SIDE = 128  # pixels, at least, of the images that networks of one size take unless others are given
@@ -92,12 +92,7 @@ def portable(read: Weights, size: Size | None = None) -> Portable:
     Raises:
       UserError: the weights are no upscaler's, or do not fit their network.
     """
-    kind = kind_of(read.network)
-    if kind is not UPSCALER:
-        raise UserError(
-            f"{read.network}: {kind.name if kind else 'unknown'} weights are not exported; those "
-            "of upscalers and of networks that restore whole images are"
-        )
+    check_of_images(read.network, "are not exported", "are")
     read = folded(read)
     network = build(read)
     params = jax.tree.map(jnp.asarray, read.params)

@@ -15,7 +15,7 @@ from jaxsr.zoo import weights
 from jaxsr.zoo.building import folded
 from jaxsr.zoo.convert import convert
 from jaxsr.zoo.dialects import DIALECTS, Dialect, State, recognise
-from jaxsr.zoo.kinds import UPSCALER, kind_of
+from jaxsr.zoo.kinds import UPSCALER, check_of_images
 from jaxsr.zoo.weights import Weights
 
 NO_OPTIONS = ("dtype", "folded")  # how a network is computed, not what
@@ -59,12 +59,7 @@ def check_published(network: str | None) -> None:
     Raises:
       UserError: it segments, codes or restores by a mask.
     """
-    kind = kind_of(network)
-    if kind is not UPSCALER:
-        raise UserError(
-            f"{network}: {kind.name if kind else 'unknown'} weights have no names in PyTorch "
-            "programs; those of upscalers and of networks that restore whole images have"
-        )
+    check_of_images(network, "have no names in PyTorch programs", "have")
 
 
 def all_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:

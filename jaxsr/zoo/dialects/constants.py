@@ -4,6 +4,7 @@ All of it follows from the sizes of the network. Our networks compute it.
 """
 
 import numpy as np
+from jaxtyping import Array
 
 from jaxsr.attention.window import (
     Shift,
@@ -25,7 +26,11 @@ def position_index(window: Window) -> np.ndarray:
 
 def shift_mask(size: int, window: Window, shift: Shift) -> np.ndarray:
     """Return what is added to the logits of an image of ``size`` pixels a side, by window."""
-    seen = shifted_window_mask(size, size, window, shift)
+    return added(shifted_window_mask(size, size, window, shift))
+
+
+def added(seen: Array) -> np.ndarray:
+    """Return what is added to logits: 0 where a query may see a key."""
     return np.where(seen, np.float32(0), np.float32(MASKED))
 
 

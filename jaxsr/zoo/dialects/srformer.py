@@ -1,8 +1,8 @@
 """SRFormer's checkpoints."""
 
-from jaxsr.attention.permuted import SQUARE
+from jaxsr.attention.permuted import SQUARE, square_mask
 from jaxsr.zoo.dialects import swinir
-from jaxsr.zoo.dialects.constants import position_index, shift_mask
+from jaxsr.zoo.dialects.constants import added, position_index
 from jaxsr.zoo.dialects.dialect import Description, Dialect, Options, Rules
 from jaxsr.zoo.dialects.state import State
 
@@ -39,15 +39,14 @@ def finish(state: State, options: Options) -> State:
     side = window // SQUARE
     rows = position_index(side).reshape(side, side, -1)
     rows = rows.repeat(SQUARE, axis=0).repeat(SQUARE, axis=1).reshape(window**2, -1)
-    mask = shift_mask(2 * window, window, window // 2)
-    mask = mask.reshape(*mask.shape[:2], side, SQUARE, side, SQUARE)[:, :, :, 0, :, 0]
+    mask = added(square_mask(2 * window, 2 * window, window, window // 2))
     constants = {}
     for group in range(options["groups"]):
         for i in range(options["depth"]):
             name = f"layers.{group}.residual_group.blocks.{i}"
             constants[f"{name}.attn.aligned_relative_position_index"] = rows
             if i % 2:
-                constants[f"{name}.attn_mask"] = mask.reshape(*mask.shape[:2], -1)
+                constants[f"{name}.attn_mask"] = mask
     return {**state, **constants}
 
 
