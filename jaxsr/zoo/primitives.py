@@ -6,19 +6,20 @@ from typing import Any
 
 import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr, JaxprEqn, Literal
+from jax.extend.core import JaxprEqn, Literal
 
 
-def evaluate(program: ClosedJaxpr, *inputs: Any) -> list[Any]:
-    """Evaluate a program, anew and in simpler operations; traced, that gives a simpler program.
+def evaluate(program: Any, *inputs: Any) -> list[Any]:
+    """Evaluate a jaxpr, anew and in simpler operations; traced, that gives a simpler program.
 
+    Up to JAX 0.11 a jaxpr is closed, holding its constants, or open; since then there is one kind.
     Calls are inlined. Of what depends on the platform, the form that is for no certain one is
     taken. Windows of a maximum are slices and the maxima of them, borders of arrays of unknown
     size are joined to them, and empty arrays are left out of concatenations: jax2onnx and
     onnxruntime get these wrong.
     """
-    jaxpr = program.jaxpr
-    values = dict(zip(jaxpr.constvars, program.consts, strict=True))
+    jaxpr, constants = getattr(program, "jaxpr", program), getattr(program, "consts", ())
+    values = dict(zip(jaxpr.constvars, constants, strict=True))
     values |= dict(zip(jaxpr.invars, inputs, strict=True))
 
     def value(place: Any) -> Any:
@@ -39,9 +40,7 @@ def _apply(equation: JaxprEqn, inputs: list[Any]) -> Sequence[Any]:
     if name == "platform_index":  # what chooses among the branches, of which one is taken above
         return [np.int32(0)]
     if name in CALLS:
-        inner = options.get("jaxpr") or options["call_jaxpr"]
-        closed = inner if isinstance(inner, ClosedJaxpr) else ClosedJaxpr(inner, ())
-        return evaluate(closed, *inputs)
+        return evaluate(options.get("jaxpr") or options["call_jaxpr"], *inputs)
     if name in SIMPLER:
         return [SIMPLER[name](equation, inputs)]
     results = equation.primitive.bind(*inputs, **options)
