@@ -294,7 +294,7 @@ def test_less_memory_means_smaller_tiles_and_none_an_error(restore, monkeypatch,
     expected = before(image, "all")
     assert expected.tiles == 1
     (program,) = before._tiled._runner._programs.values()
-    needed = runner.memory_needed(program, one)
+    needed = program.memory
     monkeypatch.setattr(runner, "free_memory", lambda device: needed)  # not all of it may be used
     after = Restore(restore.network, restore.params, devices=one)
     for limited in (before, after):  # what is compiled already is not run, either
