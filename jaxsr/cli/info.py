@@ -18,14 +18,14 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         description="Says what a file holds. An image: its size, channels, bits, frames, ICC "
         "profile and EXIF; a .jsr file: also the format's version, the model, the settings, the "
         "bytes of each part, and whether it is sound; "
-        "weights, also PyTorch's and ncnn's: what they are for, their network, its options and "
-        "size, and how images go through it.",
+        "weights, also PyTorch's and ncnn's, and by name those that jaxsr models lists: what they "
+        "are for, their network, its options and size, and how images go through it.",
     )
     parser.add_argument(
         "file",
         type=flags.name,
         metavar="FILE",
-        help="an image, a .jsr file or weights, or - for stdin",
+        help="an image, a .jsr file, weights or their name, or - for stdin",
     )
     return parser
 
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from jaxsr.cli import streams
 
     path = Path(arguments.file)
-    if path.suffix.lower() in WEIGHTS:
+    if path.suffix.lower() in WEIGHTS or may_be_a_name(path):
         lines, problem = of_weights(path), None
     else:
         lines, problem = of_data(streams.read(path), path)
@@ -45,6 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     if problem:
         complain(f"{path}: {problem}")
     return 2 if problem else 0
+
+
+def may_be_a_name(path: Path) -> bool:
+    """Return True for what is no file, nor looks like one: it may be a name of weights."""
+    return str(path) != "-" and path.name == str(path) and not path.suffix and not path.exists()
 
 
 def of_data(data: bytes, path: Path) -> tuple[list[tuple[str, str]], str | None]:

@@ -11,7 +11,7 @@ from jaxsr.cli.environment import prepare_to_compile_for
 from jaxsr.cli.report import short
 from jaxsr.errors import UserError
 
-LIST = "{:<28} {:<11} {:<21} {:>10} {:>14}{}"
+LIST = "{:<{}} {:<11} {:<21} {:>10} {:>14}{}"
 SIDE = 256  # of the image that is timed
 ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
 REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
@@ -99,9 +99,11 @@ def list_weights(timed: bool) -> int:
     from jaxsr.zoo import own
 
     heading = f" {f'{SIDE}×{SIDE}':>9}" if timed else ""
-    print(LIST.format("weights", "kind", "network", "parameters", "multiply-adds", heading))
-    for name, file in here().items():
-        print(row_of(name, file, timed), flush=True)
+    files = here()
+    width = max(map(len, files))
+    print(LIST.format("weights", width, "kind", "network", "parameters", "multiply-adds", heading))
+    for name, file in files.items():
+        print(row_of(name, width, file, timed), flush=True)
     print(f"\nYour own are looked for in {own.folder()}; any file may be given by its path, too.")
     print("jaxsr models --networks lists what can be trained, or loaded from other programs.")
     return 0
@@ -123,7 +125,7 @@ def with_scales(name: str, scales: Iterable[int]) -> str:
     return " ".join([name, *(f"×{scale}" for scale in scales)])
 
 
-def row_of(name: str, file: Path, timed: bool) -> str:
+def row_of(name: str, width: int, file: Path, timed: bool) -> str:
     """Return a row of the table of weights; of a file that cannot be read, why."""
     from jaxsr import pipeline
     from jaxsr.networks import count
@@ -132,14 +134,15 @@ def row_of(name: str, file: Path, timed: bool) -> str:
     try:
         loaded = pipeline.load(file)
     except UserError as error:
-        return f"{name:<28} {error}"
+        return f"{name:<{width}} {error}"
     what, cost, took = loaded.description, "", ""
     if isinstance(loaded, Upscale):
         side = SIDE // loaded.network.multiple * loaded.network.multiple
         done = count.multiply_adds(loaded.network, side, side)
         cost = short(done * 2**20 / side**2)
         took = f" {milliseconds(loaded):>6.0f} ms" if timed else ""
-    return LIST.format(name, what.kind, what.architecture, short(what.parameters), cost, took)
+    columns = what.kind, what.architecture, short(what.parameters), cost, took
+    return LIST.format(name, width, *columns)
 
 
 def milliseconds(upscale) -> float:

@@ -221,7 +221,7 @@ def test_models_lists_the_weights_that_are_here(run, tmp_path, monkeypatch):
     rows = {line.split()[0]: line for line in out.splitlines() if line}
     assert code == 0 and re.search(r"×2 ×3 ×4 +upscaler +span_compact +184K", rows["span-compact"])
     assert {"attention-unet", "window-restorer", "patch-hyperprior"} < rows.keys()
-    assert "broken.pth: not a PyTorch checkpoint" in rows["broken"]
+    assert len({line.index(" upscaler ") for line in rows.values() if " upscaler " in line}) == 1
 
 
 def test_info_tells_a_codecs_weights(run):
@@ -251,6 +251,12 @@ def test_info_tells_of_images_and_of_weights(folder, save, run):
     released = jaxsr.zoo.find_weights(jaxsr.zoo.UPSCALER, "span-compact", 4)
     code, out, _ = run("info", str(released))
     assert code == 0 and "span_compact" in out and "194,608" in out
+    code, by_name, _ = run("info", "span-compact")
+    assert code == 0 and by_name.splitlines()[1:] == out.splitlines()[1:]
+    code, _, err = run("info", "spam-compact")
+    assert code == 2 and err.startswith(
+        "jaxsr: unknown upscaler 'spam-compact'; released: span-com"
+    )
     (folder / "text.png").write_text("hello")
     code, _, err = run("info", "text.png")
     assert code == 2 and err.count("\n") == 1
