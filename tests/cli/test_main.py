@@ -221,6 +221,7 @@ def test_models_lists_the_weights_that_are_here(run, tmp_path, monkeypatch):
     rows = {line.split()[0]: line for line in out.splitlines() if line}
     assert code == 0 and re.search(r"×2 ×3 ×4 +upscaler +span_compact +184K", rows["span-compact"])
     assert {"attention-unet", "window-restorer", "patch-hyperprior"} < rows.keys()
+    assert "broken.pth: not a PyTorch checkpoint" in rows["broken"]
     assert len({line.index(" upscaler ") for line in rows.values() if " upscaler " in line}) == 1
 
 
