@@ -26,12 +26,13 @@ from jaxsr.regions.restore import Restorer, apply, write_back
 from jaxsr.tiling import cover
 from jaxsr.tiling.geometry import Tile
 from jaxsr.tiling.runner import OutOfMemory, Runner
-from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, PIXELS_AT_ONCE, reach_of
+from jaxsr.tiling.upscaling import BLEND, COMPILATION_ELSEWHERE, LONGEST, reach_of
 
 log = logging.getLogger("jaxsr")
 
 Params = dict[str, Any]
 Source = Shaped[np.ndarray, "_ _ c"]  # gray or RGB of another size
+PIXELS_AT_ONCE = 4 * LONGEST**2  # of one batch on one device: restorers take less a pixel
 INTERPOLATION = 2  # pixels of the small image around it that a position's features are a mean of
 
 
@@ -88,7 +89,7 @@ class TiledRestorer:
           UserError: memory does not suffice for the smallest tiles.
         """
         sides = [side for side in cover.SIDES if side % self.network.multiple == 0]
-        at_once = 4 * PIXELS_AT_ONCE
+        at_once = PIXELS_AT_ONCE
         while True:
             try:
                 return self._restored(image, source, mask, sides, at_once)

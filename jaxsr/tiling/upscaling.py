@@ -40,10 +40,9 @@ log = logging.getLogger("jaxsr")
 # Larger tiles recompute less: SPAN (48 features) on two CPU cores takes 9800 ns a kept pixel at a
 # side of 128, 8100 at 256, 6900 at 384. Compiling takes as long at every size.
 LONGEST, STEP = 512, 32
-# Of a tile's result on a CPU: RRDB's last convolutions have two maps of 64 features there, a
-# gigabyte for each core at a side of 1408; with tiles of 512 pixels ×4 it would be two.
-LONGEST_RESULT_ON_CPU = 1408
-PIXELS_AT_ONCE = LONGEST**2  # of one batch on one device
+# Of the result of what one core computes at once: RRDB's last convolutions have two maps of 64
+# features there, a gigabyte at a side of 1344; with tiles of 512 pixels ×4 it would be two.
+LONGEST_RESULT_ON_CPU = 1344
 BLEND = 32  # least distance of a kept pixel from a cut, where no distance is exact
 # The greatest distance of a kept pixel from a cut. RRDB sees 349 pixels around, so that exact tiles
 # would be margin for the most part; with Real-ESRGAN's weights, a cut 32, 48, 64 and 80 pixels away
@@ -109,7 +108,7 @@ class TiledUpscaler:
         """
         if not images:
             return []
-        side, at_once = self._side(images, tile), PIXELS_AT_ONCE
+        side, at_once = self._side(images, tile), self._longest**2
         while True:
             try:
                 return self._run(images, side, at_once, progress)
@@ -142,11 +141,14 @@ class TiledUpscaler:
             pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
             return pixels + compilation * len(counts)
 
-        longest = LONGEST
-        if self._runner.platform == "cpu":
-            longest = min(longest, LONGEST_RESULT_ON_CPU // self.network.scale)
-        longest = max(longest, 2 * self.smallest)
+        longest = max(self._longest, 2 * self.smallest)
         return min(range(longest, self.smallest - 1, -STEP), key=cost)
+
+    @property
+    def _longest(self) -> int:
+        """Return the side of the largest square that a device computes at once, if it may choose."""
+        on_cpu = LONGEST_RESULT_ON_CPU // self.network.scale
+        return min(LONGEST, on_cpu) if self._runner.platform == "cpu" else LONGEST
 
     def _smaller(self, side: int) -> int:
         """Halve a side of tiles, saying so; raise UserError where it is the smallest."""
