@@ -38,14 +38,14 @@ class Tile:
         return self.rows.stop - self.rows.start, self.cols.stop - self.cols.start
 
 
-def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
-    """Plan tiles of ``min(tile, height)`` × ``min(tile, width)`` pixels for an image, row by row.
+def plan(height: int, width: int, tile: int | tuple[int, int], overlap: int) -> list[Tile]:
+    """Plan tiles of one shape for an image, row by row.
 
     They are as few as the overlap allows, and spread evenly.
 
     Args:
       height, width: of the image.
-      tile: the longest side of a tile.
+      tile: the longest side of a tile, or its greatest height and width.
       overlap: the least distance between a kept pixel and a side of its tile that is not a side of
         the image: the radius of the receptive field.
 
@@ -53,12 +53,13 @@ def plan(height: int, width: int, tile: int, overlap: int) -> list[Tile]:
       UserError: a size isn't positive, or the image doesn't fit in one tile and a tile has no
         pixel that is ``overlap`` away from its sides.
     """
-    if min(height, width, tile) < 1 or overlap < 0:
+    tall, wide = (tile, tile) if isinstance(tile, int) else tile
+    if min(height, width, tall, wide) < 1 or overlap < 0:
         raise UserError(
             f"tiles need positive sizes and an overlap of 0 or more, got an image of "
             f"{height}×{width}, tile {tile}, overlap {overlap}"
         )
-    rows, cols = spans(height, tile, overlap), spans(width, tile, overlap)
+    rows, cols = spans(height, tall, overlap), spans(width, wide, overlap)
     return [Tile(r, c, keep_r, keep_c) for r, keep_r in rows for c, keep_c in cols]
 
 

@@ -54,6 +54,7 @@ COMPILATION = {"cpu": 2**16}
 COMPILATION_ELSEWHERE = 2**26
 
 Image = Shaped[np.ndarray, "_ _ _"]
+Sides = tuple[int, int]  # height and width of tiles
 Progress = Callable[[int, int], None]
 
 
@@ -108,45 +109,68 @@ class TiledUpscaler:
         """
         if not images:
             return []
-        side, at_once = self._side(images, tile), self._longest**2
+        sides, at_once = self._sides(images, tile), self._longest**2
         while True:
             try:
-                return self._run(images, side, at_once, progress)
+                return self._run(images, sides, at_once, progress)
             except OutOfMemory:
-                side = self._smaller(side)
-                at_once = side**2  # and no longer several of them
+                side = self._smaller(max(sides))
+                sides, at_once = (side, side), side**2  # and no longer several of them
 
-    def _side(self, images: Sequence[Image], tile: int | str) -> int:
-        """Return the side to start with, in pixels; at most that of the largest image."""
-        largest = self._units(max(max(image.shape[:2]) for image in images)) * self.unit
+    def _sides(self, images: Sequence[Image], tile: int | str) -> Sides:
+        """Return the height and width to start with, in pixels; at most those of an image."""
+        largest = self._largest(images)
         if tile == "auto":
-            return largest if self._blended else min(self._quickest_side(images), largest)
+            return largest if self._blended else self._quickest(images)
         if isinstance(tile, str) or tile < 0 or 0 < tile < self.smallest:
             raise UserError(
                 f"tile {tile!r} is not possible; give auto, 0 for the whole image, or at least "
                 f"{self.smallest} for this network"
             )
-        return min(tile // self.unit * self.unit or largest, largest)
+        side = tile // self.unit * self.unit or max(largest)
+        return min(side, largest[0]), min(side, largest[1])
 
-    def _quickest_side(self, images: Sequence[Image]) -> int:
-        """Return the side that costs a device the least; a new shape counts as so many pixels."""
+    def _largest(self, images: Sequence[Image]) -> Sides:
+        """Return the greatest height and the greatest width, in pixels of whole units."""
+        height, width = (
+            max(self._units(image.shape[axis]) for image in images) * self.unit for axis in (0, 1)
+        )
+        return height, width
+
+    def _quickest(self, images: Sequence[Image]) -> Sides:
+        """Return the sides that cost a device the least; a new shape counts as so many pixels."""
         compilation = COMPILATION.get(self._runner.platform, COMPILATION_ELSEWHERE)
         devices = len(self._runner.devices)
 
-        def cost(side: int) -> int:
+        def cost(sides: Sides) -> int:
             counts = collections.Counter()
-            for plan in (self._plan(image, side) for image in images):
+            for plan in (self._plan(image, sides) for image in images):
                 counts[plan[0].shape] += len(plan)
             rounds = {shape: -(-count // devices) for shape, count in counts.items()}
             pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
             return pixels + compilation * len(counts)
 
+        return min(self._candidates(*self._largest(images)), key=cost)
+
+    def _candidates(self, height: int, width: int) -> list[Sides]:
+        """List squares, and the strips of which a small image gives each device one."""
         longest = max(self._longest, 2 * self.smallest)
-        return min(range(longest, self.smallest - 1, -STEP), key=cost)
+        squares = range(longest, self.smallest - 1, -STEP)
+        sides = [(min(side, height), min(side, width)) for side in squares]
+        for strip in ((self._strip(height), width), (height, self._strip(width))):
+            if min(strip) >= self.smallest and math.prod(strip) <= longest**2:
+                sides.append(strip)
+        return sides
+
+    def _strip(self, length: int) -> int:
+        """Return a strip's side where one a device covers so many pixels, overlaps included."""
+        devices = len(self._runner.devices)
+        covered = self._units(length) + 2 * self._overlap * (devices - 1)
+        return -(-covered // devices) * self.unit
 
     @property
     def _longest(self) -> int:
-        """Return the side of the largest square that a device computes at once, if it may choose."""
+        """Return the side of the largest square that a device computes at once."""
         on_cpu = LONGEST_RESULT_ON_CPU // self.network.scale
         return min(LONGEST, on_cpu) if self._runner.platform == "cpu" else LONGEST
 
@@ -162,16 +186,16 @@ class TiledUpscaler:
         return smaller
 
     def _run(
-        self, images: Sequence[Image], side: int, at_once: int, progress: Progress | None
+        self, images: Sequence[Image], sides: Sides, at_once: int, progress: Progress | None
     ) -> list[Image]:
-        """Do what :meth:`__call__` says, by tiles of one side."""
-        plans = [self._plan(image, side) for image in images]
+        """Do what :meth:`__call__` says, by tiles of such sides."""
+        plans = [self._plan(image, sides) for image in images]
         total, done = sum(map(len, plans)), itertools.count(1)
         if total > len(plans) and self._blended:
             log.warning(
                 "this network looks at the whole image: %d-pixel tiles are blended into each "
                 "other, which differs slightly",
-                side,
+                max(sides),
             )
         outputs: dict[int, Image] = {}
 
@@ -186,10 +210,11 @@ class TiledUpscaler:
             outputs[index] = self._assemble(images[index], len(plans[index]), of_one_image(results))
         return [outputs[index] for index in range(len(images))]
 
-    def _plan(self, image: Image, side: int) -> list[Tile]:
+    def _plan(self, image: Image, sides: Sides) -> list[Tile]:
         """Plan an image's tiles, in units."""
         height, width = map(self._units, image.shape[:2])
-        return geometry.plan(height, width, side // self.unit, self._overlap)
+        tile = sides[0] // self.unit, sides[1] // self.unit
+        return geometry.plan(height, width, tile, self._overlap)
 
     def _results(
         self, images: Sequence[Image], plans: Sequence[list[Tile]], at_once: int

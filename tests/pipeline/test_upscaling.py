@@ -90,7 +90,18 @@ def test_tiles_of_a_large_photo_have_results_that_fit_into_memory():
     photo = np.zeros((3024, 4032, 3), np.uint8)
     for name, scale in (("rrdb", 4), ("span_compact", 4), ("span_compact", 2)):
         tiled = upscaling.TiledUpscaler(networks.create(name, scale=scale), {})
-        assert 256 <= tiled._side([photo], "auto") <= 1344 // scale  # 64 features: 2 · 0.5 GB
+        for side in tiled._sides([photo], "auto"):
+            assert 256 <= side <= 1344 // scale  # 64 features: 2 · 0.5 GB
+
+
+def test_a_small_photo_becomes_one_strip_a_device():
+    model, two = networks.create("span_compact"), jax.local_devices()[:2]
+    tiled = upscaling.TiledUpscaler(model, {}, two)
+    for height, width in ((256, 384), (384, 256)):
+        photo = np.zeros((height, width, 3), np.uint8)
+        strip = sorted((256, (384 + 2 * tiled.reach) // 2))
+        assert sorted(tiled._sides([photo], "auto")) == strip
+        assert len(tiled._plan(photo, tiled._sides([photo], "auto"))) == 2
 
 
 def test_every_kind_of_array_comes_back_in_its_own_kind(upscale):
