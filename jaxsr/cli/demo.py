@@ -138,7 +138,8 @@ def chained(original) -> list:
     import numpy as np
 
     from jaxsr import codec, pipeline
-    from jaxsr.evaluation.regions.quality import DEGRADATIONS, generator, in_decibels
+    from jaxsr.evaluation.degradation import generator
+    from jaxsr.evaluation.regions.quality import DEGRADATIONS, in_decibels
     from jaxsr.image.resize import imresize_uint8
     from jaxsr.image.values import from_float
 

@@ -60,7 +60,7 @@ class Runner:
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._spread = NamedSharding(mesh, PartitionSpec(AXIS))
         self.params = jax.device_put(params, self._everywhere)
-        self._programs: dict[tuple, Program] = {}  # by number of devices and shapes
+        self._programs: dict[tuple, Executable] = {}  # by number of devices and shapes
 
     def with_params(self, params: PyTree) -> "Runner":
         """Return the same with other parameters; what is compiled is shared."""
@@ -125,14 +125,14 @@ class Runner:
         each = max(1, min(most, waiting // len(self.devices)))
         return len(self.devices) * 2 ** (each.bit_length() - 1)
 
-    def _program(self, batch: Batch) -> "Program":
+    def _program(self, batch: Batch) -> "Executable":
         """Return the function compiled for batches of such shapes."""
         key = len(self.devices), *((x.shape, x.dtype) for x in batch)
         if key not in self._programs:
             self._programs[key] = self._compile(batch)
         return self._programs[key]
 
-    def _compile(self, batch: Batch) -> "Program":
+    def _compile(self, batch: Batch) -> "Executable":
         """Compile the function for batches of one shape; devices run their shares on their own."""
         on_each_device = jax.shard_map(
             self._function,
@@ -143,16 +143,16 @@ class Runner:
         )
         shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=self._spread) for x in batch]
         compiled = jax.jit(on_each_device).lower(self.params, *shapes).compile()
-        return Program(compiled, memory_needed(compiled, self.devices))
+        return Executable(compiled, memory_needed(compiled, self.devices))
 
-    def _check_memory(self, program: "Program") -> bool:
+    def _check_memory(self, program: "Executable") -> bool:
         """Return True, or raise :class:`OutOfMemory` where more is needed than is free now."""
         if program.memory > MEMORY_SHARE * free_memory(self.devices[0]):
             raise OutOfMemory
         return True
 
 
-class Program(NamedTuple):
+class Executable(NamedTuple):
     """A compiled function and the bytes it needs: asking XLA for them takes 40 ms with NAFNet."""
 
     run: jax.stages.Compiled

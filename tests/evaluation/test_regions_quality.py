@@ -9,8 +9,9 @@ import skimage.data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from jaxsr import codec
+from jaxsr.evaluation.degradation import generator
 from jaxsr.evaluation.regions import quality
-from jaxsr.evaluation.regions.quality import DEGRADATIONS, compare, evaluate, generator
+from jaxsr.evaluation.regions.quality import DEGRADATIONS, compare, evaluate
 from jaxsr.image.resize import imresize_uint8
 
 PHOTO = skimage.data.astronaut()[20:116, 170:290]

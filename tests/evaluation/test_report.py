@@ -46,7 +46,7 @@ def test_an_identical_image_is_pointed_out():
 
 
 def test_json_is_valid_though_a_decibel_is_infinite(tmp_path):
-    written = report.as_json({"some/Set": WITH_IDENTICAL, "other": PLAIN}, {"model": "m"})
+    written = report.as_json({"some/Set": [WITH_IDENTICAL], "other": [PLAIN]}, {"model": "m"})
     save_json(tmp_path / "metrics.json", written)
 
     def refuse(constant):

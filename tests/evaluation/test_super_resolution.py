@@ -51,6 +51,21 @@ def test_scores_are_those_of_scikit_image(scale):
     assert result.mean.psnr == pytest.approx(np.mean([row.score.psnr for row in result.rows]))
 
 
+@pytest.mark.parametrize("inputs", ["noise", "jpeg", "blur", "mix"])
+def test_degraded_inputs_are_the_same_every_time_and_cost_decibels(inputs):
+    clean, degraded, alone = (
+        evaluate(bicubic(2), images, 2, inputs=sort)
+        for images, sort in ((crops(), "clean"), (crops(), inputs), (crops()[1:], inputs))
+    )
+    assert degraded.mean.psnr < clean.mean.psnr - 0.2 and degraded.inputs == inputs
+    assert degraded.rows[1:] == alone.rows and degraded.mean == degraded.bicubic
+
+
+def test_unknown_inputs_are_refused():
+    with pytest.raises(ValueError, match="unknown degradation 'fog'; there are: clean, noise"):
+        evaluate(bicubic(2), crops(), 2, inputs="fog")
+
+
 def test_bicubic_as_an_upscaler_has_the_scores_of_the_bicubic_rows():
     result = evaluate(bicubic(3), crops(), 3)
     assert all(row.score == row.bicubic for row in result.rows)

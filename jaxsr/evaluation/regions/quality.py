@@ -8,68 +8,19 @@ All figures are of 8-bit RGB, as files hold it, and no border is cut off.
 import dataclasses
 import itertools
 import math
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float
 
-from jaxsr import codec
-from jaxsr.data import degradations
-from jaxsr.data.stages import Stage
 from jaxsr.errors import UserError
+from jaxsr.evaluation.degradation import Degradation, Image, check_names, generator
 from jaxsr.image import metrics
-from jaxsr.image.resize import imresize_uint8, modcrop
-from jaxsr.image.values import from_float, to_float
+from jaxsr.image.resize import modcrop
+from jaxsr.image.values import to_float
 
-Image = UInt8[np.ndarray, "h w 3"]
 Mask = Bool[np.ndarray, "h w"]
 PLACES = ("inside", "outside", "whole")
-
-
-# Degrading
-
-
-@dataclasses.dataclass(frozen=True)
-class Degradation:
-    """How an original is degraded, in this order: blurred, reduced, made noisy, coded.
-
-    Attributes: blur: standard deviation of a Gaussian blur, in pixels of the original. scale: the
-      factor it is reduced by, as MATLAB does; it is upscaled again before it is compared. noise:
-      standard deviation of Gaussian noise, in levels of 255. jpeg: quality of a JPEG file (4:2:0),
-      1 to 100; 0: none. codec: quality of a file of our codec, 1 to 100; 0: none.
-    """
-
-    scale: int = 1
-    blur: float = 0.0
-    noise: float = 0.0
-    jpeg: int = 0
-    codec: int = 0
-
-    def __call__(
-        self, original: Image, rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "rows columns 3"]:
-        """Return the degraded image, of the original's size over ``scale``."""
-        x = original
-        if self.blur:
-            blurred = degradations.gaussian_blur(to_float(x), self.blur, self.blur, 0.0)
-            x = from_float(blurred)
-        if self.scale > 1:
-            x = imresize_uint8(x, 1 / self.scale)
-        if self.noise:
-            x = from_float(degradations.random_noise(to_float(x), self._stage(), rng))
-        if self.jpeg:
-            x = from_float(degradations.random_jpeg(to_float(x), self._stage(), rng))
-        return codec.decode(codec.encode(x, self.codec)) if self.codec else x
-
-    def _stage(self) -> Stage:
-        return Stage(
-            poisson=0.0,
-            noise_sigma=(self.noise, self.noise),
-            gray=0.0,
-            quality=(max(1, self.jpeg), max(1, self.jpeg)),
-        )
-
 
 DEGRADATIONS: dict[str, Degradation] = {
     "x4": Degradation(scale=4),
@@ -85,11 +36,6 @@ DEGRADATIONS: dict[str, Degradation] = {
     "clean": Degradation(),
 }
 """Degradations by name; "clean" is the original itself, which a restorer can only harm."""
-
-
-def generator(seed: int, *names: str) -> np.random.Generator:
-    """Return a generator that depends on nothing but the seed and the names."""
-    return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
 
 
 # Comparing
@@ -235,7 +181,7 @@ def evaluate(
     Raises:
       UserError: there is no such degradation, there are no images, or an image is too small.
     """
-    check_degradations(names)
+    check_names(names, DEGRADATIONS)
     rows: dict[str, list[ImageGain]] = {name: [] for name in names}
     for name, original, mask in itertools.islice(images, limit):
         for kind, so_far in rows.items():
@@ -255,15 +201,6 @@ def evaluate(
     if not all(rows.values()):
         raise UserError("no images to evaluate on")
     return [RestorationGain(kind, DEGRADATIONS[kind], tuple(rows[kind])) for kind in rows]
-
-
-def check_degradations(names: Sequence[str]) -> None:
-    """Raise UserError where a name is not of :data:`DEGRADATIONS`."""
-    for name in names:
-        if name not in DEGRADATIONS:
-            raise UserError(
-                f"unknown degradation {name!r}; there are: {', '.join(map(str, DEGRADATIONS))}"
-            )
 
 
 def centred_box(image: Image) -> Mask:

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from jaxsr import pipeline, zoo
 from jaxsr.evaluation import originals
+from jaxsr.evaluation.degradation import check_names
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Show, make_evaluator
 from jaxsr.evaluation.regions import masked, quality, saliency
 from jaxsr.image.values import from_float, to_float
@@ -40,7 +41,7 @@ def evaluator(
       degradation.
     """
     check_folder(folder)
-    quality.check_degradations(degradations)
+    check_names(degradations, quality.DEGRADATIONS)
 
     def build(weights: Weights, before: "Restoration | None") -> "Restoration":
         return before.with_params(weights.params) if before else Restoration(weights, upscaler)

@@ -14,6 +14,7 @@ from jaxsr import zoo
 from jaxsr.atomic import make_folder, write_bytes
 from jaxsr.errors import UserError
 from jaxsr.evaluation import plot
+from jaxsr.evaluation.degradation import check_names
 from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
 from jaxsr.evaluation.options import check_output, folders_in, limit_of, path_for
 from jaxsr.evaluation.regions import masked, quality, report, restorers, saliency, segmenters
@@ -37,7 +38,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         plot.check_available()
     gallery = Gallery(config.report, "regions")
     limit = limit_of(config.limit)
-    quality.check_degradations(config.degradations)
+    check_names(config.degradations, quality.DEGRADATIONS)
     finder, process = stages(config, weights)
     with_masks = folders_to_find_in(folders, finder, process)
     found, restored = {}, {}

@@ -1,7 +1,8 @@
 """Super-resolution as the field measures it: PSNR and SSIM of Y, beside those of bicubic.
 
 An image is reduced by :func:`degrade`, enlarged by the upscaler, rounded to 8 bits and compared
-with the original by :func:`score`; :func:`evaluate` does so with all images of a folder.
+with the original by :func:`score`; :func:`evaluate` does so with all images of a folder. The field
+measures clean images; reduced ones can be degraded as well (:data:`INPUTS`).
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from jaxtyping import Array, Float, UInt8
 
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
+from jaxsr.evaluation.degradation import Degradation, check_names, generator
 from jaxsr.image import metrics
 from jaxsr.image.colour import rgb_to_y
 from jaxsr.image.resize import imresize_uint8, modcrop
@@ -25,6 +27,16 @@ from jaxsr.image.values import from_float, to_float
 Images = Sequence[Float[np.ndarray, "_ _ 3"]]
 Enlarge = Callable[[Images], Iterable[Float[Array | np.ndarray, "_ _ 3"]]]
 """RGB images of any sizes, float32 in [0, 1] → as many images, each ``scale`` times as large."""
+
+CLEAN = "clean"
+INPUTS: dict[str, Degradation] = {
+    CLEAN: Degradation(),
+    "noise": Degradation(noise=8.0),
+    "jpeg": Degradation(jpeg=50),
+    "blur": Degradation(blur=1.2),
+    "mix": Degradation(blur=0.8, noise=5.0, jpeg=60),
+}
+"""What is done to reduced images before they are enlarged, by name; blurs are in their pixels."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,11 +64,13 @@ class UpscalerScores:
       scale: the factor.
       rows: the images in order.
       seconds: wall-clock time spent in the upscaler, compilation included.
+      inputs: which of :data:`INPUTS` it was given.
     """
 
     scale: int
     rows: tuple[ImageScores, ...]
     seconds: float
+    inputs: str = CLEAN
 
     @property
     def mean(self) -> YScore:
@@ -90,11 +104,14 @@ def evaluate(
     self_ensemble: bool = False,
     limit: int | None = None,
     group: int = 8,
+    inputs: str = CLEAN,
+    seed: int = 0,
     picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
 ) -> UpscalerScores:
     """Measure an upscaler by the protocol of the super-resolution literature.
 
-    Each original is cut to a multiple of ``scale`` (:func:`modcrop`) and reduced as MATLAB does;
+    Each original is cut to a multiple of ``scale`` (:func:`modcrop`), reduced as MATLAB does and
+    degraded as ``inputs`` says;
     the output is rounded to uint8, ``scale`` pixels are cut off every side of both, and their Y
     compared.
 
@@ -105,12 +122,15 @@ def evaluate(
         (:func:`~jaxsr.image.symmetry.ensemble`).
       limit: how many images are taken, the first ones; None: all.
       group: how many images are in memory, and given to ``upscale``, at a time.
+      inputs: which of :data:`INPUTS`.
+      seed: of the noise, which is the same for an image whatever else is evaluated.
       picture: called with the name and the 8-bit output of every image.
 
-    Raises: UserError: the scale is under 2, there are no images, an image is too small, or an
-      output isn't
-        ``scale`` times as large as its input.
+    Raises:
+      UserError: the scale is under 2, there are no such inputs, there are no images, an image is
+        too small, or an output isn't ``scale`` times as large as its input.
     """
+    check_names([inputs], INPUTS)
     if scale < 2:
         raise UserError(f"scale must be 2 or more, got {scale}")
     upscale = ensemble(upscale) if self_ensemble else upscale
@@ -118,7 +138,7 @@ def evaluate(
     rows, seconds = [], 0.0
     while some := list(itertools.islice(rest, group)):
         names = [name for name, _ in some]
-        pairs = [degrade(name, original, scale) for name, original in some]
+        pairs = [degrade(name, original, scale, inputs, seed) for name, original in some]
         start = time.perf_counter()
         outputs = [np.asarray(y) for y in upscale([to_float(low) for _, low in pairs])]
         seconds += time.perf_counter() - start
@@ -133,7 +153,7 @@ def evaluate(
     if not rows:
         where = f"{images}: " if isinstance(images, str | os.PathLike) else ""
         raise UserError(f"{where}no images to evaluate on; PNG, JPEG, WebP and TIFF are read")
-    return UpscalerScores(scale, tuple(rows), seconds)
+    return UpscalerScores(scale, tuple(rows), seconds, inputs)
 
 
 def check_originals(folder: str | os.PathLike, scale: int | None = None) -> None:
@@ -166,9 +186,13 @@ def _size(image: np.ndarray) -> str:
 
 
 def degrade(
-    name: str, original: UInt8[np.ndarray, "..."], scale: int
+    name: str,
+    original: UInt8[np.ndarray, "..."],
+    scale: int,
+    inputs: str = CLEAN,
+    seed: int = 0,
 ) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
-    """Return an original, cut and made RGB, and its low-resolution version.
+    """Return an original, cut and made RGB, and what upscalers are given: :func:`evaluate` has it.
 
     Raises:
       UserError: the original is too small to be measured at this scale.
@@ -180,7 +204,8 @@ def degrade(
             f"{name}: {_size(original)} pixels are too few to measure at ×{scale}; it takes "
             f"{metrics.WINDOW + 2 * scale} on each side"
         )
-    return original, imresize_uint8(original, 1 / scale)
+    low = imresize_uint8(original, 1 / scale)
+    return original, INPUTS[inputs](low, generator(seed, name, inputs))
 
 
 def score(

@@ -1,11 +1,11 @@
 """Upscalers' scores as people read them (a table) and as programs do (JSON)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxsr.evaluation.report import envelope, names_of, number
-from jaxsr.evaluation.upscalers.protocol import ImageScores, UpscalerScores, YScore, mean
+from jaxsr.evaluation.upscalers.protocol import CLEAN, ImageScores, UpscalerScores, YScore, mean
 
 PROTOCOL = "Y of 8-bit RGB, scale pixels cut off every side; low resolution by MATLAB's imresize"
 
@@ -21,7 +21,7 @@ def table(title: str, result: UpscalerScores) -> str:
     cells = [f"{row.name:<{width}}  {_cells(row.score)}   {_cells(row.bicubic)}" for row in rows]
     rule = "-" * len(cells[0])
     lines = [
-        f"{title}, ×{result.scale}",
+        f"{title}, ×{result.scale}" + ("" if result.inputs == CLEAN else f", {result.inputs}"),
         f"{'':<{width}}  {'upscaler':^16}   {'bicubic':^16}".rstrip(),
         f"{'image':<{width}}  {'PSNR-Y':>8} {'SSIM-Y':>7}   {'PSNR-Y':>8} {'SSIM-Y':>7}",
         rule,
@@ -44,18 +44,22 @@ def _about_identical(result: UpscalerScores) -> str:
     return f"{line}; mean of the others: {mean(rest).psnr:.3f} dB" if rest else line
 
 
-def as_json(sets: Mapping[str, UpscalerScores], config: Mapping[str, Any]) -> dict[str, Any]:
+def as_json(
+    sets: Mapping[str, Sequence[UpscalerScores]], config: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return everything about an evaluation, as values that JSON has.
 
     JSON has no infinity: the PSNR of an identical image is the string ``"inf"``, and ``identical``
     lists those images.
 
     Args:
-      sets: scores by the folder they were measured on.
+      sets: scores by the folder they were measured on, for each sort of inputs.
       config: how the evaluation was called; it is written as it is.
     """
     names = names_of(sets)
-    measured = [_set_as_json(names[folder], folder, sets[folder]) for folder in sets]
+    measured = [
+        _set_as_json(names[folder], folder, result) for folder in sets for result in sets[folder]
+    ]
     return envelope(PROTOCOL, config) | {"sets": measured}
 
 
@@ -64,6 +68,7 @@ def _set_as_json(name: str, folder: str, result: UpscalerScores) -> dict[str, An
         "name": name,
         "path": folder,
         "scale": result.scale,
+        "inputs": result.inputs,
         "mean": _score_as_json(result.mean),
         "bicubic_mean": _score_as_json(result.bicubic),
         "identical": list(result.identical),

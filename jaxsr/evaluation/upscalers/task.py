@@ -9,6 +9,7 @@ from jaxsr import pipeline, zoo
 from jaxsr.atomic import make_folder
 from jaxsr.errors import UserError
 from jaxsr.evaluation import originals
+from jaxsr.evaluation.degradation import check_names
 from jaxsr.evaluation.evaluator import Evaluator, Figures, Picture, Show, make_evaluator
 from jaxsr.evaluation.gallery import Gallery, Pixels, all_of
 from jaxsr.evaluation.options import check_output, folders_of, limit_of
@@ -23,24 +24,29 @@ from jaxsr.zoo.weights import Weights
 def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
     """Evaluate an upscaler; see :func:`jaxsr.evaluation.tasks.run`."""
     folders = folders_of(config.data)
+    sorts = config.inputs.split(",")
+    check_names(sorts, protocol.INPUTS)
     check_output(config.out, "out", ".json")
     limit = limit_of(config.limit)
     gallery = Gallery(config.report, "upscaled")
     upscale = upscaler(config.model, weights, config.scale)
-    results = {}
+    results: dict[str, list[protocol.UpscalerScores]] = {folder: [] for folder in folders}
     for folder, name in names_of(folders).items():
-        results[folder] = protocol.evaluate(
-            upscale,
-            folder,
-            config.scale,
-            self_ensemble=config.self_ensemble,
-            limit=limit,
-            picture=all_of(
-                writer(Path(config.pictures, name), config.scale) if config.pictures else None,
-                beside_bicubic(gallery, folder, name, config.scale) if config.report else None,
-            ),
-        )
-        print(report.table(name, results[folder]), end="\n\n", flush=True)
+        for inputs in sorts:
+            shown = name if inputs == protocol.CLEAN else f"{name}-{inputs}"
+            save = writer(Path(config.pictures, shown), config.scale) if config.pictures else None
+            show = beside_bicubic(gallery, folder, shown, config.scale, inputs)
+            result = protocol.evaluate(
+                upscale,
+                folder,
+                config.scale,
+                self_ensemble=config.self_ensemble,
+                limit=limit,
+                inputs=inputs,
+                picture=all_of(save, show if config.report else None),
+            )
+            results[folder].append(result)
+            print(report.table(name, result), end="\n\n", flush=True)
     gallery.write()
     if config.out:
         save_json(config.out, report.as_json(results, called))
@@ -99,13 +105,13 @@ def writer(folder: Path, scale: int) -> Callable[[str, Picture], None]:
 
 
 def beside_bicubic(
-    gallery: Gallery, folder: str | os.PathLike, name: str, scale: int
+    gallery: Gallery, folder: str | os.PathLike, name: str, scale: int, inputs: str
 ) -> Callable[[str, Pixels], None]:
     """Return a function that shows an output in the gallery beside bicubic's and the original."""
     paths = originals.named(folder)
 
     def show(image: str, output: Pixels) -> None:
-        original, low = protocol.degrade(image, originals.pixels_of(paths[image]), scale)
+        original, low = protocol.degrade(image, originals.pixels_of(paths[image]), scale, inputs)
         scene = f"{name}/{image}"
         for title, shown in (("bicubic", imresize_uint8(low, scale)), ("upscaled", output)):
             figures = protocol.score(shown, original, scale)
