@@ -38,6 +38,8 @@ def get_config() -> ml_collections.ConfigDict:
             "upscaler_x4": upscaler(4, share=5.0),
             "upscaler_x2": upscaler(2, share=2.0, init_from="upscaler_x4"),
             "upscaler_x3": upscaler(3, share=1.5, init_from="upscaler_x4"),
+            "photo_x4": photo(4, share=2.0, init_from="upscaler_x4"),
+            "photo_x2": photo(2, share=1.0, init_from="upscaler_x2"),
             "codec": codec(share=6.0),
             "restorer": part("regions", "roi/restore.py", 3.0, {0: 2, 14: 16, 70: 64}),
             "segmenter": part("regions", "roi/segment.py", 2.5, {0: 16, 14: 64, 70: 128}),
@@ -52,6 +54,13 @@ def upscaler(scale: int, share: float, init_from: str = "") -> dict[str, Any]:
     made["train"].optimizer.update(
         name="muon", learning_rate=2e-3, adam_fraction=0.5, weight_decay=0.02
     )
+    return made | {"init_from": init_from}
+
+
+def photo(scale: int, share: float, init_from: str) -> dict[str, Any]:
+    """Return the part that trains the upscaler of degraded photographs at a scale."""
+    made = part("sr", "sr/span_photo.py", share, {0: 8, 14: 64, 70: 256}, str(scale))
+    made["evaluate"].inputs = "clean,noise,jpeg,blur,mix"
     return made | {"init_from": init_from}
 
 

@@ -63,14 +63,18 @@ def parts_of(config: ml_collections.ConfigDict) -> list[str]:
         known = ", ".join(config.part)
         raise UserError(f"config.parts names {unknown[0]!r}; there are: {known}")
     # what others start from comes first, then by worth
-    order = sorted(
-        config.part, key=lambda name: (config.part[name].init_from, -config.part[name].share)
-    )
+    order = sorted(config.part, key=lambda name: (starts(config, name), -config.part[name].share))
     names = [name for name in order if name in asked or (not asked and source_of(config, name))]
     if lacking := [name for name in names if not source_of(config, name)] or not names:
         option = "masked" if lacking == ["segmenter"] else "data"
         raise UserError(f"no images to train on; give config.{option}=DIR[,DIR…]")
     return names
+
+
+def starts(config: ml_collections.ConfigDict, name: str) -> int:
+    """Return how many parts come before one because it starts from them."""
+    before = config.part[name].init_from
+    return 1 + starts(config, before) if before else 0
 
 
 def source_of(config: ml_collections.ConfigDict, name: str) -> str:

@@ -24,7 +24,7 @@ OTHERS = (
     *("scunet_x1", "seemore_x2", "smfanet_x2", "span_x4", "srformer_x3", "srvgg_compact_x4"),
     *("swinir_x4", "swinir_light_x2"),
 )
-OUR_OWN = {"span_compact"}
+OUR_OWN = {"span_compact", "span_photo"}
 SIZES = ("features", "convolutions")
 OPTIONS = {"features": [4, 4, 4, 8], "layers": 1}
 

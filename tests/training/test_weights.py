@@ -54,7 +54,8 @@ def test_what_is_there_already_is_not_trained_again(config, tmp_path, capsys):
 
 def test_without_masks_all_parts_but_the_segmenter_are_made_by_worth(config):
     names = parts_of(config)
-    assert names == ["codec", "upscaler_x4", "restorer", "upscaler_x2", "upscaler_x3"]
+    first, then = ["codec", "upscaler_x4", "restorer"], ["photo_x4", "upscaler_x2", "upscaler_x3"]
+    assert names == [*first, *then, "photo_x2"]
     config.masked = config.data
     assert parts_of(config) == [*names[:3], "segmenter", *names[3:]]
 
