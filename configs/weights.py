@@ -23,6 +23,7 @@ import ml_collections
 from jaxsr.training.config import config_of
 
 HERE = Path(__file__).parent
+UPSCALER_BATCH = {0: 8, 14: 64, 70: 256}
 
 
 def get_config() -> ml_collections.ConfigDict:
@@ -50,7 +51,7 @@ def get_config() -> ml_collections.ConfigDict:
 
 def upscaler(scale: int, share: float, init_from: str = "") -> dict[str, Any]:
     """Return the part that trains the released upscaler at a scale."""
-    made = part("sr", "sr/span_compact.py", share, {0: 8, 14: 64, 70: 256}, str(scale))
+    made = part("sr", "sr/span_compact.py", share, UPSCALER_BATCH, str(scale))
     made["train"].optimizer.update(
         name="muon", learning_rate=2e-3, adam_fraction=0.5, weight_decay=0.02
     )
@@ -59,7 +60,7 @@ def upscaler(scale: int, share: float, init_from: str = "") -> dict[str, Any]:
 
 def photo(scale: int, share: float, init_from: str) -> dict[str, Any]:
     """Return the part that trains the upscaler of degraded photographs at a scale."""
-    made = part("sr", "sr/span_photo.py", share, {0: 8, 14: 64, 70: 256}, str(scale))
+    made = part("sr", "sr/span_photo.py", share, UPSCALER_BATCH, str(scale))
     made["evaluate"].inputs = "clean,noise,jpeg,blur,mix"
     return made | {"init_from": init_from}
 

@@ -17,7 +17,7 @@ from jaxsr.attention.dictionary import (
     refined_dictionary,
 )
 from jaxsr.attention.window import INIT, shifted_window_attention
-from jaxsr.networks.layers import Dtype
+from jaxsr.networks.layers import Dtype, gelu
 from jaxsr.networks.swinir import LayerNorm, SwinBody, before_skip, head_of, mean_of
 from jaxsr.networks.upscaler import Extract, Upscaler
 
@@ -201,6 +201,6 @@ class ConvolvedPerceptron(nn.Module):
         channels = x.shape[-1]
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=INIT)
         inner = dense(round(self.ratio * channels), name="expand")(x)
-        inner = nn.gelu(inner, approximate=False)
+        inner = gelu(inner)
         local = DepthwiseConv(self.kernel, dtype=self.dtype, name="conv")(inner)
-        return dense(channels, name="reduce")(inner + nn.gelu(local, approximate=False))
+        return dense(channels, name="reduce")(inner + gelu(local))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jaxsr.attention.depthwise import DepthwiseConv
-from jaxsr.networks.layers import Conv, Dtype, fan_in
+from jaxsr.networks.layers import Conv, Dtype, fan_in, gelu
 
 
 class ResidualBlock(nn.Module):
@@ -63,5 +63,5 @@ class GatedFeedForward(nn.Module):
         options = {"use_bias": self.use_bias, "dtype": self.dtype}
         f = Conv(2 * self.hidden, 1, name="expand", **options)(x)
         gates, values = jnp.split(DepthwiseConv(3, name="local", **options)(f), 2, axis=-1)
-        f = nn.gelu(gates, approximate=False) * values
+        f = gelu(gates) * values
         return Conv(x.shape[-1], 1, name="reduce", **options)(f)

@@ -15,7 +15,7 @@ from jaxsr.attention.interaction import AdaptiveInteraction
 from jaxsr.attention.rectangle import rectangle_attention, rectangle_tables, shifts
 from jaxsr.attention.transposed import transposed_attention
 from jaxsr.attention.window import INIT, Shift, Window
-from jaxsr.networks.layers import Dtype
+from jaxsr.networks.layers import Dtype, gelu
 from jaxsr.networks.swinir import LayerNorm, SwinBody, before_skip, head_of, mean_of
 from jaxsr.networks.upscaler import Extract, Upscaler
 
@@ -154,7 +154,7 @@ class AdaptiveChannelAttention(nn.Module):
 
 def local_values(v: Array, dtype: Dtype) -> Array:
     """Convolve the values that attention sums; within a module's compact method."""
-    return nn.gelu(DepthwiseConv(3, dtype=dtype, name="conv")(v), approximate=False)
+    return gelu(DepthwiseConv(3, dtype=dtype, name="conv")(v))
 
 
 class GatedPerceptron(nn.Module):
@@ -172,6 +172,6 @@ class GatedPerceptron(nn.Module):
         channels = x.shape[-1]
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=INIT)
         inner = dense(round(self.ratio * channels), name="expand")(x)
-        passing, gate = jnp.split(nn.gelu(inner, approximate=False), 2, axis=-1)
+        passing, gate = jnp.split(gelu(inner), 2, axis=-1)
         gate = DepthwiseConv(3, dtype=self.dtype, name="conv")(LayerNorm(name="norm")(gate))
         return dense(channels, name="reduce")(passing * gate)

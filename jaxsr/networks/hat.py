@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from jaxsr.attention.channel import ChannelAttention
 from jaxsr.attention.window import OverlappingCrossAttention, WindowAttention
-from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.layers import Conv, Dtype, gelu
 from jaxsr.networks.swinir import LayerNorm, Perceptron, SwinBody, before_skip, mean_of
 from jaxsr.networks.upscaler import Extract, PixelShuffleStages, Upscaler
 
@@ -131,7 +131,7 @@ class ChannelBlock(nn.Module):
     def __call__(self, x: Array) -> Array:
         channels = x.shape[-1]
         y = Conv(channels // self.compress, dtype=self.dtype, name="conv_0")(x)
-        y = Conv(channels, dtype=self.dtype, name="conv_1")(nn.gelu(y, approximate=False))
+        y = Conv(channels, dtype=self.dtype, name="conv_1")(gelu(y))
         return ChannelAttention(self.squeeze, dtype=self.dtype, name="attention")(y)
 
 

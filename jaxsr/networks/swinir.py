@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from jaxsr.attention.window import INIT, WindowAttention
 from jaxsr.errors import UserError
-from jaxsr.networks.layers import Conv, Dtype
+from jaxsr.networks.layers import Conv, Dtype, gelu
 from jaxsr.networks.upscaler import (
     DIV2K_MEAN,
     Extract,
@@ -248,5 +248,5 @@ class Perceptron(nn.Module):
     def __call__(self, x: Array) -> Array:
         channels = x.shape[-1]
         dense = partial(nn.Dense, dtype=self.dtype, kernel_init=INIT)
-        inner = nn.gelu(dense(round(self.ratio * channels), name="expand")(x), approximate=False)
+        inner = gelu(dense(round(self.ratio * channels), name="expand")(x))
         return dense(channels, name="reduce")(inner)

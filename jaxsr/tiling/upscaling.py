@@ -121,7 +121,7 @@ class TiledUpscaler:
         """Return the height and width to start with, in pixels; at most those of an image."""
         largest = self._largest(images)
         if tile == "auto":
-            return largest if self._blended else self._quickest(images)
+            return largest if self._blended else self._quickest(images, largest)
         if isinstance(tile, str) or tile < 0 or 0 < tile < self.smallest:
             raise UserError(
                 f"tile {tile!r} is not possible; give auto, 0 for the whole image, or at least "
@@ -137,7 +137,7 @@ class TiledUpscaler:
         )
         return height, width
 
-    def _quickest(self, images: Sequence[Image]) -> Sides:
+    def _quickest(self, images: Sequence[Image], largest: Sides) -> Sides:
         """Return the sides that cost a device the least; a new shape counts as so many pixels."""
         compilation = COMPILATION.get(self._runner.platform, COMPILATION_ELSEWHERE)
         devices = len(self._runner.devices)
@@ -150,7 +150,7 @@ class TiledUpscaler:
             pixels = sum(times * math.prod(shape) for shape, times in rounds.items())
             return pixels + compilation * len(counts)
 
-        return min(self._candidates(*self._largest(images)), key=cost)
+        return min(self._candidates(*largest), key=cost)
 
     def _candidates(self, height: int, width: int) -> list[Sides]:
         """List squares, and the strips of which a small image gives each device one."""
@@ -160,7 +160,7 @@ class TiledUpscaler:
         for strip in ((self._strip(height), width), (height, self._strip(width))):
             if min(strip) >= self.smallest and math.prod(strip) <= longest**2:
                 sides.append(strip)
-        return sides
+        return list(dict.fromkeys(sides))  # a small image is smaller than many squares
 
     def _strip(self, length: int) -> int:
         """Return a strip's side where one a device covers so many pixels, overlaps included."""

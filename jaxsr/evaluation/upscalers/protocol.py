@@ -105,7 +105,6 @@ def evaluate(
     limit: int | None = None,
     group: int = 8,
     inputs: str = CLEAN,
-    seed: int = 0,
     picture: Callable[[str, UInt8[np.ndarray, "h w 3"]], None] | None = None,
 ) -> UpscalerScores:
     """Measure an upscaler by the protocol of the super-resolution literature.
@@ -122,8 +121,7 @@ def evaluate(
         (:func:`~jaxsr.image.symmetry.ensemble`).
       limit: how many images are taken, the first ones; None: all.
       group: how many images are in memory, and given to ``upscale``, at a time.
-      inputs: which of :data:`INPUTS`.
-      seed: of the noise, which is the same for an image whatever else is evaluated.
+      inputs: which of :data:`INPUTS`; their noise depends on nothing but that and the image's name.
       picture: called with the name and the 8-bit output of every image.
 
     Raises:
@@ -138,7 +136,7 @@ def evaluate(
     rows, seconds = [], 0.0
     while some := list(itertools.islice(rest, group)):
         names = [name for name, _ in some]
-        pairs = [degrade(name, original, scale, inputs, seed) for name, original in some]
+        pairs = [degrade(name, original, scale, inputs) for name, original in some]
         start = time.perf_counter()
         outputs = [np.asarray(y) for y in upscale([to_float(low) for _, low in pairs])]
         seconds += time.perf_counter() - start
@@ -186,11 +184,7 @@ def _size(image: np.ndarray) -> str:
 
 
 def degrade(
-    name: str,
-    original: UInt8[np.ndarray, "..."],
-    scale: int,
-    inputs: str = CLEAN,
-    seed: int = 0,
+    name: str, original: UInt8[np.ndarray, "..."], scale: int, inputs: str = CLEAN
 ) -> tuple[UInt8[np.ndarray, "H W 3"], UInt8[np.ndarray, "h w 3"]]:
     """Return an original, cut and made RGB, and what upscalers are given: :func:`evaluate` has it.
 
@@ -205,7 +199,7 @@ def degrade(
             f"{metrics.WINDOW + 2 * scale} on each side"
         )
     low = imresize_uint8(original, 1 / scale)
-    return original, INPUTS[inputs](low, generator(seed, name, inputs))
+    return original, INPUTS[inputs](low, generator(0, name, inputs))
 
 
 def score(

@@ -35,7 +35,11 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
         for inputs in sorts:
             shown = name if inputs == protocol.CLEAN else f"{name}-{inputs}"
             save = writer(Path(config.pictures, shown), config.scale) if config.pictures else None
-            show = beside_bicubic(gallery, folder, shown, config.scale, inputs)
+            show = (
+                beside_bicubic(gallery, folder, shown, config.scale, inputs)
+                if config.report
+                else None
+            )
             result = protocol.evaluate(
                 upscale,
                 folder,
@@ -43,7 +47,7 @@ def run(config, weights: Weights | None, called: dict[str, Any]) -> None:
                 self_ensemble=config.self_ensemble,
                 limit=limit,
                 inputs=inputs,
-                picture=all_of(save, show if config.report else None),
+                picture=all_of(save, show),
             )
             results[folder].append(result)
             print(report.table(name, result), end="\n\n", flush=True)
