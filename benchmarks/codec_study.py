@@ -35,12 +35,20 @@ from jaxsr.training.config import config_of
 REPO = Path(__file__).resolve().parents[1]
 KEPT = "study.json"  # a variant's result
 RATES = 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95
-MUON = {"optimizer.name": "muon"}
+FIRST = {  # the first release's recipe; today's config has what was found since
+    "model.options.overlaps": False,
+    "model.options.latents": 320,
+    "optimizer.name": "adam",
+    "optimizer.learning_rate": 1e-3,
+    "optimizer.schedule": "cosine",
+    "optimizer.final_fraction": 0.01,
+}
+MUON = FIRST | {"optimizer.name": "muon"}
 LAPPED = MUON | {"model.options.overlaps": True}
 FASTER = LAPPED | {"optimizer.learning_rate": 2e-3}
 VARIANTS: dict[str, dict[str, Any]] = {
-    "first release": {},
-    "lapped": {"model.options.overlaps": True},
+    "first release": FIRST,
+    "lapped": FIRST | {"model.options.overlaps": True},
     "muon": MUON,
     "lapped, muon": LAPPED,
     # all others differ from this one by what they are called

@@ -52,6 +52,16 @@ DEGRADATIONS = {
     "jpeg": "JPEG 30",
     "codec": "our codec, quality 20",
 }
+CODECS = {  # a curve's name → what it is called beside ours
+    "jaxsr": "**patch-hyperprior** (released)",
+    "AVIF": "AVIF (Pillow)",
+    "WebP": "WebP (Pillow)",
+    "JPEG XL": "JPEG XL (imagecodecs, effort 7)",
+    "bmshj2018-factorized": "bmshj2018-factorized (published)",
+    "bmshj2018-hyperprior": "bmshj2018-hyperprior (published)",
+    "BPG 8b 444 x265 ycbcr": "BPG (published)",
+    "VTM": "VTM (published)",
+}
 PRECISION = {  # task → what its score is
     "super-resolution": "upscaler ×4, PSNR of Y",
     "compression": "codec, PSNR at the same bits",
@@ -124,6 +134,33 @@ def restorer() -> Iterator[str]:
         pairs = [(f"{a:.3f}", signed(b)) for a, b in zip(level, gain, strict=True)]
         inside = pairs[0][0], f"**{pairs[0][1]}**", str(one["images_worse_inside"])
         yield row(DEGRADATIONS[one["degradation"]], *inside, *pairs[1], *pairs[2])
+
+
+def codec() -> Iterator[str]:
+    """Yield a line a quality: the card's own table."""
+    (measured,) = figures("patch-hyperprior")["sets"]
+    yield row("quality", "bytes", "bpp", "PSNR", "MS-SSIM", "encode, ms", "decode, ms")
+    yield "|--:|--:|--:|--:|--:|--:|--:|"
+    (points,) = (one["points"] for one in measured["codecs"] if one["name"] == "jaxsr")
+    for point in points:
+        mean = point["mean"]
+        times = (f"{1e3 * mean[f'{which}_seconds']:.0f}" for which in ("encode", "decode"))
+        sizes = f"{mean['bytes']:.0f}", f"{mean['bpp']:.4f}"
+        yield row(
+            str(point["quality"]), *sizes, f"{mean['psnr']:.3f}", f"{mean['ms_ssim']:.4f}", *times
+        )
+
+
+def codecs() -> Iterator[str]:
+    """Yield a line for every codec, measured or published: BD figures against JPEG."""
+    (measured,) = figures("patch-hyperprior")["sets"]
+    yield row("", "BD-rate", "BD-PSNR")
+    yield "|---|--:|--:|"
+    # of one name the measured curve comes first
+    against = {one["codec"]: one for one in reversed(measured["against_anchor"])}
+    for name, title in CODECS.items():
+        rate, psnr = against[name]["bd_rate_percent"], against[name]["bd_psnr_db"]
+        yield row(title, f"{signed(rate, 1)} %", f"{signed(psnr, 2)} dB")
 
 
 def precision() -> Iterator[str]:
@@ -211,6 +248,8 @@ TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "upscalers": upscalers,
     "segmenter": segmenter,
     "restorer": restorer,
+    "codec": codec,
+    "codecs": codecs,
     "precision": precision,
     "tpu-uses": tpu_uses,
     "tpu-steps": tpu_steps,
@@ -227,9 +266,9 @@ def fraction(value: float) -> str:
     return f"{value:.4f}".removeprefix("0")
 
 
-def signed(value: float) -> str:
-    """Return a number with three digits and its sign; minus as the typographic one."""
-    return f"{value:+z.3f}".replace("-", "−")
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with its sign and so many digits; minus as the typographic one."""
+    return f"{value:+z.{digits}f}".replace("-", "−")
 
 
 def with_tables(text: str) -> str:

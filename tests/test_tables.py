@@ -29,6 +29,10 @@ def test_the_readme_has_the_figures_of_the_tables(tables):
     )
     assert f"| Set5 ×4, PSNR of Y | {measured['mean']['psnr_y']:.2f} dB | bicubic" in text
     assert f"bicubic {measured['bicubic_mean']['psnr_y']:.2f};" in text
+    ours, *others = (line.split("|")[2].strip() for line in list(tables.codecs())[2:5])
+    assert f"| Kodak, BD-rate against JPEG | {ours} |" in text
+    for other in others:
+        assert other.removesuffix(" %") in text
 
 
 def test_figures_are_kept_without_single_images(tables):

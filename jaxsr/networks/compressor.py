@@ -35,8 +35,8 @@ from jaxsr.networks.density import (
 )
 from jaxsr.networks.layers import fan_in, pixel_shuffle
 
-LAMBDA_MIN, LAMBDA_MAX = 0.0005, 0.25
-ANCHORS = 9  # rates that have gains and offsets of their own; others are interpolated
+LAMBDA_MIN, LAMBDA_MAX = 0.0005, 2.0
+ANCHORS = 11  # rates that have gains and offsets of their own; others are interpolated
 DOWN = 16  # pixels of a latent, each way
 HYPER_DOWN = 4  # latents of a hyper-latent, each way
 INDEX_UNIT = 8.0  # σ index steps in one unit of the offsets' parameter, which Adam moves slowly

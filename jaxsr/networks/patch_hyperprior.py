@@ -1,8 +1,10 @@
 """The compressor of the released codec: 8×8 patches, blocks at 1/8, attention at 1/16.
 
-A fresh network is a block transform: the linear path through all residual blocks is an orthonormal
-DCT of 16×16 pixels in a decorrelated colour space, analysis and synthesis inverse to each other.
-Training begins about where JPEG ends. There is no transposed convolution and no recurrence: on a
+A fresh network is a lapped transform (Malvar, "Signal Processing with Lapped Transforms", 1992): the
+linear path through all residual blocks is an orthonormal DCT of 16×16 pixels in a decorrelated
+colour space, behind an orthogonal matrix that makes blocks overlap; analysis and synthesis are
+inverse to each other. Training begins about where JPEG ends, and no grid of blocks has to be
+unlearnt. There is no transposed convolution and no recurrence: on a
 CPU nearly all time is in dense 1×1 and 3×3 convolutions (after Jia et al., "Towards Practical
 Real-Time Neural Video Compression", DCVC-RT, 2025, which works on patches of 8 as well).
 """
@@ -16,7 +18,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsr.attention.window import WindowAttention
-from jaxsr.networks.compressor import Compressor, IntegerScales, RateControl, lambda_of
+from jaxsr.networks.compressor import (
+    ANCHORS,
+    Compressor,
+    IntegerScales,
+    RateControl,
+    lambda_of,
+)
 from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.layers import (
     COLOURS,
@@ -262,16 +270,16 @@ class PatchMeans(nn.Module):
 
 def patch_hyperprior(
     features: int = 128,
-    latents: int = 320,
+    latents: int = 448,
     hyper: int = 96,
     analysis_blocks: int = 3,
     synthesis_blocks: int = 4,
     width: int = 64,
     attention: int = 128,
     layers: int = 1,
-    overlaps: bool = False,
+    overlaps: bool = True,
     context: int = 96,
-    anchors: int = 9,
+    anchors: int = ANCHORS,
     dtype: Dtype = None,
 ) -> Compressor:
     """Build the compressor of the released weights.
@@ -284,7 +292,8 @@ def patch_hyperprior(
       width: channels inside a bottleneck block.
       attention: channels inside an attention block.
       layers: attention blocks of either transform.
-      overlaps: whether the blocks of 16×16 pixels that the transforms begin as are lapped.
+      overlaps: whether the blocks of 16×16 pixels that the transforms begin as are lapped; where
+        they are not, coarsely coded images show them.
       context: channels of the network that predicts the means.
       anchors: rates at which the hyper-latents' density is learnt.
       dtype: what the transforms compute in; see :class:`~jaxsr.networks.compressor.TransformCodec`.

@@ -108,9 +108,9 @@ def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
 def coded(
     network: Compressor, params: dict, images: Float[Array, "b h w 3"], keys: Key[Array, "b"]
 ) -> Float[Array, "b h w 3"]:
-    """Code and decode images, each at a quality drawn from 1 to 70 by its own key."""
+    """Code and decode images, each at a quality drawn from 1 to 50 by its own key."""
     drawing, noise = split_keys(keys)
-    quality = jax.vmap(functools.partial(jax.random.uniform, minval=1.0, maxval=70.0))(drawing)
+    quality = jax.vmap(functools.partial(jax.random.uniform, minval=1.0, maxval=50.0))(drawing)
     output, _ = codec.coded(network, params, images, codec.rate_of(quality), noise)
     return jnp.clip(output, 0, 1)
 

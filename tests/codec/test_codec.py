@@ -98,6 +98,17 @@ def test_bytes_and_psnr_of_the_released_codec_grow_over_all_qualities(released):
     assert_monotone(released, PHOTO, [1, 10, 25, 40, 50, 60, 75, 90, 100])
 
 
+def test_no_blocks_are_seen_in_photographs_coded_by_the_released_codec(released, shared):
+    photos = [files.read(path).pixels for path in sorted((shared / "data/test/kodak").iterdir())]
+    photos = [pixels for pixels in photos if pixels.shape[:2] == (512, 768)][::4]
+    for quality in (1, 20, 40):
+        data = [codec.encode(pixels, quality=quality, model=released) for pixels in photos]
+        output = [codec.decode(one, model=released) for one in data]
+        for period in (8, 16):
+            seen = np.mean([metrics.blockiness(pixels, period) for pixels in output])
+            assert seen < 1.02, (quality, period)
+
+
 LIMITS = 2200, 2800, 4000
 
 

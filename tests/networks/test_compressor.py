@@ -50,8 +50,8 @@ def test_lambda_runs_from_the_least_to_the_largest_and_back():
         rtol=1e-5,
     )
     assert lambda_of(rate_of(0.013)) == pytest.approx(0.013)
-    with pytest.raises(ValueError, match=r"λ is 1\.0; rates are made for"):
-        rate_of(1.0)
+    with pytest.raises(ValueError, match=r"λ is 3\.0; rates are made for"):
+        rate_of(3.0)
 
 
 def test_positions_decoded_first_are_a_checkerboard():

@@ -23,9 +23,9 @@ def test_patches_undo_the_pixel_shuffle():
 
 
 def test_both_steps_of_the_basis_are_orthonormal_and_coarse_waves_are_kept():
-    first, second, *_ = Basis(128, 320).steps
+    first, second, *_ = Basis(128, 448).steps
     np.testing.assert_allclose(first @ first.T, np.eye(128), atol=1e-12)
-    np.testing.assert_allclose(second @ second.T, np.eye(320), atol=1e-12)
+    np.testing.assert_allclose(second @ second.T, np.eye(448), atol=1e-12)
     # the first latent is the mean of 16×16 pixels: of the first feature, all four neighbours
     np.testing.assert_allclose(np.abs(second[0, :4]), 0.5)
     np.testing.assert_allclose(np.abs(first[0]), 1 / np.sqrt(192))
@@ -38,7 +38,7 @@ def untrained():
     network = create_compressor("patch_hyperprior", **narrow)
     inputs = {
         "analysis": [jnp.zeros((1, 128, 128, 3))],
-        "synthesis": [jnp.zeros((1, 8, 8, 320)), jnp.zeros((1, 8, 8, 1))],
+        "synthesis": [jnp.zeros((1, 8, 8, 448)), jnp.zeros((1, 8, 8, 1))],
         "rates": [jnp.zeros(1)],
     }
     parts = {}
@@ -66,7 +66,7 @@ def test_it_begins_as_a_transform_whose_quality_rises_with_the_rate(untrained):
 
 
 def test_the_level_is_of_no_effect_at_first(untrained):
-    y = jnp.float32(np.random.default_rng(0).normal(size=(5, 8, 8, 320)))
+    y = jnp.float32(np.random.default_rng(0).normal(size=(5, 8, 8, 448)))
     without, with_level = (untrained["synthesis"](y, jnp.full((5, 8, 8, 1), n)) for n in (0.0, 1.0))
     np.testing.assert_array_equal(without, with_level)
 
