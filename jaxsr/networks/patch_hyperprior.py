@@ -1,12 +1,12 @@
 """The compressor of the released codec: 8×8 patches, blocks at 1/8, attention at 1/16.
 
-A fresh network is a lapped transform (Malvar, "Signal Processing with Lapped Transforms", 1992): the
-linear path through all residual blocks is an orthonormal DCT of 16×16 pixels in a decorrelated
+A fresh network is a lapped transform (Malvar, "Signal Processing with Lapped Transforms", 1992):
+the linear path through all residual blocks is an orthonormal DCT of 16×16 pixels in a decorrelated
 colour space, behind an orthogonal matrix that makes blocks overlap; analysis and synthesis are
 inverse to each other. Training begins about where JPEG ends, and no grid of blocks has to be
-unlearnt. There is no transposed convolution and no recurrence: on a
-CPU nearly all time is in dense 1×1 and 3×3 convolutions (after Jia et al., "Towards Practical
-Real-Time Neural Video Compression", DCVC-RT, 2025, which works on patches of 8 as well).
+unlearnt. There is no transposed convolution and no recurrence: on a CPU nearly all time is in dense
+1×1 and 3×3 convolutions (after Jia et al., "Towards Practical Real-Time Neural Video Compression",
+DCVC-RT, 2025, which works on patches of 8 as well).
 """
 
 import functools
