@@ -4,7 +4,6 @@ import argparse
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from jaxsr.cli import flags
 from jaxsr.cli.environment import prepare_to_compile_for
@@ -231,16 +230,12 @@ def released_by_network() -> dict[str, str]:
 
 def costs(name: str, scale: int) -> tuple[str, str, str]:
     """Return a network's parameters, multiply-adds and how far it sees, as it is run."""
-    from jaxsr import networks, zoo
+    from jaxsr import zoo
     from jaxsr.networks import count
     from jaxsr.zoo.kinds import CODEC, SEGMENTER, UPSCALER
 
     kind = zoo.known_kind(name)
-    options: dict[str, Any] = {}
-    if kind is UPSCALER:
-        options["scale"] = 1 if networks.restores(name) else scale
-    options |= {"folded": True} if zoo.has_folded_form(name) else {}
-    network = kind.create(name, **options)
+    network = kind.create(name, **zoo.options_to_run(name, scale))
     parameters = short(count.parameters(network, *kind.inputs(network)))
     if kind is CODEC:
         return parameters, "", ""

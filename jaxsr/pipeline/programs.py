@@ -34,9 +34,10 @@ class Use(NamedTuple):
 def uses(name: str, size: Size, scale: int = 4, dtype: str = "bfloat16") -> Iterator[Use]:
     """Yield what the network ``name`` runs for one image of ``size``, (height, width) in pixels.
 
-    Upscalers and restorers compute in ``dtype``, the latter on whole windows. A segmenter's image
-    is brought to its own size. A codec is that of the released weights, where the network has some,
-    and has all stages of :func:`jaxsr.codec.stages.stages`; another one has its two transforms.
+    Upscalers and restorers compute in ``dtype``, the latter on whole windows; upscalers that
+    restore whole images have a scale of 1. A segmenter's image is brought to its own size. A codec
+    is that of the released weights, where the network has some, and has all stages of
+    :func:`jaxsr.codec.stages.stages`; another one has its two transforms.
 
     Raises:
       UserError: there is no such network.
@@ -45,9 +46,7 @@ def uses(name: str, size: Size, scale: int = 4, dtype: str = "bfloat16") -> Iter
     if kind is CODEC:
         yield from _of_codec(name, size)
         return
-    options: dict = {"dtype": jnp.dtype(dtype)} | ({"scale": scale} if kind is UPSCALER else {})
-    options |= {"folded": True} if zoo.has_folded_form(name) else {}
-    network = kind.create(name, **options)
+    network = kind.create(name, dtype=jnp.dtype(dtype), **zoo.options_to_run(name, scale))
     inputs = kind.inputs(network, _taken(kind, network, size))
     yield Use("network", network.apply, (_parameters(network, inputs), *inputs))
 

@@ -1,7 +1,7 @@
 """Released weights and their cards, other weights files, and converted PyTorch checkpoints."""
 
 from jaxsr.zoo import weights
-from jaxsr.zoo.building import PRECISIONS, build, folded, has_folded_form, precisions
+from jaxsr.zoo.building import PRECISIONS, build, folded, options_to_run, precisions
 from jaxsr.zoo.description import Description, describe
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of, known_kind
 from jaxsr.zoo.released import (
@@ -47,9 +47,9 @@ __all__ = [
     "find_any_weights",
     "find_weights",
     "folded",
-    "has_folded_form",
     "kind_of",
     "known_kind",
+    "options_to_run",
     "path_of",
     "precisions",
     "read_restorer",

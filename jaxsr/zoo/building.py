@@ -68,7 +68,18 @@ def check_precision(precision: str, network: str) -> None:
         )
 
 
-def has_folded_form(network: str) -> bool:
+def options_to_run(network: str, scale: int) -> dict[str, Any]:
+    """Return the options with which an upscaler's factory builds it as it runs; of others, none.
+
+    Those that restore whole images have a scale of 1, whatever ``scale`` is.
+    """
+    if network not in networks.UPSCALERS:
+        return {}
+    folded = {"folded": True} if _has_folded_form(network) else {}
+    return {"scale": 1 if networks.restores(network) else scale} | folded
+
+
+def _has_folded_form(network: str) -> bool:
     """Return True if ``network`` trains in another form than it runs in (option ``folded``)."""
     factory = networks.UPSCALERS.get(network)
     return factory is not None and "folded" in inspect.signature(factory).parameters
@@ -79,7 +90,7 @@ def folded(trained: Weights) -> Weights:
 
     Other weights, and folded ones, are returned as they are.
     """
-    if trained.options.get("folded") or not has_folded_form(trained.network):
+    if trained.options.get("folded") or not _has_folded_form(trained.network):
         return trained
     return dataclasses.replace(
         trained, options={**trained.options, "folded": True}, params=span.fold(trained.params)
