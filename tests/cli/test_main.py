@@ -228,13 +228,13 @@ def test_models_lists_the_weights_that_are_here(run, tmp_path, monkeypatch):
 def test_info_tells_a_codecs_weights(run):
     code, out, _ = run("info", str(weights.find()))
     assert code == 0 and re.search(r"kind +codec", out) and "patch_hyperprior" in out
-    assert re.search(r"hash +[0-9a-f]{8}", out) and re.search(r"parameters +3,079,880", out)
+    assert re.search(r"hash +[0-9a-f]{8}", out) and re.search(r"parameters +3,504,328", out)
     assert re.search(r"licence +Apache-2.0", out)
 
 
 def test_models_lists_the_codecs(run):
     code, out, _ = run("models", "patch_hyperprior")
-    assert code == 0 and re.search("3.08M +patch-hyperprior", out)
+    assert code == 0 and re.search("3.5M +patch-hyperprior", out)
 
 
 def test_models_lists_networks_with_their_cost_and_released_weights(run):

@@ -20,7 +20,7 @@ GOLDEN = Path(__file__).parents[1] / "networks/golden"
         ("span-compact", pipeline.Upscale, "upscaler", 194_608),
         ("attention-unet", pipeline.Segment, "segmenter", 1_883_444),
         ("window-restorer", pipeline.Restore, "restorer", 431_352),
-        ("patch-hyperprior", codec.Model, "codec", 3_079_880),
+        ("patch-hyperprior", codec.Model, "codec", 3_504_328),
     ],
 )
 def test_released_weights_of_every_kind_say_what_they_are(name, made, kind, parameters):
