@@ -69,7 +69,8 @@ def test_no_network_is_a_constant_of_the_program(task):
     params = jax.eval_shape(task.init, jax.random.key(0))
     batch = {key: x for key, x in next(iter(task.dataset)).items() if key != "index"}
     program = jax.make_jaxpr(task.loss)(params, batch, task.frozen)
-    # tables of windows and of lapped blocks are constants; every frozen network has a hundred thousand numbers or more
+    # tables of windows and of lapped blocks are constants; every frozen network has a hundred
+    # thousand numbers or more
     assert sum(np.size(constant) for constant in program.consts) < 40_000
 
 
