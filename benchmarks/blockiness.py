@@ -38,7 +38,7 @@ def main() -> None:
 
 def show(name: str, photos: list[np.ndarray], change: Callable[[np.ndarray], np.ndarray]) -> None:
     """Print the line of one kind of images."""
-    each = [[float(blockiness(change(pixels), n)) for n in PERIODS] for pixels in photos]
+    each = [[float(blockiness(x, n)) for n in PERIODS] for x in map(change, photos)]
     print(f"{name:>25}" + "".join(f"{value:8.3f}" for value in np.mean(each, axis=0)), flush=True)
 
 

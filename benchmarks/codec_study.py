@@ -41,6 +41,7 @@ FIRST = {  # the first release's recipe; today's config has what was found since
     "optimizer.name": "adam",
     "optimizer.learning_rate": 1e-3,
     "optimizer.schedule": "cosine",
+    "optimizer.warmup_steps": 200,
     "optimizer.final_fraction": 0.01,
 }
 MUON = FIRST | {"optimizer.name": "muon"}

@@ -22,7 +22,8 @@ PAGES = (
     *sorted((REPO / "jaxsr/zoo").glob("*.md")),
 )
 TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
-EACH = ("images", "precision", "recall")  # what is left out: long lists that no table shows
+# what is left out: long lists that no table shows
+EACH = ("images", "precision", "recall", "published", "against_published")
 
 SETS = {"set5": "Set5", "set14": "Set14", "bsd100": "B100"}
 UPSCALERS = {  # scale → figures' name, parameters, and the paper's PSNR on Set5
@@ -277,7 +278,12 @@ def with_tables(text: str) -> str:
 
 
 def without_images(value: Any) -> Any:
-    """Return a report without figures of single images; how many there were is the ``count``."""
+    """Return a report without figures of single images, numbers with eight digits that count.
+
+    How many images there were is the ``count``.
+    """
+    if isinstance(value, float):
+        return float(f"{value:.8g}")
     if isinstance(value, list):
         return [without_images(one) for one in value]
     if not isinstance(value, dict):

@@ -41,5 +41,5 @@ def test_figures_are_kept_without_single_images(tables):
     for path in tables.FIGURES.glob("*.json"):
         report = json.loads(path.read_text("utf-8"))
         if "config" in report:  # of eval.py
-            assert path.stat().st_size < 40_000
+            assert path.stat().st_size < 20_000
             assert "/" not in report["config"]["data"]  # nobody's folders

@@ -19,5 +19,5 @@ def get_config():
     config.log_every = 200
     config.optimizer.update(name="muon", learning_rate=2e-3, warmup_steps=100, clip_norm=1.0)
     # the averaged parameters are good all along; the rate falls as soon as it is warm
-    config.optimizer.update(schedule="stable", decay_steps=10_000, final_fraction=0.0)
+    config.optimizer.update(schedule="stable", decay_steps=config.steps, final_fraction=0.0)
     return config

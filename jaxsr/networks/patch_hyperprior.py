@@ -18,13 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from jaxsr.attention.window import WindowAttention
-from jaxsr.networks.compressor import (
-    ANCHORS,
-    Compressor,
-    IntegerScales,
-    RateControl,
-    lambda_of,
-)
+from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.layers import (
     COLOURS,
