@@ -35,6 +35,8 @@ def compression(config: ml_collections.ConfigDict) -> Task:
         raise UserError(
             f"config.rate is {config.rate}; give one of 0..1, or a negative one for all"
         )
+    if config.rate_power <= 0:
+        raise UserError(f"config.rate_power is {config.rate_power}; give a positive one")
     if not 0 <= config.region_chance <= 1:
         raise UserError(f"config.region_chance is {config.region_chance}; give a chance of 0..1")
     if config.balance not in BALANCES:
@@ -60,6 +62,7 @@ def compression(config: ml_collections.ConfigDict) -> Task:
             count=config.batch_size,
             size=image.shape[1:3],
             fixed=config.rate,
+            power=config.rate_power,
             region_chance=config.region_chance,
         )
         rate, region, noise = jax.vmap(draw)(
@@ -79,6 +82,7 @@ def draw_coding(
     count: int,
     size: tuple[int, int],
     fixed: float = -1.0,
+    power: float = 1.0,
     region_chance: float = 0.25,
 ) -> tuple[Float[Array, ""], Float[Array, "h16 w16"], PRNGKeyArray]:
     """Draw how one image is coded: at which rate, with which region, with which noise.
@@ -89,13 +93,15 @@ def draw_coding(
         all.
       size: height and width in pixels.
       fixed: the rate of every image; negative: any.
+      power: of a uniform draw; above 1, low rates are drawn more often.
       region_chance: how likely a rectangle of the image is coded finer or coarser than the rest.
 
     Returns:
       The rate, 0..1; the σ index steps at every latent position; the key of the noise.
     """
     key, within, corners, step, chance = jax.random.split(key, 5)
-    rate = (place + jax.random.uniform(within)) / count if fixed < 0 else jnp.float32(fixed)
+    spread = (place + jax.random.uniform(within)) / count
+    rate = spread**power if fixed < 0 else jnp.float32(fixed)
     inside = draw_rectangle(corners, *(n // DOWN for n in size))
     steps = jnp.round(jax.random.uniform(step, minval=-1.0) * REGION_STEPS)
     return rate, inside * steps * (jax.random.uniform(chance) < region_chance), key

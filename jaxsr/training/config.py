@@ -68,6 +68,7 @@ OPTIONS = {
     "super_resolution": {"scale": 4, "loss": RECONSTRUCTION},
     "compression": {
         "rate": -1.0,  # 0..1 trains for this trade-off alone; negative: for all
+        "rate_power": 1.0,  # of a uniform draw of 0..1; above 1, low rates are drawn more often
         "balance": "root",  # of low rates and high ones in the loss; or "logarithm"
         "region_chance": 0.25,  # of a crop to have a part coded finer or coarser
         "eval_qualities": (20, 50, 80),

@@ -55,6 +55,12 @@ def test_the_rates_of_a_batch_are_spread_evenly():
         np.testing.assert_array_equal(np.floor(rate * 8), np.arange(8))
 
 
+def test_a_power_draws_low_rates_more_often():
+    even, _ = draw(8, (64, 64))
+    low, _ = draw(8, (64, 64), power=1.3)
+    np.testing.assert_allclose(low, even**1.3, rtol=1e-6)
+
+
 def test_a_rate_may_be_fixed_and_regions_left_out():
     rate, region = draw(3, (128, 64), fixed=0.25, region_chance=0.0)
     np.testing.assert_array_equal(rate, np.full(3, 0.25, np.float32))
@@ -135,6 +141,7 @@ def test_a_published_config_takes_lambda_for_a_single_rate(path, module_at):
     ("changes", "message"),
     [
         ({"rate": 1.5}, "config.rate is 1.5; give one of 0..1"),
+        ({"rate_power": 0.0}, "config.rate_power is 0.0; give a positive one"),
         ({"region_chance": 2.0}, "config.region_chance is 2.0; give a chance of 0..1"),
         ({"data.crop": 100}, "config.data.crop is 100; make it a multiple of 64"),
         ({"model.name": "span"}, "unknown network 'span'"),
