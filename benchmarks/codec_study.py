@@ -6,13 +6,16 @@ Every variant trains from the same seed on the same crops, and goes on where it 
 are, on every fourth image of the test folder, the BD-rate against the first release's recipe, by
 the bits that training estimates; blockiness at lines of 8 and of 16 pixels, at the lower rates
 (originals have 1.00); and milliseconds of the two transforms for 768×512 pixels. Results are kept
-in the working directory, which ``--workdir`` names.
+in the working directory, which ``--workdir`` names. At first, what linear starts gain without any
+training (``--only=gains``: that alone).
 """
 
 import argparse
+import contextlib
 import json
 import os
 import time
+import unittest.mock
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,9 @@ from jaxsr.evaluation.codecs.bd import bd_rate
 from jaxsr.image.files import read
 from jaxsr.image.metrics import blockiness
 from jaxsr.image.values import to_float
-from jaxsr.networks.layers import apply
-from jaxsr.training import loop
+from jaxsr.networks.layers import apply, blockwise, dct, overlap
+from jaxsr.networks.patch_hyperprior import MIDDLE
+from jaxsr.training import compression, loop
 from jaxsr.training.config import config_of
 
 REPO = Path(__file__).resolve().parents[1]
@@ -56,6 +60,9 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rate 2e-3": FASTER,
     "rate 4e-3": LAPPED | {"optimizer.learning_rate": 4e-3},
     "logarithm": FASTER | {"balance": "logarithm"},
+    "low rates": FASTER | {"rate_power": 1.3},
+    "low frequencies": FASTER,  # see SPECTRA
+    "high frequencies": FASTER,
     "448 latents": FASTER | {"model.options.latents": 448},
     "3 attention blocks": FASTER | {"model.options.layers": 3},
     "wide blocks": FASTER | {"model.options.width": 96},
@@ -63,6 +70,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "twice the blocks": FASTER
     | {"model.options.analysis_blocks": 6, "model.options.synthesis_blocks": 8},
 }
+# powers of 1 + k, the weight of the error's k-th frequency in blocks of 8 along either axis
+SPECTRA = {"low frequencies": -0.25, "high frequencies": 0.25}
 
 
 def parse():
@@ -86,6 +95,58 @@ def changed(args, changes: dict[str, Any]) -> ml_collections.ConfigDict:
     config.data.source = f"folder:{args.photos}"
     config.update(steps=args.steps, eval_every=10**6, checkpoint_every=300)
     return config
+
+
+@contextlib.contextmanager
+def spectrum(power: float):
+    """Weigh frequencies of the squared error in the loss; that of white noise counts as before."""
+    weights = np.arange(1.0, 9.0) ** power
+    matrix = dct(8).T @ np.diag(weights / np.sqrt((weights**2).mean())) @ dct(8)
+    plain = compression.rate_distortion_loss
+
+    def loss(image, coded, *others):
+        output = blockwise(coded.output, matrix)
+        return plain(blockwise(image, matrix), coded._replace(output=output), *others)
+
+    with unittest.mock.patch.object(compression, "rate_distortion_loss", loss):
+        yield
+
+
+def gains() -> dict[str, float]:
+    """Return the coding gains of linear starts in dB: of a block of 16 values in a long row.
+
+    The row is a first-order process with correlation 0.95.
+    """
+    size, blocks = 16, 5
+    n = size * blocks
+    borders = np.kron(np.eye(blocks - 1), overlap(size))
+    lapped = np.pad(borders, size // 2)
+    lapped[: size // 2, : size // 2] = lapped[-size // 2 :, -size // 2 :] = np.eye(size // 2)
+    one = np.kron(np.eye(blocks), dct(size))
+    two = np.kron(np.eye(blocks), _two_steps())
+    k, t = np.arange(size)[:, None], np.arange(2 * size)
+    window = np.sin(np.pi * (t + 0.5) / (2 * size))
+    mdct = window * np.cos(np.pi / size * (t + 0.5 + size / 2) * (k + 0.5)) * np.sqrt(2 / size)
+    starts = {
+        "DCT": one,
+        "DCT in two steps": two,
+        "lapped DCT (LOT)": one @ lapped,
+        "lapped DCT in two steps": two @ lapped,
+        "the same, lapped in the middle": two @ lapped @ np.kron(np.eye(blocks), MIDDLE),
+    }
+    middle = slice(n // 2 - size // 2, n // 2 + size // 2)
+    functions = {name: matrix[middle] for name, matrix in starts.items()}
+    functions["MDCT, sine window"] = np.pad(mdct, ((0, 0), (n // 2 - size, n // 2 - size)))
+    process = 0.95 ** np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    return {
+        name: float(-10 * np.log10(np.einsum("ki,ij,kj->k", f, process, f)).mean())
+        for name, f in functions.items()
+    }
+
+
+def _two_steps() -> np.ndarray:
+    """Return the transform of a row of 16 values that a fresh network has: of 8, then of 2."""
+    return np.kron(dct(2), np.eye(8)) @ np.kron(np.eye(2), dct(8))
 
 
 def folder_of(workdir: Path, name: str) -> Path:
@@ -148,6 +209,10 @@ def times(network, params, x) -> list[float]:
 
 def main() -> None:
     args = parse()
+    for name, gain in gains().items():
+        print(f"{name:<32} {gain:.2f} dB")
+    if args.only == "gains":
+        return
     test = images(args.test)
     wanted = [name for name in args.only.split(";") if name] or list(VARIANTS)
     for name in wanted:
@@ -155,7 +220,8 @@ def main() -> None:
         kept = folder / KEPT
         if not kept.exists():
             config = changed(args, VARIANTS[name])
-            state = loop.fit(config, folder)
+            with spectrum(SPECTRA.get(name, 0.0)):
+                state = loop.fit(config, folder)
             if int(state.step) < args.steps:
                 return  # a signal ended it
             # not the moving average, which still knows the start after so few steps
