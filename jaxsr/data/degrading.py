@@ -1,7 +1,8 @@
 """What ``jaxsr.data.degradations`` does to images, drawn and computed in a program.
 
 The same stages with the same chances: blur and resize equal the host's but for rounding, a JPEG
-differs in few pixels by few levels, and noise has the host's distribution. All shapes are fixed.
+differs in few pixels by few levels, and noise has the host's distribution. Each step returns how
+strong it was, in the host's units. All shapes are fixed.
 Where a factor is drawn, images lie in the upper left corners of canvases as large as the largest
 factor makes them, laid out (n, rows, 3, columns); what is beyond their edges means nothing. Every
 step is done to all images, and a chance decides what is kept of it.
@@ -59,7 +60,7 @@ def degrade(
     size: tuple[int, int],
     seeds: Sequence[draws.Word],
     stages: Sequence[Stage],
-) -> UInt8[Array, "n H W 3"]:
+) -> tuple[UInt8[Array, "n H W 3"], Float[Array, "n 3"]]:
     """Degrade images and resize them to ``size``, as ``degradations.RealWorld`` does.
 
     Args:
@@ -70,9 +71,12 @@ def degrade(
     drawn = [dict(zip(DRAWN, words[len(DRAWN) * i :], strict=False)) for i in range(len(stages))]
     x = filled(high.astype(jnp.float32).swapaxes(2, 3) / 255)
     for stage, word in zip(stages[:-1], drawn, strict=False):
-        x = random_jpeg(capture(x, stage, word), stage, word)
-    x = finish(capture(x, stages[-1], drawn[-1]), size, stages[-1], drawn[-1])
-    return jnp.round(jnp.clip(x, 0, 1) * 255).astype(jnp.uint8).swapaxes(2, 3)
+        x, *_ = capture(x, stage, word)
+        x, _ = random_jpeg(x, stage, word)
+    x, noise, blur = capture(x, stages[-1], drawn[-1])
+    x, jpeg = finish(x, size, stages[-1], drawn[-1])
+    pixels = jnp.round(jnp.clip(x, 0, 1) * 255).astype(jnp.uint8).swapaxes(2, 3)
+    return pixels, jnp.stack([noise, blur, jpeg], axis=-1)
 
 
 def filled(pixels: Float[Array, "n h 3 w"]) -> Canvases:
@@ -81,29 +85,32 @@ def filled(pixels: Float[Array, "n h 3 w"]) -> Canvases:
     return Canvases(pixels, height, width, True)
 
 
-def capture(x: Canvases, stage: Stage, word: Words) -> Canvases:
-    """Blur, resize and add noise, each if chance has it."""
+def capture(x: Canvases, stage: Stage, word: Words) -> tuple[Canvases, Numbers, Numbers]:
+    """Blur, resize and add noise, each if chance has it; return how strong noise and blur are."""
+    noise = blur = jnp.zeros(len(x.pixels))
     if stage.blur:
-        x = random_blur(x, stage, word)
+        x, blur = random_blur(x, stage, word)
     if stage.resize:
         x = random_resize(x, stage, word)
     if stage.noise:
-        x = random_noise(x, stage, word)
-    return x
+        x, noise = random_noise(x, stage, word)
+    return x, noise, blur
 
 
 def finish(
     x: Canvases, size: tuple[int, int], stage: Stage, word: Words
-) -> Float[Array, "n H 3 W"]:
-    """Resize to ``size``, before the last JPEG or after it."""
+) -> tuple[Float[Array, "n H 3 W"], Numbers]:
+    """Resize to ``size``, before the last JPEG or after it; return how strong that is."""
+    coded, jpeg = random_jpeg(x, stage, word)
     if x.full and x.pixels.shape[1::2] == size:
-        return random_jpeg(x, stage, word).pixels
+        return coded.pixels, jpeg
     which = draws.below(word["last_kernel"], len(stage.kernels))
-    after = _resized(random_jpeg(x, stage, word), size, (stage.kernels, which))
+    after = _resized(coded, size, (stage.kernels, which))
     if not stage.jpeg:
-        return after.pixels
-    before = random_jpeg(_resized(x, size, (stage.kernels, which)), stage, word)
-    return _where(draws.chance(word["resize_first"], 0.5), before.pixels, after.pixels)
+        return after.pixels, jpeg
+    before, _ = random_jpeg(_resized(x, size, (stage.kernels, which)), stage, word)
+    first = draws.chance(word["resize_first"], 0.5)
+    return _where(first, before.pixels, after.pixels), jpeg
 
 
 def _where(chosen: Array, x: Array, y: Array) -> Array:
@@ -114,7 +121,7 @@ def _where(chosen: Array, x: Array, y: Array) -> Array:
 # Blur
 
 
-def random_blur(x: Canvases, stage: Stage, word: Words) -> Canvases:
+def random_blur(x: Canvases, stage: Stage, word: Words) -> tuple[Canvases, Numbers]:
     """Blur by a round Gaussian, or by one of two widths along axes of any direction."""
     blurred = draws.chance(word["blur"], stage.blur)
     anisotropic = draws.chance(word["anisotropic"], stage.anisotropic)
@@ -122,7 +129,8 @@ def random_blur(x: Canvases, stage: Stage, word: Words) -> Canvases:
     across = jnp.where(anisotropic, other, sigma)
     sigma, across = (jnp.where(blurred, s, 0) for s in (sigma, across))  # 0: it stays as it is
     angle = draws.uniform(word["angle"], 0, np.pi)
-    return gaussian_blur(x, sigma, across, angle, math.ceil(3 * stage.blur_sigma[1]))
+    strength = jnp.sqrt((sigma**2 + across**2) / 2)
+    return gaussian_blur(x, sigma, across, angle, math.ceil(3 * stage.blur_sigma[1])), strength
 
 
 def gaussian_blur(
@@ -249,24 +257,35 @@ def _resized(x: Canvases, size: Sequence, kernel: tuple, shape: Sequence | None 
 # Noise
 
 
-def random_noise(x: Canvases, stage: Stage, word: Words) -> Canvases:
+def random_noise(x: Canvases, stage: Stage, word: Words) -> tuple[Canvases, Numbers]:
     """Add Gaussian or shot noise, to each channel its own or to all the same; clip to [0, 1]."""
     pixels = jnp.clip(x.pixels, 0, 1)
     gray = draws.chance(word["gray"], stage.gray)
     signal = _where(gray, pixels.mean(axis=2, keepdims=True), pixels)
     share = draws.field([word["key0"], word["key1"]], pixels.shape[1:])
     share = _where(gray, share[:, :, :1], share)
-    noise = jnp.zeros_like(pixels)
-    if stage.poisson < 1:
-        sigma = draws.uniform(word["noise_sigma"], *stage.noise_sigma) / 255
-        noise = sigma[:, None, None, None] * normal(share)
+    sigma = draws.uniform(word["noise_sigma"], *stage.noise_sigma) / 255
+    noise = sigma[:, None, None, None] * normal(share)
     if stage.poisson:
         photons = jnp.exp(draws.uniform(word["photons"], *np.log(stage.photons)))
-        photons = photons[:, None, None, None]
-        shot = poisson(share, signal * photons) / photons - signal
-        noise = _where(draws.chance(word["poisson"], stage.poisson), shot, noise)
-    noise = _where(draws.chance(word["noise"], stage.noise), noise, jnp.zeros_like(noise))
-    return x.replaced(jnp.clip(pixels + noise, 0, 1))
+        each = photons[:, None, None, None]
+        shot = poisson(share, signal * each) / each - signal
+        is_shot = draws.chance(word["poisson"], stage.poisson)
+        noise = _where(is_shot, shot, noise)
+        sigma = jnp.where(is_shot, jnp.sqrt(_means(x, signal) / photons), sigma)
+    noisy = draws.chance(word["noise"], stage.noise)
+    noise = _where(noisy, noise, jnp.zeros_like(noise))
+    return x.replaced(jnp.clip(pixels + noise, 0, 1)), jnp.where(noisy, 255 * sigma, 0)
+
+
+def _means(x: Canvases, values: Float[Array, "n h c w"]) -> Numbers:
+    """Return the means over the images that the canvases hold."""
+    rows, columns = (
+        jnp.arange(side) < n[:, None]
+        for side, n in zip(x.pixels.shape[1::2], (x.height, x.width), strict=True)
+    )
+    inside = (rows[:, :, None] & columns[:, None])[:, :, None]
+    return jnp.where(inside, values, 0).mean((1, 2, 3)) / inside.mean((1, 2, 3))
 
 
 def normal(share: Float[Array, "*n"]) -> Float[Array, "*n"]:
@@ -295,10 +314,10 @@ def poisson(share: Float[Array, "*n"], mean: Float[Array, "*n"]) -> Float[Array,
 # JPEG
 
 
-def random_jpeg(x: Canvases, stage: Stage, word: Words) -> Canvases:
+def random_jpeg(x: Canvases, stage: Stage, word: Words) -> tuple[Canvases, Numbers]:
     """Replace images by what a JPEG file leaves of them, if chance has it."""
     if not stage.jpeg:
-        return x
+        return x, jnp.zeros(len(x.pixels))
     low, high = map(int, stage.quality)
     quality = low + jnp.asarray(draws.below(word["quality"], high - low + 1))
     height, width = x.pixels.shape[1::2]
@@ -306,4 +325,5 @@ def random_jpeg(x: Canvases, stage: Stage, word: Words) -> Canvases:
     levels = jnp.round(jnp.clip(x.pixels, 0, 1) * 255)
     coded = through_jpeg(jnp.pad(levels, beyond), x.height, x.width, quality) / 255
     coded = coded[:, :height, :, :width]
-    return x.replaced(_where(draws.chance(word["jpeg"], stage.jpeg), coded, x.pixels))
+    chosen = draws.chance(word["jpeg"], stage.jpeg)
+    return x.replaced(_where(chosen, coded, x.pixels)), jnp.where(chosen, 100.0 - quality, 0)

@@ -122,10 +122,13 @@ def restoration(
     """Make endless batches of several crops of an image: one for each of n ``scales``, one more.
 
     A batch is ``{"high": (b, n + 1, crop, crop, 3), "low_S": (b, crop/S, crop/S, 3) for each scale
-    S, "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high`` that belongs to scale
-    S, reduced as MATLAB does (not for S = 1) and, unless chance leaves it clean, degraded at that
-    size: by ``config.real`` for S = 1, else by ``config.real_before_upscaling``. The last crop of
-    ``high`` has no counterpart: it is there to be coded. The rest is as in :func:`compression`.
+    S, "strengths_S": (b, 3), "seed", "place", "index": (b,)}``. ``low_S`` is the crop of ``high``
+    that belongs to scale S, reduced as MATLAB does (not for S = 1) and, unless chance leaves it
+    clean, degraded at that size: by ``config.real`` for S = 1, else by
+    ``config.real_before_upscaling``. ``strengths_S`` (float32) says by how much noise (standard
+    deviation in levels of 255), blur (in pixels) and JPEG (what its quality lacks to 100). The last
+    crop of ``high`` has no counterpart: it is there to be coded. The rest is as in
+    :func:`compression`.
 
     Raises:
       UserError: there is no such source, no image is large enough, or the crop is no multiple of a

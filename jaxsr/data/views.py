@@ -51,7 +51,7 @@ class Pairs:
         if self.degrade is None:
             low = images.crops(self.low, *place, which, self.side)
         else:
-            low = self.degrade.batch(high, (self.side, self.side), words[3:])
+            low, _ = self.degrade.batch(high, (self.side, self.side), words[3:])
         return {"low": low, "high": high}
 
 
@@ -98,10 +98,9 @@ class ManyCrops:
             name = f"low_{scale}" if scale > 1 else "high"
             pair = Pairs(scale, self.side // scale, self.augment, low=name)
             pair = pair.draw(images, where, places)
-            low = pair["low"]
-            if self.clean < 1:
-                low = degraded(degrade, low, ~draws.chance(clean, self.clean), seeds)
-            batch[f"low_{scale}"] = low
+            which = ~draws.chance(clean, self.clean)
+            low, strengths = degraded(degrade, pair["low"], which, seeds)
+            batch |= {f"low_{scale}": low, f"strengths_{scale}": strengths}
             highs.append(pair["high"])
         alone = Crops(self.side, self.augment).draw(images, words[-Crops.words :], places)
         highs.append(alone.pop("image"))
@@ -110,15 +109,17 @@ class ManyCrops:
 
 def degraded(
     degrade: RealWorld, x: UInt8[np.ndarray | Array, "n h w 3"], which: Any, seeds: list
-) -> UInt8[np.ndarray | Array, "n h w 3"]:
-    """Degrade those images of a batch that ``which`` says, at their own size."""
+) -> tuple[UInt8[np.ndarray | Array, "n h w 3"], Float[np.ndarray | Array, "n 3"]]:
+    """Degrade those images of a batch that ``which`` says, at their own size; return how much."""
     size = x.shape[1], x.shape[2]
     if not isinstance(x, np.ndarray):
-        return jnp.where(which[:, None, None, None], degrade.batch(x, size, seeds), x)
-    x = x.copy()
+        y, strengths = degrade.batch(x, size, seeds)
+        return jnp.where(which[:, None, None, None], y, x), which[:, None] * strengths
+    x, strengths = x.copy(), np.zeros((len(x), 3), np.float32)
     if which.any():
-        x[which] = degrade.batch(x[which], size, [seed[which] for seed in seeds])
-    return x
+        seeds = [seed[which] for seed in seeds]
+        x[which], strengths[which] = degrade.batch(x[which], size, seeds)
+    return x, strengths
 
 
 @dataclasses.dataclass(frozen=True)

@@ -47,9 +47,9 @@ class Degradation:
         if self.scale > 1:
             x = imresize_uint8(x, 1 / self.scale)
         if self.noise:
-            x = from_float(degradations.random_noise(to_float(x), self._stage(), rng))
+            x = from_float(degradations.random_noise(to_float(x), self._stage(), rng)[0])
         if self.jpeg:
-            x = from_float(degradations.random_jpeg(to_float(x), self._stage(), rng))
+            x = from_float(degradations.random_jpeg(to_float(x), self._stage(), rng)[0])
         return codec.decode(codec.encode(x, self.codec)) if self.codec else x
 
     def _stage(self) -> Stage:

@@ -112,6 +112,15 @@ def dct(size: int) -> Float[np.ndarray, "{size} {size}"]:
     return rows
 
 
+def patch_dct(size: int) -> Float[np.ndarray, "{3*size**2} {3*size**2}"]:
+    """Return the orthonormal DCT of RGB patches of ``size`` × ``size`` pixels in ``COLOURS``.
+
+    Rows are by colour and frequency, columns by colour and place, as in :func:`pixel_unshuffle`.
+    """
+    patch = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(size), dct(size))
+    return patch.reshape(3 * size**2, -1)
+
+
 def overlap(size: int) -> Float[np.ndarray, "{size} {size}"]:
     """Return the orthogonal matrix that makes a lapped transform of blocks of ``size`` values.
 

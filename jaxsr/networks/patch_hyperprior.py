@@ -21,13 +21,13 @@ from jaxsr.attention.window import WindowAttention
 from jaxsr.networks.compressor import ANCHORS, Compressor, IntegerScales, RateControl, lambda_of
 from jaxsr.networks.density import FactorizedDensity
 from jaxsr.networks.layers import (
-    COLOURS,
     Conv,
     Dtype,
     blockwise,
     dct,
     lapped,
     overlap,
+    patch_dct,
     pixel_shuffle,
     pixel_unshuffle,
 )
@@ -64,7 +64,7 @@ class Basis:
     @functools.cached_property
     def steps(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """The kernels of both steps, and the square roots of the spreads that each keeps."""
-        pixel = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(8), dct(8)).reshape(192, 192)
+        pixel = patch_dct(8)
         colour, u, v = (axis.ravel() for axis in np.indices((3, 8, 8)))
         spread = _spread(colour, 2 * u, 2 * v)
         kept = np.argsort(-spread, kind="stable")[: self.features]

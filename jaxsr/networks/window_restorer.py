@@ -15,10 +15,12 @@ from jaxtyping import Array, Float
 from jaxsr.attention.window import WindowAttention
 from jaxsr.errors import UserError
 from jaxsr.networks.blocks import ResidualBlock, TransformerLayer
-from jaxsr.networks.layers import COLOURS, Conv, Dtype, dct, pixel_shuffle, pixel_unshuffle
+from jaxsr.networks.degradation import UNITS, DegradationEstimator
+from jaxsr.networks.layers import Conv, Dtype, patch_dct, pixel_shuffle, pixel_unshuffle
 
 PATCH = 4  # pixels of the image, each way, that become one position
 UNIT = 0.1  # factor on the last layer's output: restoring changes images by little
+BASIS = patch_dct(PATCH).astype(np.float32)
 CONTRAST = 8.0  # factor on all but a patch's mean: details are that much weaker in images
 
 
@@ -33,6 +35,8 @@ class WindowRestorer(nn.Module):
       layers: layers of attention, all in the same windows.
       window: the windows' side in positions of ``PATCH`` pixels.
       heads: heads of the attention.
+      told: whether it is told how strongly images are degraded. Then its parameters include those
+        of an estimator (:func:`jaxsr.networks.degradation.estimate`).
     """
 
     features: int = 64
@@ -40,6 +44,7 @@ class WindowRestorer(nn.Module):
     layers: int = 2
     window: int = 8
     heads: int = 4
+    told: bool = False
     dtype: Dtype = None
 
     @property
@@ -65,6 +70,7 @@ class WindowRestorer(nn.Module):
         x: Float[Array, "b h w 3"],
         mask: Float[Array, "b h w 1"],
         features: Float[Array, "b rows cols c"] | None = None,
+        strengths: Float[Array, "b 4"] | None = None,
     ) -> Float[Array, "b h w 3"]:
         """Restore ``x`` where ``mask`` is 1.
 
@@ -73,6 +79,8 @@ class WindowRestorer(nn.Module):
           mask: 0..1.
           features: an upscaler's enhanced features on the grid of ``h/4 × w/4`` positions
             (:func:`features_at`); None, the same as zeros: the image was not upscaled.
+          strengths: of degradations (:mod:`jaxsr.networks.degradation`), before the image was
+            upscaled if it was; None, the same as zeros; looked at by a network that is told.
 
         Raises:
           UserError: h or w is not a multiple of ``multiple``.
@@ -87,6 +95,11 @@ class WindowRestorer(nn.Module):
         if features is not None:
             fused = Conv(self.features, 1, use_bias=False, dtype=self.dtype, name="fused")
             f = f + fused(features)
+        if self.told:
+            if self.is_initializing():
+                DegradationEstimator(name="estimate")(x)
+            strengths = jnp.zeros((len(x), len(UNITS))) if strengths is None else strengths
+            f = Modulation(dtype=self.dtype, name="told")(f, strengths / UNITS)
         for i in range(self.blocks):
             f = ResidualBlock(0.1, dtype=self.dtype, name=f"before_{i}")(f)
         for i in range(self.layers):
@@ -99,6 +112,30 @@ class WindowRestorer(nn.Module):
         return x + UNIT * pixels(change(f).astype(jnp.float32))
 
 
+class Modulation(nn.Module):
+    """``(1 + scale) x + shift``, both linear in what is told of an image.
+
+    Fresh, it returns ``x``: so may be added to a trained network. Source: Perez et al., "FiLM:
+    Visual Reasoning with a General Conditioning Layer" (2018).
+    """
+
+    dtype: Dtype = None
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "b h w c"], told: Float[Array, "b n"]
+    ) -> Float[Array, "b h w c"]:
+        both = nn.Dense(
+            2 * x.shape[-1],
+            use_bias=False,
+            kernel_init=nn.initializers.zeros,
+            dtype=self.dtype,
+            name="linear",
+        )
+        scale, shift = jnp.split(both(told)[:, None, None], 2, axis=-1)
+        return (1 + scale) * x + shift
+
+
 def window_restorer(
     *,
     features: int = 64,
@@ -106,10 +143,11 @@ def window_restorer(
     layers: int = 2,
     window: int = 8,
     heads: int = 4,
+    told: bool = False,
     dtype: Dtype = None,
 ) -> WindowRestorer:
     """Build the restorer of the released weights; see :class:`WindowRestorer`."""
-    return WindowRestorer(features, blocks, layers, window, heads, dtype)
+    return WindowRestorer(features, blocks, layers, window, heads, told, dtype)
 
 
 def coefficients(x: Float[Array, "b h w 3"]) -> Float[Array, "b rows cols 48"]:
@@ -118,20 +156,14 @@ def coefficients(x: Float[Array, "b h w 3"]) -> Float[Array, "b rows cols 48"]:
     Pixels of a patch are nearly the same number; from raw pixels a network learns a hundred times
     more slowly about noise and detail, the small differences between them.
     """
-    contrast = np.full(_basis().shape[0], CONTRAST, np.float32)
+    contrast = np.full(len(BASIS), CONTRAST, np.float32)
     contrast[:: PATCH**2] = 1
-    return pixel_unshuffle(x - 0.45, PATCH) @ (_basis().T * contrast)
+    return pixel_unshuffle(x - 0.45, PATCH) @ (BASIS.T * contrast)
 
 
 def pixels(y: Float[Array, "b rows cols 48"]) -> Float[Array, "b h w 3"]:
     """Return the image of (not amplified) coefficients."""
-    return pixel_shuffle(y @ _basis(), PATCH)
-
-
-def _basis() -> Float[np.ndarray, "48 48"]:
-    """Return the orthonormal DCT: rows by colour and frequency, columns by colour and place."""
-    patch = np.einsum("kc,ui,vj->kuvcij", COLOURS, dct(PATCH), dct(PATCH))
-    return patch.reshape(3 * PATCH**2, -1).astype(np.float32)
+    return pixel_shuffle(y @ BASIS, PATCH)
 
 
 def features_at(

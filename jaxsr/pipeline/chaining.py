@@ -14,6 +14,7 @@ from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.stages import conditions
 from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
+from jaxsr.regions.degradation import UNKNOWN, Degraded
 from jaxsr.regions.find import chosen, mask_in
 from jaxsr.regions.others import LeavesImages
 from jaxsr.regions.restoring import TiledRestorer
@@ -119,7 +120,13 @@ class Chain:
         other._tiled = self._tiled.with_params(params)
         return other
 
-    def __call__(self, image: Image, roi: Roi = None, tile: int | str = "auto") -> Result:
+    def __call__(
+        self,
+        image: Image,
+        roi: Roi = None,
+        tile: int | str = "auto",
+        known: Degraded = UNKNOWN,
+    ) -> Result:
         """Upscale an image and restore its region; the rest is what ``upscale`` gives.
 
         Args:
@@ -127,12 +134,15 @@ class Chain:
           roi: the region: None or "auto": what ``segment`` finds in the upscaled image; "all"; a
             mask of ``image``, the path of its file, or boxes ``[(x, y, w, h), …]`` in pixels of it;
             or a function as ``segment`` is.
+          known: how ``image`` was degraded, as :class:`Restore` takes it.
 
         Returns:
-          The ``image``, its ``mask``, and how many ``tiles`` were restored.
+          The ``image``, its ``mask``, how many ``tiles`` were restored, and how it was
+          ``degraded``.
 
         Raises:
-          UserError: it is no image, there is no such region, or memory suffices for no tile.
+          UserError: it is no image, there is no such region, memory suffices for no tile, what is
+            known is out of its range, or the restorer is not told.
         """
         image = opened(image)
         colour, alpha = split(image)
@@ -140,5 +150,6 @@ class Chain:
         region = chosen(roi, height, width, self.segment)
         (upscaled,) = self.upscale.tiled([colour], tile)
         mask = mask_in(region, upscaled, self.scale)
-        restored, count = self._tiled(upscaled, colour, mask)
-        return Result(joined(restored, upscale_alpha(alpha, self.scale), image), mask, count)
+        restored, count, told = self._tiled(upscaled, colour, mask, known)
+        joint = joined(restored, upscale_alpha(alpha, self.scale), image)
+        return Result(joint, mask, count, told)

@@ -11,6 +11,7 @@ from jaxsr.image.pictures import Image, Roi, joined, opened, planes, split
 from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.upscaling import Params
+from jaxsr.regions.degradation import UNKNOWN, Degraded
 from jaxsr.regions.find import find_region
 from jaxsr.regions.others import RestoresImages
 from jaxsr.regions.restore import Restorer
@@ -89,7 +90,7 @@ class Restore:
         other._tiled = self._tiled.with_params(other.params)
         return other
 
-    def __call__(self, image: Image, roi: Roi = None) -> Result:
+    def __call__(self, image: Image, roi: Roi = None, known: Degraded = UNKNOWN) -> Result:
         """Restore the region of an image; everything else stays as it was, bit for bit.
 
         Gray images are restored as RGB and come back gray; alpha stays.
@@ -98,18 +99,21 @@ class Restore:
           image: an array, float in [0, 1] or uint8 or uint16, or a Picture, or a file's path.
           roi: the region: None or "auto": what ``segment`` finds; "all"; a mask, or the path of its
             file; boxes ``[(x, y, w, h), …]``; or a function as ``segment`` is.
+          known: how it was degraded, for a restorer that is told, such as the released one; what
+            is not known is estimated. Where nothing is wrong the image stays as it is.
 
         Returns:
           ``image``: an array in the type of the one given (floats as float32), on the host; a
-          Picture, with the ICC profile and EXIF it had, for a Picture or a path; its ``mask``; and
-          how many ``tiles`` were restored.
+          Picture, with the ICC profile and EXIF it had, for a Picture or a path; its ``mask``; how
+          many ``tiles`` were restored; and how it was ``degraded``.
 
         Raises:
-          UserError: it is no image, or there is no such region.
+          UserError: it is no image, there is no such region, what is known is out of its range, or
+            the restorer is not told.
         """
         image = opened(image)
         colour, alpha = split(image)
         mask = find_region(roi, colour, self.segment)
         original, _ = planes(image)  # also under what alpha hides, where ``colour`` has others
-        restored, count = self._tiled(original, colour, mask)
-        return Result(joined(restored, alpha, image), mask, count)
+        restored, count, told = self._tiled(original, colour, mask, known)
+        return Result(joined(restored, alpha, image), mask, count, told)

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float, Int
 
+from jaxsr.regions.degradation import Degraded
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
@@ -19,6 +21,7 @@ class Result:
         :class:`~jaxsr.image.files.Picture` for a Picture or a path.
       mask: ``(h, w)`` float32 in [0, 1], of the image's size; above 0.5 is the region.
       tiles: how many tiles of the region were restored.
+      degraded: what the restorer was told of how the image was degraded, given or estimated.
       fused: the image before its region was restored (:func:`~jaxsr.pipeline.run_chain` only).
       left_over: how many tiles of each image's region are beyond the budget, and not restored
         (:func:`~jaxsr.pipeline.run_chain` only).
@@ -27,6 +30,7 @@ class Result:
     image: Any = None
     mask: Any = None
     tiles: int | None = None
+    degraded: Degraded | None = None
     fused: Float[Array, "b h w 3"] | None = None
     left_over: Int[Array, "b"] | None = None
 

@@ -13,11 +13,13 @@ from jaxtyping import Array, Float
 
 from jaxsr import networks, zoo
 from jaxsr.errors import UserError
+from jaxsr.networks.degradation import estimate
 from jaxsr.networks.window_restorer import features_at
 from jaxsr.pipeline.restoring import read_restoring
 from jaxsr.pipeline.result import Result
 from jaxsr.regions import masks
-from jaxsr.regions.restore import Restorer, grid, restore
+from jaxsr.regions.degradation import heard
+from jaxsr.regions.restore import Restorer, grid, is_told, restore
 from jaxsr.regions.segment import saliency
 from jaxsr.zoo.weights import Weights
 
@@ -79,6 +81,7 @@ def run_chain(
     params: Params,
     x: Float[Array | np.ndarray, "b h w 3"],
     mask: Float[Array | np.ndarray, "b h w"] | None = None,
+    strengths: Float[Array | np.ndarray, "b 4"] | None = None,
     *,
     core: int = 256,
     budget: int = 4,
@@ -93,6 +96,8 @@ def run_chain(
       params: of each stage, by its name.
       x: RGB in [0, 1].
       mask: of ``x``, in [0, 1]; None: what the stage ``segment`` finds.
+      strengths: of what degraded ``x`` (:mod:`jaxsr.networks.degradation`), for a restorer that is
+        told them; None: they are estimated.
       core, budget: the side in pixels, and the number, of the tiles restored in each image; see
         :func:`jaxsr.regions.restore.restore`, also for what it raises.
 
@@ -115,8 +120,11 @@ def run_chain(
         mask = masks.enlarge(jnp.asarray(mask), stages.scale)
     if f is not None:
         f = features_at(f, stages.scale, *grid(restorer, fused.shape[1], fused.shape[2]))
+    if is_told(restorer):
+        told = estimate(params["restore"], jnp.asarray(x)) if strengths is None else strengths
+        strengths = heard(jnp.asarray(told))
     image, left_over = restore(
-        restorer, params["restore"], fused, mask, f, core=core, budget=budget
+        restorer, params["restore"], fused, mask, f, strengths, core=core, budget=budget
     )
     return Result(image, jnp.asarray(mask), fused=fused, left_over=left_over)
 

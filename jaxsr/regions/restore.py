@@ -35,12 +35,18 @@ class Restorer(Protocol):
     ) -> Any: ...
 
 
+def is_told(network: Restorer) -> bool:
+    """Return True if the network takes ``strengths`` as well: how strongly images are degraded."""
+    return getattr(network, "told", False)
+
+
 def restore(
     network: Restorer,
     params: dict,
     x: Float[Array | np.ndarray, "b h w 3"],
     mask: Float[Array | np.ndarray, "b h w"],
     features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
+    strengths: Float[Array | np.ndarray, "b 4"] | None = None,
     *,
     core: int = 256,
     budget: int = 4,
@@ -55,6 +61,8 @@ def restore(
       mask: their masks; the region is where it is above 0.5.
       features: the upscaler's, on the restorer's grid (``window_restorer.features_at`` with the
         rows and columns of :func:`grid`, or fewer: those missing are 0); None: not upscaled.
+      strengths: for a network that is told them (:mod:`jaxsr.networks.degradation`); an image
+        that nothing is wrong with, all of whose strengths are 0, stays as it is.
       core: the side of what a tile restores, in pixels, a multiple of ``network.multiple``; the
         tile is larger by ``network.margin`` on every side, but never larger than the frame.
       budget: tiles an image.
@@ -73,20 +81,22 @@ def restore(
             f"pixels, got {budget} with cores of {core}"
         )
 
-    def one(x, mask, features):
+    def one(x, mask, features, strengths):
+        mask = _wanted(mask, strengths)
         frame, mask_frame, features = _framed(network, x, mask, features)
         region = mask_frame[..., 0] > REGION
         cells = choose(region, network.multiple, core, budget)
         seen_by = functools.partial(gather, cells=cells, core=core, margin=network.margin)
         seen = None if features is None else seen_by(features, step=PATCH)
-        y = apply(network, params, seen_by(frame), seen_by(mask_frame), seen)
+        told = None if strengths is None else jnp.broadcast_to(strengths, (budget, 4))
+        y = apply(network, params, seen_by(frame), seen_by(mask_frame), seen, told)
         # a fourth channel tells what was restored: where the budget ends, the region's feather does
         y = jnp.concatenate([y, jnp.ones_like(y[..., :1])], -1)
         frame = jnp.concatenate([frame, jnp.zeros_like(mask_frame)], -1)
         out = scatter(frame, y, cells, core, network.margin)[: x.shape[0], : x.shape[1]]
         return write_back(x, out[..., :3], mask * out[..., 3]), cells.left_over
 
-    return jax.vmap(one)(jnp.asarray(x), jnp.asarray(mask), features)
+    return jax.vmap(one)(jnp.asarray(x), jnp.asarray(mask), features, strengths)
 
 
 def restore_whole(
@@ -95,12 +105,14 @@ def restore_whole(
     x: Float[Array | np.ndarray, "b h w 3"],
     mask: Float[Array | np.ndarray, "b h w"],
     features: Float[Array | np.ndarray, "b rows cols c"] | None = None,
+    strengths: Float[Array | np.ndarray, "b 4"] | None = None,
 ) -> Float[Array, "b h w 3"]:
     """Do what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
     features = None if features is None else jnp.asarray(features)
     frame, mask_frame, seen = jax.vmap(functools.partial(_framed, network))(x, mask, features)
-    y = apply(network, params, frame, mask_frame, seen)
+    y = apply(network, params, frame, mask_frame, seen, strengths)
+    mask = jax.vmap(_wanted)(mask, strengths)
     return write_back(x, y[:, : x.shape[1], : x.shape[2]], mask)
 
 
@@ -110,9 +122,11 @@ def apply(
     x: Float[Array, "b h w 3"],
     mask: Float[Array, "b h w 1"],
     features: Float[Array, "b rows cols c"] | None = None,
+    strengths: Float[Array | np.ndarray, "b 4"] | None = None,
 ) -> Float[Array, "b h w 3"]:
     """Restore frames or tiles in [0, 1]: a pure function; the result is clipped to that range."""
-    return jnp.clip(network.apply({"params": params}, x, mask, features), 0, 1)
+    told = () if strengths is None else (strengths,)
+    return jnp.clip(network.apply({"params": params}, x, mask, features, *told), 0, 1)
 
 
 def write_back(
@@ -127,6 +141,11 @@ def write_back(
     weights = feather(mask)[..., None]
     xp = x.__array_namespace__()
     return xp.where(weights > 0, x + weights * (restored - x), x)
+
+
+def _wanted(mask: Float[Array, "h w"], strengths: Float[Array, "4"] | None) -> Array:
+    """Return the mask of an image, or an empty one if nothing is known to be wrong with it."""
+    return mask if strengths is None else jnp.where((strengths > 0).any(), mask, 0)
 
 
 def grid(network: Restorer, height: int, width: int) -> tuple[int, int]:

@@ -19,10 +19,12 @@ from jaxtyping import Array, Float, Int, Shaped
 
 from jaxsr.errors import UserError
 from jaxsr.image.pictures import Colour, Mask, rgb, stored
+from jaxsr.networks.degradation import estimate
 from jaxsr.networks.upscaler import Upscaler
 from jaxsr.networks.window_restorer import PATCH, features_at
-from jaxsr.regions import masks
-from jaxsr.regions.restore import Restorer, apply, write_back
+from jaxsr.regions import degradation, masks
+from jaxsr.regions.degradation import UNKNOWN, Degraded, Strengths
+from jaxsr.regions.restore import Restorer, apply, is_told, write_back
 from jaxsr.tiling import cover
 from jaxsr.tiling.geometry import Tile
 from jaxsr.tiling.runner import OutOfMemory, Runner
@@ -68,31 +70,65 @@ class TiledRestorer:
         self._reach = (reach_of(upscaler) if upscaler else BLEND) + INTERPOLATION
         both = {"restore": params, "upscale": upscaler_params}
         self._runner = Runner(self._of_tiles, both, devices)
+        self._estimator = Runner(estimate, _of_estimator(params), devices)
 
     def with_params(self, params: Params) -> "TiledRestorer":
         """Return the same with other parameters of the restorer; what is compiled is shared."""
         other = copy.copy(self)
         other._runner = self._runner.with_params(self._runner.params | {"restore": params})
+        other._estimator = self._estimator.with_params(_of_estimator(params))
         return other
 
-    def __call__(self, image: Colour, source: Source, mask: Mask) -> tuple[Colour, int]:
-        """Return the image with the region of ``mask`` restored, and how many tiles that took.
+    def __call__(
+        self, image: Colour, source: Source, mask: Mask, known: Degraded = UNKNOWN
+    ) -> tuple[Colour, int, Degraded | None]:
+        """Restore the region of ``mask``; outside of it the image stays the same bit for bit.
 
-        Outside the region it is the same bit for bit. Where a batch does not fit into memory, one
-        tile at a time and smaller ones are tried.
+        Where a batch does not fit into memory, one tile at a time and smaller ones are tried.
 
         Args:
           image: gray or RGB of any type.
           source: what it was upscaled from; else what the restorer sees of it.
+          known: how it was degraded, for a restorer that is told; the rest is estimated.
+
+        Returns:
+          The restored image; how many tiles that took; and what the restorer was told. If that is
+          nothing, the image is the one given, and no tile was restored.
 
         Raises:
-          UserError: memory does not suffice for the smallest tiles.
+          UserError: memory does not suffice for the smallest tiles; what is known is out of its
+            range, or the restorer is not told.
         """
+        strengths = self._strengths(source, mask, known)
+        if strengths is None:
+            return *self._restored(image, source, mask, ()), None
+        told = degradation.found(strengths)
+        if not strengths.any():
+            return image.copy(), 0, told
+        return *self._restored(image, source, mask, (strengths,)), told
+
+    def _strengths(self, source: Source, mask: Mask, known: Degraded) -> Strengths | None:
+        """Return what the restorer is told; None if it is told nothing."""
+        strengths = degradation.given(known, self.network)
+        if not is_told(self.network):
+            return None
+        missing = np.isnan(strengths)
+        if missing.any() and (mask > masks.REGION).any():
+            crops = degradation.crops(source, mask, self.scale)
+            most = 1 if self._estimator.platform == "cpu" else len(crops)
+            each = self._estimator.run([(crops, most)], lambda crop: (rgb(crop),))
+            strengths[missing] = np.mean([row for _, row in each], axis=0)[missing]
+        return degradation.heard(np.nan_to_num(strengths))
+
+    def _restored(
+        self, image: Colour, source: Source, mask: Mask, told: tuple[Strengths, ...]
+    ) -> tuple[Colour, int]:
+        """Restore with the largest tiles that memory suffices for."""
         sides = [side for side in cover.SIDES if side % self.network.multiple == 0]
         at_once = PIXELS_AT_ONCE
         while True:
             try:
-                return self._restored(image, source, mask, sides, at_once)
+                return self._in_tiles(image, source, mask, told, sides, at_once)
             except OutOfMemory:
                 sides, at_once = sides[: len(sides) // 2], 0
                 if not sides or sides[-1] <= 2 * self._margin:
@@ -107,10 +143,16 @@ class TiledRestorer:
         multiple = self.network.multiple
         return max(self.network.margin, -(-masks.WIDTH // multiple) * multiple)
 
-    def _restored(
-        self, image: Colour, source: Source, mask: Mask, sides: Sequence[int], at_once: int
+    def _in_tiles(
+        self,
+        image: Colour,
+        source: Source,
+        mask: Mask,
+        told: tuple[Strengths, ...],
+        sides: Sequence[int],
+        at_once: int,
     ) -> tuple[Colour, int]:
-        """Do what :meth:`__call__` says, with ``at_once`` pixels of tiles on a device."""
+        """Restore in tiles of such ``sides``, ``at_once`` pixels of them on a device."""
         options = {} if self._runner.platform == "cpu" else {"compilation": COMPILATION_ELSEWHERE}
         plan = cover.plan(
             mask > masks.REGION,
@@ -122,7 +164,8 @@ class TiledRestorer:
         )
         out = image.copy()
         groups = [(plan, self._each(plan[0].shape, at_once))] if plan else []
-        for tile, result in self._runner.run(groups, functools.partial(self._inputs, source, mask)):
+        inputs = functools.partial(self._inputs, source, mask, told)
+        for tile, result in self._runner.run(groups, inputs):
             paste(out, image, mask, tile, result)
             self._known.add(tile.shape)
         return out, len(plan)
@@ -131,11 +174,13 @@ class TiledRestorer:
         """Return how many tiles a device takes at a time; CPUs gain nothing by more than one."""
         return 1 if self._runner.platform == "cpu" else max(1, at_once // math.prod(shape))
 
-    def _inputs(self, source: Source, mask: Mask, tile: Tile) -> tuple[np.ndarray, ...]:
-        """Return a part of the source, the tile's mask, and the tile's place in the part."""
+    def _inputs(
+        self, source: Source, mask: Mask, told: tuple[Strengths, ...], tile: Tile
+    ) -> tuple[np.ndarray, ...]:
+        """Return a part of the source, the tile's mask and place in the part, and what is told."""
         mask = cover.cut(mask, tile)[..., None]
         if self.upscaler is None:
-            return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32)
+            return rgb(cover.cut(source, tile)), mask, np.zeros(2, np.int32), *told
         rows, cols = (
             part(span, n, self.scale, self._reach, self.upscaler.multiple)
             for span, n in zip((tile.rows, tile.cols), source.shape[:2], strict=True)
@@ -144,7 +189,7 @@ class TiledRestorer:
             span.start - self.scale * low.start
             for span, low in zip((tile.rows, tile.cols), (rows, cols), strict=True)
         ]
-        return rgb(source[rows, cols]), mask, np.array(starts, np.int32)
+        return rgb(source[rows, cols]), mask, np.array(starts, np.int32), *told
 
     def _of_tiles(
         self,
@@ -152,10 +197,11 @@ class TiledRestorer:
         seen: Float[Array, "b h w 3"],
         mask: Float[Array, "b th tw 1"],
         starts: Int[Array, "b 2"],
+        told: Float[Array, "b 4"] | None = None,
     ) -> Float[Array, "b th tw 3"]:
         """Restore tiles: a pure function of parameters and what :meth:`_inputs` returns."""
         if self.upscaler is None:
-            return apply(self.network, params["restore"], seen, mask)
+            return apply(self.network, params["restore"], seen, mask, None, told)
         variables = {"params": params["upscale"]}
         y, f = self.upscaler.apply(variables, seen, method="with_features")
         height, width = mask.shape[1:3]
@@ -163,12 +209,17 @@ class TiledRestorer:
             jnp.clip(y, 0, 1), starts
         )
         if not self._features:
-            return apply(self.network, params["restore"], x, mask)
+            return apply(self.network, params["restore"], x, mask, None, told)
         rows, columns = height // PATCH, width // PATCH
         f = jax.vmap(lambda f, at: features_at(f[None], self.scale, rows, columns, at / PATCH)[0])(
             f, starts
         )
-        return apply(self.network, params["restore"], x, mask, f)
+        return apply(self.network, params["restore"], x, mask, f, told)
+
+
+def _of_estimator(params: Params) -> Params:
+    """Return the parameters that estimating takes, none of a restorer that is not told."""
+    return {name: params[name] for name in ("estimate",) if name in params}
 
 
 def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice:

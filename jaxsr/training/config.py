@@ -78,6 +78,7 @@ OPTIONS = {
         "upscaler": "span-compact",  # released weights that make what is restored
         "codec": "patch-hyperprior",  # whose artefacts are restored
         "harm": 2.0,  # additional weight of what a crop loses by being restored
+        "estimate": 0.05,  # weight of the error of estimated strengths, where the network is told
         "loss": RECONSTRUCTION,
     },
 }

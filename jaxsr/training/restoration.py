@@ -12,7 +12,7 @@ from jaxsr import codec, networks, zoo
 from jaxsr.data import pipeline
 from jaxsr.errors import UserError
 from jaxsr.evaluation.regions import restorers
-from jaxsr.networks import Compressor, layers
+from jaxsr.networks import Compressor, degradation, layers
 from jaxsr.networks.density import split_keys
 from jaxsr.networks.window_restorer import PATCH, features_at
 from jaxsr.training.losses import weighted
@@ -27,7 +27,9 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
     """Build the task from a run's config (``jaxsr.training.config``).
 
     Every example is a crop for each of ``SCALES``, and one that passes the codec ``config.codec``.
-    What a crop loses by being restored counts ``config.harm`` times in addition.
+    What a crop loses by being restored counts ``config.harm`` times in addition. A network that is
+    told how strongly crops are degraded is told the truth of one half of them, what its estimator
+    says of the other; the estimator's error counts ``config.estimate`` times.
 
     Raises:
       UserError: there is no such network, upscaler, codec or source of images.
@@ -52,7 +54,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         return network.init(key, x, x[..., :1], jnp.zeros(f.shape))["params"]
 
     def inputs(batch, frozen, keys):
-        """Return images to restore and the features they were fused from, or zeros."""
+        """Return images to restore; features they were fused from, or zeros; stored images."""
         low = {scale: batch[f"low_{scale}"].astype(jnp.float32) / 255 for scale in SCALES}
         images, features = [low[1]], []
         for scale, upscale in upscalers.items():
@@ -60,23 +62,39 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
             images.append(jnp.clip(y, 0, 1))
             features.append(features_at(f, scale, grid, grid))
         last = batch["high"][:, -1].astype(jnp.float32) / 255
-        images.append(coded(coder.network, frozen["codec"], last, keys))
+        last, lost = coded(coder.network, frozen["codec"], last, keys)
+        images.append(last)
         none = jnp.zeros_like(features[0])
         images, features = jnp.stack(images, 1), jnp.stack([none, *features, none], 1)
-        return (x.reshape(-1, *x.shape[2:]) for x in (images, features))
+        stored = [*low.values(), last]
+        return *(x.reshape(-1, *x.shape[2:]) for x in (images, features)), stored, lost
+
+    def told(params, batch, stored, lost):
+        """Return the strengths that the network is told, and the estimates' mean error."""
+        if not options.get("told"):
+            return None, {}
+        true = jnp.stack([*(strengths_of(batch, s) for s in SCALES), of_codec(lost)], 1)
+        found = jnp.stack([degradation.estimate(params, x) for x in stored], 1)
+        error = jnp.abs(found - true) / degradation.UNITS
+        turn = (batch["place"][:, None] + jnp.arange(len(stored))) // 2 % 2 == 0
+        strengths = jnp.where(turn[..., None], true, jax.lax.stop_gradient(found))
+        return strengths.reshape(-1, true.shape[-1]), {"estimate": error.mean()}
 
     def loss(params, batch, frozen):
         coding, masking = draw_keys(batch["seed"])
-        images, features = inputs(batch, frozen, coding)
+        images, features, stored, lost = inputs(batch, frozen, coding)
+        strengths, estimated = told(params, batch, stored, lost)
         high = batch["high"].reshape(images.shape).astype(jnp.float32) / 255
         draw = functools.partial(draw_masks, count=len(SCALES) + 1, size=images.shape[1:3])
         mask = jax.vmap(draw)(masking, batch["place"]).reshape(*images.shape[:3], 1)
-        restored = layers.apply(network, params, images, mask, features)
+        restored = layers.apply(network, params, images, mask, features, strengths)
         errors, parts = each(images + mask * (restored - images), high)
         unrestored, _ = each(images, high)
         harm = jnp.maximum(errors - unrestored, 0)
         parts |= {"unrestored": unrestored, "harm": harm}
-        return jnp.mean(errors + config.harm * harm), jax.tree.map(jnp.mean, parts)
+        total = jnp.mean(errors + config.harm * harm)
+        total += config.estimate * estimated.get("estimate", 0.0)
+        return total, jax.tree.map(jnp.mean, parts) | estimated
 
     evaluate = evaluation(config, restorers.evaluator, upscaler=config.upscaler)
     return Task(init, loss, dataset, frozen, evaluate)
@@ -105,14 +123,28 @@ def frozen_upscalers(name: str) -> tuple[dict[int, Callable], dict[str, dict]]:
     return functions, params
 
 
+def strengths_of(batch: dict[str, Array], scale: int) -> Float[Array, "b 4"]:
+    """Return the strengths of a scale's crops, which no codec has coded."""
+    return jnp.pad(batch[f"strengths_{scale}"], [(0, 0), (0, 1)])
+
+
+def of_codec(lost: Float[Array, "b"]) -> Float[Array, "b 4"]:
+    """Return the strengths of crops of which nothing else is wrong than what the codec left."""
+    return jnp.pad(lost[:, None], [(0, 0), (3, 0)])
+
+
 def coded(
     network: Compressor, params: dict, images: Float[Array, "b h w 3"], keys: Key[Array, "b"]
-) -> Float[Array, "b h w 3"]:
-    """Code and decode images, each at a quality drawn from 1 to 50 by its own key."""
+) -> tuple[Float[Array, "b h w 3"], Float[Array, "b"]]:
+    """Code and decode images, each at a quality drawn from 1 to 50 by its own key.
+
+    Returns:
+      The images, of 8 bits as a file gives them; and what the qualities lack to 100.
+    """
     drawing, noise = split_keys(keys)
     quality = jax.vmap(functools.partial(jax.random.uniform, minval=1.0, maxval=50.0))(drawing)
     output, _ = codec.coded(network, params, images, codec.rate_of(quality), noise)
-    return jnp.clip(output, 0, 1)
+    return jnp.round(jnp.clip(output, 0, 1) * 255) / 255, 100 - quality
 
 
 def draw_keys(seeds: UInt32[Array, "b"]) -> tuple[Key[Array, "b"], Key[Array, "b"]]:

@@ -16,7 +16,8 @@ def degrade(seed, stages=1, **changes):
     config = default_config()
     config.stages = stages
     config.first.update(changes)
-    return degradations.RealWorld(config)(photo(), (24, 20), np.random.default_rng(seed))
+    low, _ = degradations.RealWorld(config)(photo(), (24, 20), np.random.default_rng(seed))
+    return low
 
 
 @pytest.mark.parametrize("stages", [1, 2])
@@ -51,6 +52,15 @@ def test_the_blur_is_a_gaussian_of_the_widths_asked_for():
     np.testing.assert_allclose(kernel, expected, atol=1e-6)
 
 
+def test_how_strong_everything_was_is_returned_too():
+    config = default_config()
+    chances = dict(blur=1.0, anisotropic=0.0, noise=1.0, poisson=0.0, jpeg=1.0)
+    config.first.update(**chances, blur_sigma=(1.5, 1.5), noise_sigma=(7, 7), quality=(30, 30))
+    real = degradations.RealWorld(config)
+    _, strengths = real(photo(), (24, 20), np.random.default_rng(0))
+    np.testing.assert_allclose(strengths, [7, 1.5, 70])
+
+
 def test_the_blur_mirrors_the_border():
     flat = np.full((9, 12, 3), 0.7, np.float32)
     np.testing.assert_allclose(degradations.gaussian_blur(flat, 2.5, 1.0, 1.0), flat, atol=1e-6)
@@ -60,12 +70,16 @@ def test_noise_has_the_strength_asked_for():
     flat = np.full((200, 200, 3), 0.25, np.float32)
     rng = np.random.default_rng(0)
     gaussian = Stage(poisson=0.0, noise_sigma=(10, 10), gray=0.0)
-    noise = (degradations.random_noise(flat, gaussian, rng) - flat) * 255
+    noisy, strength = degradations.random_noise(flat, gaussian, rng)
+    noise = (noisy - flat) * 255
+    assert strength == pytest.approx(10)
     assert noise.std() == pytest.approx(10, rel=0.02) and noise.mean() == pytest.approx(0, abs=0.1)
     assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.05
 
     shot = Stage(poisson=1.0, photons=(400, 400), gray=1.0)
-    noise = degradations.random_noise(flat, shot, rng) - flat
+    noisy, strength = degradations.random_noise(flat, shot, rng)
+    noise = noisy - flat
+    assert strength == pytest.approx(255 * np.sqrt(0.25 / 400))
     assert noise.std() == pytest.approx(np.sqrt(0.25 / 400), rel=0.02)
     np.testing.assert_array_equal(noise[..., 0], noise[..., 2])
 

@@ -105,14 +105,18 @@ def test_counts_of_photons_are_quantiles_of_poissons_distribution(mean):
 def test_noise_has_the_strength_asked_for():
     flat = degrading.filled(jnp.full((4, 64, 3, 64), 0.25))
     gaussian = Stage(poisson=0.0, noise_sigma=(10, 10), gray=0.0)
-    noise = np.asarray(degrading.random_noise(flat, gaussian, words_of(4)).pixels - 0.25) * 255
+    noisy, strength = degrading.random_noise(flat, gaussian, words_of(4))
+    np.testing.assert_allclose(strength, 10, rtol=1e-5)
+    noise = np.asarray(noisy.pixels - 0.25) * 255
     assert noise.std() == pytest.approx(10, rel=0.02) and noise.mean() == pytest.approx(0, abs=0.2)
     between = np.corrcoef(np.concatenate([x.reshape(1, -1) for x in noise.swapaxes(1, 2)[:2]]))
     channels = np.corrcoef(noise[:, :, 0].ravel(), noise[:, :, 1].ravel())
     assert abs(between[0, 1]) < 0.05 and abs(channels[0, 1]) < 0.05
 
     shot = Stage(poisson=1.0, photons=(400, 400), gray=1.0)
-    noise = np.asarray(degrading.random_noise(flat, shot, words_of(4)).pixels - 0.25)
+    noisy, strength = degrading.random_noise(flat, shot, words_of(4))
+    np.testing.assert_allclose(strength, 255 * np.sqrt(0.25 / 400), rtol=1e-5)
+    noise = np.asarray(noisy.pixels - 0.25)
     assert noise.std() == pytest.approx(np.sqrt(0.25 / 400), rel=0.03)
     np.testing.assert_array_equal(noise[:, :, 0], noise[:, :, 2])
 
@@ -124,8 +128,24 @@ def test_chances_of_none_and_all_are_kept(photo):
     high = jnp.asarray(np.stack([photo[:92, :68]] * 2))
     words = [jnp.asarray(word) for word in seeds_of(2)]
     mean = photo[:92, :68].astype(float).reshape(23, 4, 17, 4, 3).mean((1, 3))
-    assert np.abs(nothing.batch(high, (23, 17), words) - mean).max() <= 0.51
-    np.testing.assert_array_equal(nothing.batch(high, (92, 68), words), high)
+    low, strengths = nothing.batch(high, (23, 17), words)
+    assert np.abs(low - mean).max() <= 0.51 and not strengths.any()
+    np.testing.assert_array_equal(nothing.batch(high, (92, 68), words)[0], high)
+
+
+def test_strengths_are_drawn_as_the_hosts(photo):
+    """Every kind is there as often and, where it is, as strong."""
+    config, count = default_config(), 256
+    chances = dict(blur=0.5, noise=0.5, jpeg=0.5, resize=0.0, gray=0.5)
+    config.first.update(**chances, noise_sigma=(10, 30), photons=(100, 1000))
+    real = degradations.RealWorld(config)
+    high, seeds = np.stack([photo[:16, :16]] * count), seeds_of(count)
+    _, host = real.batch(high, (16, 16), seeds)
+    words = [jnp.asarray(word) for word in seeds]
+    _, there = jax.jit(lambda x, words: real.batch(x, (16, 16), words))(jnp.asarray(high), words)
+    for ours, theirs in zip(host.T, np.asarray(there).T, strict=True):
+        assert abs((ours > 0).mean() - 0.5) < 0.1 and abs((theirs > 0).mean() - 0.5) < 0.1
+        assert scipy.stats.ks_2samp(ours[ours > 0], theirs[theirs > 0]).pvalue > 0.01
 
 
 @pytest.mark.slow
@@ -137,8 +157,8 @@ def test_degraded_images_are_as_like_their_originals_as_the_hosts(photo):
     high, seeds = np.stack([photo[:64, :64]] * count), seeds_of(count)
     degrade = jax.jit(lambda x, words: real.batch(x, (16, 16), words))
     words = [jnp.asarray(word) for word in seeds]
-    there = np.asarray(degrade(jnp.asarray(high), words))
-    host = real.batch(high, (16, 16), seeds)
+    there = np.asarray(degrade(jnp.asarray(high), words)[0])
+    host, _ = real.batch(high, (16, 16), seeds)
     assert there.dtype == np.uint8 and there.shape == host.shape
     mean = photo[:64, :64].astype(float).reshape(16, 4, 16, 4, 3).mean((1, 3))
     errors = [((x - mean) ** 2).mean((1, 2, 3)) for x in (host, there)]
@@ -150,6 +170,6 @@ def test_degraded_images_are_as_like_their_originals_as_the_hosts(photo):
     # and each image is degraded alike wherever it is in a batch: where roundings differ, one of a
     # JPEG's coefficients may fall to the other side, and change its block by a few levels
     assert len({x.tobytes() for x in there}) == count
-    turned = degrade(jnp.asarray(high), [word[::-1] for word in words])
+    turned, _ = degrade(jnp.asarray(high), [word[::-1] for word in words])
     apart = np.abs(turned[::-1].astype(int) - there)
     assert (apart > 1).mean() < 0.005 and apart.max() < 60

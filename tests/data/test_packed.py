@@ -163,3 +163,6 @@ def test_a_program_degrades_the_crops_that_the_host_degrades(folder):
         np.testing.assert_array_equal(of_program > 0, of_host > 0)
         assert 0 < (of_host > 0).sum() < 8
         np.testing.assert_allclose(of_program, of_host, rtol=0.3)
+    for name in ("strengths_1", "strengths_2"):
+        np.testing.assert_allclose(there[name], host[name], rtol=1e-5)
+        assert not clean[name].any()

@@ -1,0 +1,92 @@
+"""What is known of how an image was degraded, and what its pixels tell of the rest."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float, Shaped
+
+from jaxsr.errors import UserError
+from jaxsr.image.pictures import Mask
+from jaxsr.regions.masks import REGION
+from jaxsr.regions.restore import Restorer, is_told
+
+SIDE = 128  # pixels of the crops that are looked at
+ACROSS = 3  # so many of them at most along either axis
+LIMITS = {"noise": (0, 255), "blur": (0, 10), "jpeg": (1, 100), "codec": (1, 100)}
+FAINT = np.array([1.5, 0.4, 10.0, 30.0], np.float32)  # strengths below these are none
+Strengths = Float[np.ndarray, "4"]  # as in jaxsr.networks.degradation
+
+
+class Degraded(NamedTuple):
+    """How an image was degraded, as far as it is known; None is estimated from its pixels.
+
+    Attributes:
+      noise: standard deviation of noise, in levels of 255; 0: none.
+      blur: standard deviation of a Gaussian blur, in pixels; 0: none.
+      jpeg: quality of the JPEG file it was, 1 to 100; 100: none.
+      codec: quality of the file of our codec it was, 1 to 100; 100: none.
+    """
+
+    noise: float | None = None
+    blur: float | None = None
+    jpeg: float | None = None
+    codec: float | None = None
+
+
+UNKNOWN = Degraded()
+
+
+def given(known: Degraded, network: Restorer) -> Float[np.ndarray, "4"]:
+    """Return the strengths of what is known, NaN of the rest.
+
+    Raises:
+      UserError: a number is out of its range, or the network is not told any.
+    """
+    for (name, (low, high)), value in zip(LIMITS.items(), known, strict=True):
+        if value is not None and not low <= value <= high:
+            raise UserError(f"{name} {value:g}: give a number from {low} to {high}")
+    if not is_told(network) and any(value is not None for value in known):
+        raise UserError("this restorer is not told how an image was degraded; leave that out")
+    strengths = np.array([np.nan if value is None else value for value in known], np.float32)
+    return np.concatenate([strengths[:2], 100 - strengths[2:]])
+
+
+def found(strengths: Strengths) -> Degraded:
+    """Return what strengths mean."""
+    noise, blur, jpeg, codec = strengths.tolist()
+    return Degraded(noise, blur, 100 - jpeg, 100 - codec)
+
+
+def heard(strengths: Float[Array | np.ndarray, "*b 4"]) -> Float[Array | np.ndarray, "*b 4"]:
+    """Return the strengths, 0 for those too faint to do anything about."""
+    xp = strengths.__array_namespace__()
+    return xp.where(strengths < FAINT, 0, strengths)
+
+
+def crops(image: Shaped[np.ndarray, "h w c"], mask: Mask, scale: int) -> Sequence[np.ndarray]:
+    """Return crops of an image, spread over its region, that tell how it was degraded.
+
+    Their places are multiples of 8, where the blocks of a JPEG begin. An image smaller than a crop
+    is mirrored at its edges.
+
+    Args:
+      mask: of the image enlarged by ``scale``.
+    """
+    inside = mask > REGION
+    spans = (np.flatnonzero(inside.any(axis)) // scale for axis in (1, 0))
+    pads = [(0, max(0, SIDE - n)) for n in image.shape[:2]]
+    image = np.pad(image, [*pads, (0, 0)], "symmetric")
+    rows, columns = (
+        _starts(int(span[0]), int(span[-1]) + 1, n)
+        for span, n in zip(spans, image.shape, strict=False)
+    )
+    return [image[y : y + SIDE, x : x + SIDE] for y in rows for x in columns]
+
+
+def _starts(first: int, last: int, size: int) -> Sequence[int]:
+    """Return where crops start along an axis, to cover pixels from ``first`` to before ``last``."""
+    count = min(ACROSS, -(-(last - first) // SIDE))
+    middles = first + (np.arange(count) + 0.5) * (last - first) / count
+    starts = np.clip(np.round((middles - SIDE / 2) / 8) * 8, 0, (size - SIDE) // 8 * 8)
+    return [int(start) for start in starts]
