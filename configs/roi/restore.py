@@ -14,12 +14,13 @@ from jaxsr.training.config import default_config
 def get_config():
     config = default_config("restoration")
     config.model.name = "window_restorer"
+    config.model.options = {"told": True}
     config.data.crop = 96
-    config.data.clean = 0.5
-    config.harm = 8.0
+    config.data.clean = 0.2
+    config.harm = 2.0  # clean images are found by the numbers that it is told, and not restored
     kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
     kinds |= dict(quality=(15, 90), resize=0.0)
-    config.data.real.first.update(blur=0.1, blur_sigma=(0.7, 2.0), noise=0.35, jpeg=0.75, **kinds)
+    config.data.real.first.update(blur=0.4, blur_sigma=(0.7, 2.0), noise=0.4, jpeg=0.5, **kinds)
     # no blur before upscaling: what looks like it mostly is none, and clean images would suffer
     config.data.real_before_upscaling.first.update(blur=0.0, noise=0.5, jpeg=0.6, **kinds)
     config.batch_size = 2  # of five crops each

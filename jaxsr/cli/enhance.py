@@ -15,6 +15,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     flags.add_files(parser)
     flags.add_scale(parser)
     region.add_region(parser)
+    region.add_degraded(parser)
     parser.add_argument(
         "--mask-out",
         type=flags.name,
@@ -44,10 +45,10 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
         segmenter=region.segmenter_of(arguments),
         restorer=arguments.restorer or zoo.DEFAULT_RESTORER,
     )
-    roi = region.roi_of(arguments, chain.segment)
+    roi, known = region.roi_of(arguments, chain.segment), region.known_of(arguments)
 
     def work(job: paths.Job, read: pictures.Read) -> each.Output:
-        result = chain(read.picture, roi, arguments.tile)
+        result = chain(read.picture, roi, arguments.tile, known)
         line = region.told(result)
         output = pictures.output(job, read, result.image, arguments.quality, line)
         if job.mask is None:

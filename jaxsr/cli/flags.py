@@ -220,6 +220,12 @@ def number(accepts: Callable[[float], bool], what: str) -> Callable[[str], float
     return parsed
 
 
+def auto_or(accepts: Callable[[float], bool], what: str) -> Callable[[str], float | None]:
+    """Make the type of such numbers as :func:`number`, or "auto", which is None."""
+    parsed = number(accepts, f"auto or {what}")
+    return lambda text: None if text == "auto" else parsed(text)
+
+
 def box(text: str) -> tuple[int, ...]:
     try:
         numbers = tuple(map(int, text.split(",")))

@@ -55,6 +55,27 @@ def add_region(
     flags.add_model(parser, "--segmenter", "the segmenter that finds the region", flags.SEGMENTER)
 
 
+def add_degraded(parser: argparse.ArgumentParser) -> None:
+    """Add ``--noise``, ``--deblur`` and ``--jpeg``, for :func:`known_of`."""
+    strength = flags.auto_or(lambda x: x >= 0, "a number of 0 or more")
+    quality = flags.auto_or(lambda x: 1 <= x <= 100, "a number from 1 to 100")
+    sigma = "of this standard deviation, in"
+    for flag, kind, metavar, what in (
+        ("--noise", strength, "auto|SIGMA", f"noise {sigma} levels of 255; 0: none"),
+        ("--deblur", strength, "auto|SIGMA", f"a Gaussian blur {sigma} pixels; 0: none"),
+        ("--jpeg", quality, "auto|Q", "a JPEG of this quality; 100: none"),
+    ):
+        wrong = f"what is wrong with the input: {what} (default: auto, estimated from its pixels)"
+        parser.add_argument(flag, type=kind, metavar=metavar, help=wrong)
+
+
+def known_of(arguments: argparse.Namespace):
+    """Return what the flags say of how images were degraded."""
+    from jaxsr.regions.degradation import Degraded
+
+    return Degraded(arguments.noise, arguments.deblur, arguments.jpeg)
+
+
 def is_auto(arguments: argparse.Namespace) -> bool:
     """Return True if the segmenter has to find the region."""
     return arguments.roi == "auto" and not arguments.box
@@ -118,4 +139,14 @@ def share_of(mask, threshold: float | None = None) -> str:
 
 def told(result, done: str = "restored") -> str:
     """Describe what was done to a region, for the line about a file."""
-    return f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} {done}"
+    line = f"{share_of(result.mask)}, {counted(result.tiles, 'tile')} {done}"
+    return line if result.degraded is None else f"{line}; {described(result.degraded)}"
+
+
+def described(degraded) -> str:
+    """Describe how an image was degraded: ``noise 14.6, JPEG 31``."""
+    strengths = ("noise", degraded.noise), ("blur", degraded.blur)
+    qualities = ("JPEG", degraded.jpeg), ("codec", degraded.codec)
+    found = [f"{name} {x:.1f}" for name, x in strengths if x]
+    found += [f"{name} {x:.0f}" for name, x in qualities if x < 100]
+    return ", ".join(found) or "nothing is wrong with it"

@@ -14,6 +14,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     flags.add_files(parser)
     region.add_region(parser)
+    region.add_degraded(parser)
     flags.add_model(parser, "--model", "the restorer", flags.RESTORER, "--restorer")
     flags.add_precision(parser)
     flags.add_format(parser)
@@ -32,10 +33,10 @@ def steps(arguments: argparse.Namespace) -> each.Steps:
     segmenter = region.segmenter_of(arguments)
     model = arguments.model or zoo.DEFAULT_RESTORER
     restore = pipeline.load_restorer(model, segmenter, arguments.precision)
-    roi = region.roi_of(arguments, restore.segment)
+    roi, known = region.roi_of(arguments, restore.segment), region.known_of(arguments)
 
     def work(job: paths.Job, read: pictures.Read) -> each.Output:
-        result = restore(read.picture, roi)
+        result = restore(read.picture, roi, known)
         line = region.told(result)
         return pictures.output(job, read, result.image, arguments.quality, line)
 

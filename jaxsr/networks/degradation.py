@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsr.networks.layers import Conv, Dtype, patch_dct, pixel_unshuffle
+from jaxsr.networks.layers import Conv, Dtype, apply, patch_dct, pixel_unshuffle
 
 # Strengths are, in this order: the standard deviation of noise in levels of 255, and of a blur in
 # pixels; and what the quality of a JPEG, and of a file of our codec, lacks to 100. 0: none of it.
@@ -57,4 +57,4 @@ def estimate(params: dict[str, Any], x: Float[Array, "b h w 3"]) -> Float[Array,
     pads = [(0, -n % PATCH) for n in x.shape[1:3]]
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)), "symmetric")
     features = params["estimate"]["narrow"]["bias"].shape[0]
-    return DegradationEstimator(features).apply({"params": params["estimate"]}, x)
+    return apply(DegradationEstimator(features), params["estimate"], x)

@@ -96,8 +96,8 @@ class WindowRestorer(nn.Module):
             fused = Conv(self.features, 1, use_bias=False, dtype=self.dtype, name="fused")
             f = f + fused(features)
         if self.told:
-            if self.is_initializing():
-                DegradationEstimator(name="estimate")(x)
+            if self.is_initializing():  # its parameters; what it takes is for callers to choose
+                DegradationEstimator(name="estimate")(jnp.zeros((1, 8, 8, 3)))
             strengths = jnp.zeros((len(x), len(UNITS))) if strengths is None else strengths
             f = Modulation(dtype=self.dtype, name="told")(f, strengths / UNITS)
         for i in range(self.blocks):

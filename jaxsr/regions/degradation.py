@@ -1,7 +1,7 @@
 """What is known of how an image was degraded, and what its pixels tell of the rest."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Float, Shaped
@@ -15,6 +15,7 @@ SIDE = 128  # pixels of the crops that are looked at
 ACROSS = 3  # so many of them at most along either axis
 LIMITS = {"noise": (0, 255), "blur": (0, 10), "jpeg": (1, 100), "codec": (1, 100)}
 FAINT = np.array([1.5, 0.4, 10.0, 30.0], np.float32)  # strengths below these are none
+MOST = np.array([255.0, 10.0, 99.0, 99.0], np.float32)  # those of LIMITS
 Strengths = Float[np.ndarray, "4"]  # as in jaxsr.networks.degradation
 
 
@@ -58,13 +59,13 @@ def found(strengths: Strengths) -> Degraded:
     return Degraded(noise, blur, 100 - jpeg, 100 - codec)
 
 
-def heard(strengths: Float[Array | np.ndarray, "*b 4"]) -> Float[Array | np.ndarray, "*b 4"]:
-    """Return the strengths, 0 for those too faint to do anything about."""
+def heard(strengths: Float[Array | np.ndarray, "*b 4"]) -> Float[Any, "*b 4"]:
+    """Return estimated strengths within their limits, 0 for those too faint to mend anything."""
     xp = strengths.__array_namespace__()
-    return xp.where(strengths < FAINT, 0, strengths)
+    return xp.where(strengths < FAINT, 0, xp.minimum(strengths, MOST))
 
 
-def crops(image: Shaped[np.ndarray, "h w c"], mask: Mask, scale: int) -> Sequence[np.ndarray]:
+def crops(image: Shaped[np.ndarray, "_ _ c"], mask: Mask, scale: int) -> Sequence[np.ndarray]:
     """Return crops of an image, spread over its region, that tell how it was degraded.
 
     Their places are multiples of 8, where the blocks of a JPEG begin. An image smaller than a crop

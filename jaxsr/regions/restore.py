@@ -110,6 +110,7 @@ def restore_whole(
     """Do what :func:`restore` does without tiles, at the whole frame's cost."""
     x, mask = jnp.asarray(x), jnp.asarray(mask)
     features = None if features is None else jnp.asarray(features)
+    strengths = None if strengths is None else jnp.asarray(strengths)
     frame, mask_frame, seen = jax.vmap(functools.partial(_framed, network))(x, mask, features)
     y = apply(network, params, frame, mask_frame, seen, strengths)
     mask = jax.vmap(_wanted)(mask, strengths)

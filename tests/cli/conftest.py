@@ -51,7 +51,11 @@ def run(capsys):
 
 @pytest.fixture(scope="session")
 def stage_files(random_params, tmp_path_factory):
-    """``stage_files[network]``: its weights; ``["classes"]``: those of a three-class segmenter."""
+    """``stage_files[network]``: its weights.
+
+    ``["classes"]``: those of a three-class segmenter; ``["told"]``: of a restorer that is told how
+    images are degraded, and finds nothing wrong with any.
+    """
     folder = tmp_path_factory.mktemp("stages")
 
     def write(file, name, notes=None, **options):
@@ -65,10 +69,14 @@ def stage_files(random_params, tmp_path_factory):
         if name == "attention_unet" and network.classes == 1:  # about half of the cat's images
             p = np.median(Segment(network, params)(skimage.data.chelsea()[100:148, 100:164]).mask)
             params["logits"]["bias"] -= np.log(p / (1 - p))
+        if options.get("told"):
+            last = params["estimate"]["strengths"]
+            last["kernel"], last["bias"] = 0 * last["kernel"], 0 * last["bias"] - 50
         path = folder / f"{file}.safetensors"
         weights.write(path, weights.Weights(name, options, params, notes or {}))
         return path
 
     files = {name: write(name, name) for name in OPTIONS}
     names = {"classes": "background,cat,dog"}
-    return files | {"classes": write("classes", "attention_unet", names, classes=3)}
+    told = write("told", "window_restorer", told=True)
+    return files | {"classes": write("classes", "attention_unet", names, classes=3), "told": told}

@@ -9,6 +9,7 @@ import skimage.data
 from jaxsr import pipeline
 from jaxsr.cli import main
 from jaxsr.image import files
+from jaxsr.regions.degradation import Degraded
 from jaxsr.regions.masks import REGION
 
 CAT = skimage.data.chelsea()[100:148, 100:164]
@@ -98,3 +99,59 @@ def test_weights_of_another_kind_are_refused(save, capsys, stage_files):
     model = str(stage_files["attention_unet"])
     code = main(["restore", "a.png", "-o", "b.png", "--roi", "all", "--model", model])
     assert code == 2 and "jaxsr segment takes them" in capsys.readouterr().err
+
+
+# ---- what is wrong with an image ----
+
+
+@pytest.fixture
+def run_told(capsys, stage_files):
+    """``jaxsr restore a.png -o b.png --roi all ARGUMENTS``, with a restorer that is told."""
+    command = "restore", "a.png", "-o", "b.png", "--roi", "all", "--overwrite"
+
+    def restore(*arguments):
+        try:
+            code = main([*command, *arguments, "--model", str(stage_files["told"])])
+        except SystemExit as stop:  # argparse
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return restore
+
+
+def test_what_is_wrong_is_said_and_mended(save, run_told, stage_files):
+    save("a.png", CAT)
+    code, out, err = run_told("--noise", "12", "--jpeg", "30", "--deblur", "auto")
+    assert (code, err) == (0, "") and "1 tile restored; noise 12.0, JPEG 30\n" in out
+    restore = pipeline.load_restorer(stage_files["told"], segmenter=None)
+    expected = restore("a.png", "all", Degraded(noise=12, jpeg=30))
+    np.testing.assert_array_equal(files.read("b.png").pixels, expected.image.pixels)
+    assert (expected.image.pixels != CAT).any() and expected.degraded == (12, 0, 30, 100)
+
+
+def test_an_image_that_nothing_is_wrong_with_stays_as_it_is(save, run_told):
+    save("a.png", CAT)
+    code, out, err = run_told()
+    assert (code, err) == (0, "") and "0 tiles restored; nothing is wrong with it" in out
+    np.testing.assert_array_equal(files.read("b.png").pixels, CAT)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--noise", "-1"], "'-1' is not auto or a number of 0 or more"),
+        (["--noise", "300"], "noise 300: give a number from 0 to 255"),
+        (["--deblur", "11"], "blur 11: give a number from 0 to 10"),
+        (["--jpeg", "0"], "'0' is not auto or a number from 1 to 100"),
+    ],
+)
+def test_strengths_that_cannot_be_are_refused(arguments, message, save, run_told):
+    save("a.png", CAT)
+    code, _, err = run_told(*arguments)
+    assert code == 2 and message in err
+
+
+def test_a_restorer_that_is_not_told_says_so(save, run):
+    save("a.png", CAT)
+    code, _, err = run("a.png", "-o", "b.png", "--roi", "all", "--noise", "5")
+    assert code == 2 and "this restorer is not told how an image was degraded" in err

@@ -7,6 +7,7 @@ import pytest
 from jax import export
 
 from jaxsr.networks import create_restorer
+from jaxsr.networks.degradation import estimate
 from jaxsr.networks.window_restorer import features_at
 
 SMALL = {"features": 12, "blocks": 1, "layers": 2, "window": 2, "heads": 2}
@@ -122,3 +123,37 @@ def test_features_keep_their_place_in_the_enlarged_image(scale):
     np.testing.assert_allclose(
         got[0, 2:-2, 2:-2, 0], np.tile(want[2:-2, None], rows - 4), atol=0.05
     )
+
+
+# ---- what it is told ----
+
+
+def test_it_is_told_how_images_are_degraded(random_params):
+    network = create_restorer("window_restorer", **SMALL, told=True)
+    x, mask, features = inputs(16, 16)
+    params = {"params": random_params(network, x, mask, features)}
+    apply = jax.jit(network.apply)
+    strengths = jnp.array([[15.0, 0, 30, 0]])
+    told, untold = (apply(params, x, mask, features, s) for s in (strengths, 0 * strengths))
+    np.testing.assert_array_equal(apply(params, x, mask, features), untold)
+    assert np.abs(told - untold).max() > 1e-3
+
+
+def test_weights_that_were_told_nothing_do_the_same_in_a_network_that_is_told(small):
+    plain, params = small
+    network = create_restorer("window_restorer", **SMALL, told=True)
+    x, mask, features = inputs(16, 16)
+    fresh = jax.jit(network.init)(jax.random.key(0), x, mask, features)["params"]
+    params = {"params": fresh | params["params"]}
+    told = jax.jit(network.apply)(params, x, mask, features, jnp.full((1, 4), 9.0))
+    np.testing.assert_allclose(told, jax.jit(plain.apply)(params, x, mask, features), atol=1e-6)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (9, 30)])
+def test_strengths_are_estimated_of_images_of_any_size(size, random_params):
+    network = create_restorer("window_restorer", **SMALL, told=True)
+    params = random_params(network, *inputs(16, 16))
+    x = jnp.asarray(RNG.random((2, *size, 3), np.float32))
+    found = estimate(params, x)
+    assert found.shape == (2, 4) and (found > 0).all()
+    np.testing.assert_allclose(estimate(params, x[1:]), found[1:], rtol=1e-4)
