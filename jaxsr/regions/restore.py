@@ -88,8 +88,9 @@ def restore(
         cells = choose(region, network.multiple, core, budget)
         seen_by = functools.partial(gather, cells=cells, core=core, margin=network.margin)
         seen = None if features is None else seen_by(features, step=PATCH)
-        told = None if strengths is None else jnp.broadcast_to(strengths, (budget, 4))
-        y = apply(network, params, seen_by(frame), seen_by(mask_frame), seen, told)
+        tiles = seen_by(frame)
+        told = None if strengths is None else jnp.broadcast_to(strengths, (len(tiles), 4))
+        y = apply(network, params, tiles, seen_by(mask_frame), seen, told)
         # a fourth channel tells what was restored: where the budget ends, the region's feather does
         y = jnp.concatenate([y, jnp.ones_like(y[..., :1])], -1)
         frame = jnp.concatenate([frame, jnp.zeros_like(mask_frame)], -1)

@@ -15,8 +15,10 @@ from jaxsr import networks, pipeline
 from jaxsr.image import files
 from jaxsr.image.pictures import boxes_mask
 from jaxsr.image.values import to_float
+from jaxsr.networks.degradation import UNITS
 from jaxsr.pipeline import Chain, Restore, Result, Segment, Stages, Upscale, run_chain
 from jaxsr.regions import masks, segment
+from jaxsr.regions.degradation import UNKNOWN, Degraded
 from jaxsr.regions.restoring import TiledRestorer, part
 from jaxsr.tiling import runner
 from jaxsr.zoo import weights
@@ -185,6 +187,35 @@ def test_an_image_is_restored_at_its_own_size_by_either_path(make, restore):
     pure = run({"restore": params}, image[None], mask[None])
     np.testing.assert_array_equal(pure.fused[0], image)
     np.testing.assert_allclose(restore(image, mask).image, pure.image[0], atol=1e-5)
+
+
+def test_what_a_restorer_is_told_is_given_or_estimated_by_either_path(make):
+    network, params = make("window_restorer", told=True)
+    last = params["estimate"]["strengths"]
+    last["kernel"] *= 0
+    image = noise(40, 60, 3, dtype=np.float32)
+    stages = Stages(None, None, None, None, network, scale=1)
+    run = jax.jit(functools.partial(run_chain, stages, core=64, budget=2))
+
+    def both(bias, known):
+        last["bias"] = np.full(4, bias, np.float32)
+        host = Restore(network, params)(image, "all", known)
+        told = np.float32([[*host.degraded[:2], *(100 - q for q in host.degraded[2:])]])
+        pure = run({"restore": params}, image[None], np.ones((1, 40, 60), np.float32), told)
+        np.testing.assert_allclose(host.image, pure.image[0], atol=1e-5)
+        return host
+
+    given = Degraded(noise=20, jpeg=40)
+    assert both(-50, given).degraded == (20, 0, 40, 100)
+    found = both(0.5, UNKNOWN)  # of softplus
+    units = np.log1p(np.exp(0.5)) * UNITS
+    np.testing.assert_allclose(found.degraded, [*units[:2], *(100 - units[2:])], rtol=1e-4)
+    assert np.abs(found.image - image).max() > 0.01
+    nothing = both(-50, UNKNOWN)
+    assert nothing.tiles == 0 and nothing.degraded == (0, 0, 100, 100)
+    np.testing.assert_array_equal(nothing.image, image)
+    pure = run({"restore": params}, image[None], np.ones((1, 40, 60), np.float32))  # estimates
+    np.testing.assert_array_equal(pure.image[0], image)
 
 
 def test_the_chain_finds_the_region_itself_and_leaves_the_rest_bit_for_bit(chain):

@@ -16,7 +16,7 @@ from jaxsr.training.restoration import SCALES, draw_masks
 from jaxsr.training.state import new_state
 from jaxsr.training.step import make_step
 
-SMALL = {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2}
+SMALL = {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2, "told": True}
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,7 @@ def test_steps_of_the_task_make_its_loss_smaller(config):
         losses.append(float(metrics["loss"]))
     assert losses[-1] < losses[0]
     total = float(metrics["l1"] + config.harm * metrics["harm"])
+    total += float(config.estimate * metrics["estimate"])
     assert metrics["loss"] == pytest.approx(total, rel=1e-5)
     assert 0 < metrics["unrestored"] < 1
     before = jax.device_get(frozen)
