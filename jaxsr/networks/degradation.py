@@ -36,7 +36,11 @@ class DegradationEstimator(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "b h w 3"]) -> Float[Array, "b 4"]:
-        """Return the strengths of images in [0, 1], whose sides are multiples of 8."""
+        """Return the strengths of images in [0, 1], whose sides are multiples of 8.
+
+        They may be a little negative. (Made positive by a softplus, those of rare kinds were never
+        learnt: there is no gradient left once it has learnt that there mostly is none of them.)
+        """
         coefficients = pixel_unshuffle(x, PATCH) @ patch_dct(PATCH).T
         f = jnp.log(jnp.abs(coefficients) * 255 + 0.25)
         f = nn.leaky_relu(nn.Dense(self.features, dtype=self.dtype, name="narrow")(f))
@@ -44,12 +48,14 @@ class DegradationEstimator(nn.Module):
         score = nn.Dense(self.features, dtype=self.dtype, name="score")(f).astype(jnp.float32)
         f = jnp.sum(nn.softmax(score, axis=(1, 2)) * f, axis=(1, 2))
         f = nn.leaky_relu(nn.Dense(self.features, dtype=self.dtype, name="mix")(f))
-        y = nn.Dense(len(KINDS), dtype=self.dtype, name="strengths")(f).astype(jnp.float32)
-        return nn.softplus(y) * UNITS
+        y = nn.Dense(len(KINDS), dtype=self.dtype, name="strengths")(f)
+        return y.astype(jnp.float32) * UNITS
 
 
 def estimate(params: dict[str, Any], x: Float[Array, "b h w 3"]) -> Float[Array, "b 4"]:
     """Estimate the strengths of images in [0, 1] of any size; edges are mirrored to whole blocks.
+
+    What is not there has a strength about 0, perhaps below.
 
     Args:
       params: of a restorer that is told them, its estimator's among them.

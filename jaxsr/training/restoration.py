@@ -29,7 +29,7 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
     Every example is a crop for each of ``SCALES``, and one that passes the codec ``config.codec``.
     What a crop loses by being restored counts ``config.harm`` times in addition. A network that is
     told how strongly crops are degraded is told the truth of one half of them, what its estimator
-    says of the other; the estimator's error counts ``config.estimate`` times.
+    says of the other; the estimator's squared error counts ``config.estimate`` times.
 
     Raises:
       UserError: there is no such network, upscaler, codec or source of images.
@@ -70,14 +70,16 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
         return *(x.reshape(-1, *x.shape[2:]) for x in (images, features)), stored, lost
 
     def told(params, batch, stored, lost):
-        """Return the strengths that the network is told, and the estimates' mean error."""
+        """Return the strengths that the network is told, and the estimates' squared error."""
         if not options.get("told"):
             return None, {}
         true = jnp.stack([*(strengths_of(batch, s) for s in SCALES), of_codec(lost)], 1)
         found = jnp.stack([degradation.estimate(params, x) for x in stored], 1)
-        error = jnp.abs(found - true) / degradation.UNITS
+        error = ((found - true) / degradation.UNITS) ** 2
         bits = batch["seed"][:, None] >> jnp.arange(len(stored), dtype=jnp.uint32) & 1
-        strengths = jnp.where(bits[..., None] == 0, true, jax.lax.stop_gradient(found))
+        strengths = jnp.where(
+            bits[..., None] == 0, true, jax.lax.stop_gradient(jnp.maximum(found, 0))
+        )
         return strengths.reshape(-1, true.shape[-1]), {"estimate": error.mean()}
 
     def loss(params, batch, frozen):
