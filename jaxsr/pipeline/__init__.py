@@ -19,9 +19,11 @@ from jaxsr.pipeline.result import Result
 from jaxsr.pipeline.segmenting import Segment, load_segmenter
 from jaxsr.pipeline.stages import Local, Stages, load_stages, run_chain
 from jaxsr.pipeline.upscaling import Params, Upscale, load_upscaler
+from jaxsr.regions.degradation import Degraded
 
 __all__ = [
     "Chain",
+    "Degraded",
     "Enlarge",
     "Image",
     "Loaded",

@@ -18,7 +18,7 @@ from jaxsr.networks.window_restorer import features_at
 from jaxsr.pipeline.restoring import read_restoring
 from jaxsr.pipeline.result import Result
 from jaxsr.regions import masks
-from jaxsr.regions.degradation import heard
+from jaxsr.regions.degradation import trusted
 from jaxsr.regions.restore import Restorer, grid, is_told, restore
 from jaxsr.regions.segment import saliency
 from jaxsr.zoo.weights import Weights
@@ -120,9 +120,8 @@ def run_chain(
         mask = masks.enlarge(jnp.asarray(mask), stages.scale)
     if f is not None:
         f = features_at(f, stages.scale, *grid(restorer, fused.shape[1], fused.shape[2]))
-    if is_told(restorer):
-        told = estimate(params["restore"], jnp.asarray(x)) if strengths is None else strengths
-        strengths = heard(jnp.asarray(told))
+    if is_told(restorer) and strengths is None:
+        strengths = trusted(estimate(params["restore"], jnp.asarray(x)))
     image, left_over = restore(
         restorer, params["restore"], fused, mask, f, strengths, core=core, budget=budget
     )

@@ -117,8 +117,9 @@ class TiledRestorer:
             crops = degradation.crops(source, mask, self.scale)
             most = 1 if self._estimator.platform == "cpu" else len(crops)
             each = self._estimator.run([(crops, most)], lambda crop: (rgb(crop),))
-            strengths[missing] = np.mean([row for _, row in each], axis=0)[missing]
-        return degradation.heard(np.nan_to_num(strengths))
+            estimates = degradation.trusted(np.mean([row for _, row in each], axis=0))
+            strengths[missing] = estimates[missing]
+        return np.nan_to_num(strengths)  # nothing is wrong with an empty region
 
     def _restored(
         self, image: Colour, source: Source, mask: Mask, told: tuple[Strengths, ...]

@@ -41,7 +41,7 @@ def test_a_restorer_that_is_not_told_takes_nothing():
 
 def test_what_is_faint_is_nothing_and_what_is_too_much_is_the_limit():
     strengths = np.float32([[1, 0.1, 5, 5], [9000, 9000, 9000, 9000]])
-    np.testing.assert_array_equal(degradation.heard(strengths), [[0, 0, 0, 0], [255, 10, 99, 99]])
+    np.testing.assert_array_equal(degradation.trusted(strengths), [[0, 0, 0, 0], [255, 10, 99, 99]])
 
 
 @pytest.mark.parametrize("scale", [1, 3])
