@@ -31,7 +31,8 @@ def main(out: Path) -> None:
     low = from_float(np.clip(low + noise, 0, 1).astype(np.float32), np.uint16)
 
     chain = pipeline.load_chain(scale=2, segmenter=None)
-    fused, result = chain.upscale(low).image, chain(low, KIDNEYS)
+    known = pipeline.Degraded(noise=255 * NOISE)  # a scanner's noise can be measured
+    fused, result = chain.upscale(low).image, chain(low, KIDNEYS, known=known)
     image, mask = result.image, result.mask
 
     print(f"{image.dtype}, {len(np.unique(image))} different levels, {result.tiles} tiles restored")

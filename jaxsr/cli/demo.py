@@ -14,9 +14,9 @@ ACROSS = 4  # images beside each other
 JPEG_QUALITY = 10  # whose bytes the codec gets too
 FILE_BPP = 0.2  # of the files that end the chain
 NOISE = (
-    "The upscaler was trained on clean photographs, so it enlarges the noise with the picture. "
-    "Bicubic interpolation\nblurs the noise and comes closer over the whole picture; the restorer "
-    "reduces it inside the region."
+    "The upscaler was trained on clean photographs, so it enlarges the noise with the picture. The "
+    "restorer reduces it\ninside the region; outside of it bicubic interpolation, which blurs "
+    "noise, comes closer."
 )
 
 
