@@ -42,6 +42,7 @@ RATES = 0.05, 0.2, 0.35, 0.5, 0.65, 0.8, 0.95
 FIRST = {  # the first release's recipe; today's config has what was found since
     "model.options.overlaps": False,
     "model.options.latents": 320,
+    "rate_power": 1.0,
     "optimizer.name": "adam",
     "optimizer.learning_rate": 1e-3,
     "optimizer.schedule": "cosine",

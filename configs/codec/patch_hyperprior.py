@@ -14,6 +14,7 @@ def get_config():
     config = default_config("compression")
     config.model.name = "patch_hyperprior"
     config.data.crop = 256
+    config.rate_power = 1.3  # most files have a low rate
     config.batch_size = 8
     config.steps = 10_000
     config.log_every = 200
