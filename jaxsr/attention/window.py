@@ -149,7 +149,8 @@ def relative_position_bias(
       queries: size of the window the queries are in.
       keys: size of the (grown) window the keys are in; ``queries`` unless given.
     """
-    return table[relative_positions(queries, keys)].transpose(2, 0, 1)
+    rows = relative_positions(queries, keys)  # none of them negative: no table says where they are
+    return table.at[rows].get(wrap_negative_indices=False).transpose(2, 0, 1)
 
 
 def relative_positions(queries: Window, keys: Window | None = None) -> Int[np.ndarray, "tq tk"]:

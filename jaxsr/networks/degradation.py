@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from jaxsr.networks.layers import Conv, Dtype, apply, patch_dct, pixel_unshuffle
+from jaxsr.networks.layers import COLOURS, Conv, Dtype, apply, blockwise, dct, pixel_unshuffle
 
 # Strengths are, in this order: the standard deviation of noise in levels of 255, and of a blur in
 # pixels; and what the quality of a JPEG, and of a file of our codec, lacks to 100. 0: none of it.
@@ -41,7 +41,7 @@ class DegradationEstimator(nn.Module):
         They may be a little negative. (Made positive by a softplus, those of rare kinds were never
         learnt: there is no gradient left once it has learnt that there mostly is none of them.)
         """
-        coefficients = pixel_unshuffle(x, PATCH) @ patch_dct(PATCH).T
+        coefficients = pixel_unshuffle(blockwise(x @ COLOURS.T, dct(PATCH)), PATCH)
         f = jnp.log(jnp.abs(coefficients) * 255 + 0.25)
         f = nn.leaky_relu(nn.Dense(self.features, dtype=self.dtype, name="narrow")(f))
         f = nn.leaky_relu(Conv(self.features, dtype=self.dtype, name="around")(f))

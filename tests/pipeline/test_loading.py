@@ -19,7 +19,7 @@ GOLDEN = Path(__file__).parents[1] / "networks/golden"
     [
         ("span-compact", pipeline.Upscale, "upscaler", 194_608),
         ("attention-unet", pipeline.Segment, "segmenter", 1_883_444),
-        ("window-restorer", pipeline.Restore, "restorer", 431_352),
+        ("window-restorer", pipeline.Restore, "restorer", 489_724),
         ("patch-hyperprior", codec.Model, "codec", 3_504_328),
     ],
 )

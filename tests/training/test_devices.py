@@ -24,7 +24,9 @@ SMALL = {  # config file → its options
         "data.mask_ignored": (255,),
     },
     "roi/restore": {
-        "model.options": {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2},
+        "model.options": {"features": 8, "blocks": 1, "layers": 1, "window": 4, "heads": 2}
+        | {"told": True},
+        "harm": 8.0,
         "data.crop": 48,
         "data.real.first.noise": 0.0,
     },
