@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import ml_collections
 import numpy as np
+import scipy.linalg
 
 from jaxsr import networks
 from jaxsr.evaluation.codecs.bd import bd_rate
@@ -120,9 +121,8 @@ def gains() -> dict[str, float]:
     """
     size, blocks = 16, 5
     n = size * blocks
-    borders = np.kron(np.eye(blocks - 1), overlap(size))
-    lapped = np.pad(borders, size // 2)
-    lapped[: size // 2, : size // 2] = lapped[-size // 2 :, -size // 2 :] = np.eye(size // 2)
+    edge = np.eye(size // 2)
+    lapped = scipy.linalg.block_diag(edge, *[overlap(size)] * (blocks - 1), edge)
     one = np.kron(np.eye(blocks), dct(size))
     two = np.kron(np.eye(blocks), _two_steps())
     k, t = np.arange(size)[:, None], np.arange(2 * size)
@@ -221,7 +221,7 @@ def main() -> None:
         kept = folder / KEPT
         if not kept.exists():
             config = changed(args, VARIANTS[name])
-            with spectrum(SPECTRA.get(name, 0.0)):
+            with spectrum(SPECTRA[name]) if name in SPECTRA else contextlib.nullcontext():
                 state = loop.fit(config, folder)
             if int(state.step) < args.steps:
                 return  # a signal ended it

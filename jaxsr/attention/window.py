@@ -149,7 +149,8 @@ def relative_position_bias(
       queries: size of the window the queries are in.
       keys: size of the (grown) window the keys are in; ``queries`` unless given.
     """
-    rows = relative_positions(queries, keys)  # none of them negative: no table says where they are
+    rows = relative_positions(queries, keys)
+    # no row is negative: else a second table of this size would tell which ones are
     return table.at[rows].get(wrap_negative_indices=False).transpose(2, 0, 1)
 
 

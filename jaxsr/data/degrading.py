@@ -264,8 +264,10 @@ def random_noise(x: Canvases, stage: Stage, word: Words) -> tuple[Canvases, Numb
     signal = _where(gray, pixels.mean(axis=2, keepdims=True), pixels)
     share = draws.field([word["key0"], word["key1"]], pixels.shape[1:])
     share = _where(gray, share[:, :, :1], share)
-    sigma = draws.uniform(word["noise_sigma"], *stage.noise_sigma) / 255
-    noise = sigma[:, None, None, None] * normal(share)
+    sigma, noise = jnp.zeros(len(pixels)), jnp.zeros_like(pixels)
+    if stage.poisson < 1:
+        sigma = draws.uniform(word["noise_sigma"], *stage.noise_sigma) / 255
+        noise = sigma[:, None, None, None] * normal(share)
     if stage.poisson:
         photons = jnp.exp(draws.uniform(word["photons"], *np.log(stage.photons)))
         each = photons[:, None, None, None]

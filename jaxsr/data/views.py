@@ -98,8 +98,10 @@ class ManyCrops:
             name = f"low_{scale}" if scale > 1 else "high"
             pair = Pairs(scale, self.side // scale, self.augment, low=name)
             pair = pair.draw(images, where, places)
-            which = ~draws.chance(clean, self.clean)
-            low, strengths = degraded(degrade, pair["low"], which, seeds)
+            low = pair["low"]
+            strengths = low.__array_namespace__().zeros((len(low), 3), np.float32)
+            if self.clean < 1:
+                low, strengths = degraded(degrade, low, ~draws.chance(clean, self.clean), seeds)
             batch |= {f"low_{scale}": low, f"strengths_{scale}": strengths}
             highs.append(pair["high"])
         alone = Crops(self.side, self.augment).draw(images, words[-Crops.words :], places)

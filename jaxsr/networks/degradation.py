@@ -15,7 +15,6 @@ from jaxsr.networks.layers import COLOURS, Conv, Dtype, apply, blockwise, dct, p
 
 # Strengths are, in this order: the standard deviation of noise in levels of 255, and of a blur in
 # pixels; and what the quality of a JPEG, and of a file of our codec, lacks to 100. 0: none of it.
-KINDS = ("noise", "blur", "jpeg", "codec")
 UNITS = np.array([25.0, 2.0, 100.0, 100.0], np.float32)  # networks see strengths divided by these
 PATCH = 8  # pixels: a JPEG's blocks
 
@@ -48,7 +47,7 @@ class DegradationEstimator(nn.Module):
         score = nn.Dense(self.features, dtype=self.dtype, name="score")(f).astype(jnp.float32)
         f = jnp.sum(nn.softmax(score, axis=(1, 2)) * f, axis=(1, 2))
         f = nn.leaky_relu(nn.Dense(self.features, dtype=self.dtype, name="mix")(f))
-        y = nn.Dense(len(KINDS), dtype=self.dtype, name="strengths")(f)
+        y = nn.Dense(len(UNITS), dtype=self.dtype, name="strengths")(f)
         return y.astype(jnp.float32) * UNITS
 
 
@@ -58,9 +57,8 @@ def estimate(params: dict[str, Any], x: Float[Array, "b h w 3"]) -> Float[Array,
     What is not there has a strength about 0, perhaps below.
 
     Args:
-      params: of a restorer that is told them, its estimator's among them.
+      params: of the estimator: "estimate" in those of a restorer that is told.
     """
     pads = [(0, -n % PATCH) for n in x.shape[1:3]]
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)), "symmetric")
-    features = params["estimate"]["narrow"]["bias"].shape[0]
-    return apply(DegradationEstimator(features), params["estimate"], x)
+    return apply(DegradationEstimator(params["narrow"]["bias"].shape[0]), params, x)

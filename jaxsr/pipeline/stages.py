@@ -121,7 +121,7 @@ def run_chain(
     if f is not None:
         f = features_at(f, stages.scale, *grid(restorer, fused.shape[1], fused.shape[2]))
     if is_told(restorer) and strengths is None:
-        strengths = trusted(estimate(params["restore"], jnp.asarray(x)))
+        strengths = trusted(estimate(params["restore"]["estimate"], jnp.asarray(x)))
     image, left_over = restore(
         restorer, params["restore"], fused, mask, f, strengths, core=core, budget=budget
     )

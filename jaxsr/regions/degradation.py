@@ -68,7 +68,7 @@ def trusted(estimates: Float[Array | np.ndarray, "*b 4"]) -> Float[Any, "*b 4"]:
 
 
 def crops(image: Shaped[np.ndarray, "_ _ c"], mask: Mask, scale: int) -> Sequence[np.ndarray]:
-    """Return crops of an image, spread over its region, that tell how it was degraded.
+    """Return crops of an image, spread over its region, if any, that tell how it was degraded.
 
     Their places are multiples of 8, where the blocks of a JPEG begin. An image smaller than a crop
     is mirrored at its edges.
@@ -77,19 +77,21 @@ def crops(image: Shaped[np.ndarray, "_ _ c"], mask: Mask, scale: int) -> Sequenc
       mask: of the image enlarged by ``scale``.
     """
     inside = mask > REGION
-    spans = (np.flatnonzero(inside.any(axis)) // scale for axis in (1, 0))
-    pads = [(0, max(0, SIDE - n)) for n in image.shape[:2]]
-    image = np.pad(image, [*pads, (0, 0)], "symmetric")
+    spans = [np.flatnonzero(inside.any(axis)) // scale for axis in (1, 0)]
+    if not spans[0].size:
+        return []
     rows, columns = (
         _starts(int(span[0]), int(span[-1]) + 1, n)
         for span, n in zip(spans, image.shape, strict=False)
     )
-    return [image[y : y + SIDE, x : x + SIDE] for y in rows for x in columns]
+    pads = [*((0, max(0, SIDE - n)) for n in image.shape[:2]), (0, 0)]
+    cut = (image[y : y + SIDE, x : x + SIDE] for y in rows for x in columns)
+    return [np.pad(crop, pads, "symmetric") for crop in cut]
 
 
 def _starts(first: int, last: int, size: int) -> Sequence[int]:
     """Return where crops start along an axis, to cover pixels from ``first`` to before ``last``."""
     count = min(ACROSS, -(-(last - first) // SIDE))
     middles = first + (np.arange(count) + 0.5) * (last - first) / count
-    starts = np.clip(np.round((middles - SIDE / 2) / 8) * 8, 0, (size - SIDE) // 8 * 8)
+    starts = np.clip(np.round((middles - SIDE / 2) / 8) * 8, 0, max(0, size - SIDE) // 8 * 8)
     return [int(start) for start in starts]

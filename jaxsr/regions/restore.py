@@ -89,7 +89,7 @@ def restore(
         seen_by = functools.partial(gather, cells=cells, core=core, margin=network.margin)
         seen = None if features is None else seen_by(features, step=PATCH)
         tiles = seen_by(frame)
-        told = None if strengths is None else jnp.broadcast_to(strengths, (len(tiles), 4))
+        told = None if strengths is None else jnp.tile(strengths, (len(tiles), 1))
         y = apply(network, params, tiles, seen_by(mask_frame), seen, told)
         # a fourth channel tells what was restored: where the budget ends, the region's feather does
         y = jnp.concatenate([y, jnp.ones_like(y[..., :1])], -1)

@@ -70,13 +70,13 @@ class TiledRestorer:
         self._reach = (reach_of(upscaler) if upscaler else BLEND) + INTERPOLATION
         both = {"restore": params, "upscale": upscaler_params}
         self._runner = Runner(self._of_tiles, both, devices)
-        self._estimator = Runner(estimate, _of_estimator(params), devices)
+        self._estimator = Runner(estimate, params.get("estimate", {}), devices)
 
     def with_params(self, params: Params) -> "TiledRestorer":
         """Return the same with other parameters of the restorer; what is compiled is shared."""
         other = copy.copy(self)
         other._runner = self._runner.with_params(self._runner.params | {"restore": params})
-        other._estimator = self._estimator.with_params(_of_estimator(params))
+        other._estimator = self._estimator.with_params(params.get("estimate", {}))
         return other
 
     def __call__(
@@ -113,9 +113,9 @@ class TiledRestorer:
         if not is_told(self.network):
             return None
         missing = np.isnan(strengths)
-        if missing.any() and (mask > masks.REGION).any():
-            crops = degradation.crops(source, mask, self.scale)
-            most = 1 if self._estimator.platform == "cpu" else len(crops)
+        crops = degradation.crops(source, mask, self.scale) if missing.any() else []
+        if crops:
+            most = self._each(crops[0].shape[:2], PIXELS_AT_ONCE)
             each = self._estimator.run([(crops, most)], lambda crop: (rgb(crop),))
             estimates = degradation.trusted(np.mean([row for _, row in each], axis=0))
             strengths[missing] = estimates[missing]
@@ -216,11 +216,6 @@ class TiledRestorer:
             f, starts
         )
         return apply(self.network, params["restore"], x, mask, f, told)
-
-
-def _of_estimator(params: Params) -> Params:
-    """Return the parameters that estimating takes, none of a restorer that is not told."""
-    return {name: params[name] for name in ("estimate",) if name in params}
 
 
 def part(span: slice, size: int, scale: int, reach: int, unit: int = 1) -> slice:

@@ -71,10 +71,10 @@ def restoration(config: ml_collections.ConfigDict) -> Task:
 
     def told(params, batch, stored, lost):
         """Return the strengths that the network is told, and the estimates' squared error."""
-        if not options.get("told"):
+        if not network.told:
             return None, {}
         true = jnp.stack([*(strengths_of(batch, s) for s in SCALES), of_codec(lost)], 1)
-        found = jnp.stack([degradation.estimate(params, x) for x in stored], 1)
+        found = jnp.stack([degradation.estimate(params["estimate"], x) for x in stored], 1)
         error = ((found - true) / degradation.UNITS) ** 2
         bits = batch["seed"][:, None] >> jnp.arange(len(stored), dtype=jnp.uint32) & 1
         strengths = jnp.where(

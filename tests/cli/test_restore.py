@@ -1,5 +1,6 @@
 """``jaxsr restore`` with small networks: the region changes and nothing else does."""
 
+import functools
 import re
 
 import numpy as np
@@ -19,9 +20,9 @@ CAT = skimage.data.chelsea()[100:148, 100:164]
 def run(run, stage_files):
     """``jaxsr restore ARGUMENTS --model …``, with a small restorer, perhaps a segmenter."""
 
-    def restore(*arguments, segmenter=None):
+    def restore(*arguments, model="window_restorer", segmenter=None):
         flags = ["--segmenter", stage_files[segmenter]] if segmenter else []
-        return run("restore", *arguments, "--model", stage_files["window_restorer"], *flags)
+        return run("restore", *arguments, "--model", stage_files[model], *flags)
 
     return restore
 
@@ -105,18 +106,10 @@ def test_weights_of_another_kind_are_refused(save, capsys, stage_files):
 
 
 @pytest.fixture
-def run_told(capsys, stage_files):
+def run_told(run):
     """``jaxsr restore a.png -o b.png --roi all ARGUMENTS``, with a restorer that is told."""
-    command = "restore", "a.png", "-o", "b.png", "--roi", "all", "--overwrite"
-
-    def restore(*arguments):
-        try:
-            code = main([*command, *arguments, "--model", str(stage_files["told"])])
-        except SystemExit as stop:  # argparse
-            code = stop.code
-        return code, *capsys.readouterr()
-
-    return restore
+    command = "a.png", "-o", "b.png", "--roi", "all", "--overwrite"
+    return functools.partial(run, *command, model="told")
 
 
 def test_what_is_wrong_is_said_and_mended(save, run_told, stage_files):

@@ -152,7 +152,7 @@ def test_weights_that_were_told_nothing_do_the_same_in_a_network_that_is_told(sm
 @pytest.mark.parametrize("size", [(1, 1), (9, 30)])
 def test_strengths_are_estimated_of_images_of_any_size(size, random_params):
     network = create_restorer("window_restorer", **SMALL, told=True)
-    params = random_params(network, *inputs(16, 16))
+    params = random_params(network, *inputs(16, 16))["estimate"]
     x = jnp.asarray(RNG.random((2, *size, 3), np.float32))
     found = estimate(params, x)
     assert found.shape == (2, 4)
