@@ -7,6 +7,7 @@ A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is one
 """
 
 import argparse
+import itertools
 import json
 import math
 import re
@@ -26,6 +27,14 @@ TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 EACH = ("images", "precision", "recall", "published", "against_published")
 
 SETS = {"set5": "Set5", "set14": "Set14", "bsd100": "B100"}
+PHOTOGRAPHS = {"bsd100": "B100", "ecssd": "ECSSD"}  # what is enlarged degraded, too
+INPUTS = {  # of reduced images
+    "clean": "clean",
+    "noise": "noise σ 8",
+    "jpeg": "JPEG 50",
+    "blur": "blur σ 1.2",
+    "mix": "blur 0.8, noise 5, JPEG 60",
+}
 UPSCALERS = {  # scale → figures' name, parameters, and the paper's PSNR on Set5
     2: (("span-compact", "184K", ""), ("pan", "261K", "38.00"), ("rlfn", "527K", "38.07")),
     3: (("span-compact", "189K", ""), ("pan", "261K", "34.40")),
@@ -81,8 +90,14 @@ def figures(name: str) -> Any:
 
 def scores(report: dict[str, Any], which: str) -> list[str]:
     """Return PSNR and SSIM on each of the sets, as ``37.480 / .9589``."""
-    means = {one["name"]: one[which] for one in report["sets"]}
-    return [f"{means[s]['psnr_y']:.3f} / {fraction(means[s]['ssim_y'])}" for s in SETS]
+    clean = (one for one in report["sets"] if one.get("inputs", "clean") == "clean")
+    means = {one["name"]: one[which] for one in clean}
+    return [score(means[name]) for name in SETS]
+
+
+def score(mean: dict[str, float]) -> str:
+    """Return PSNR and SSIM of Y as ``37.480 / .9589``."""
+    return f"{mean['psnr_y']:.3f} / {fraction(mean['ssim_y'])}"
 
 
 def span_compact() -> Iterator[str]:
@@ -107,6 +122,23 @@ def upscalers() -> Iterator[str]:
         for name, parameters, published in models:
             measured = scores(figures(f"{name}-x{scale}"), "mean")
             yield row(TITLES[name], parameters, times, *measured, published)
+
+
+def photographs() -> Iterator[str]:
+    """Yield a line a set, scale and way in which reduced images were degraded."""
+    yield row("set", "reduced image", "bicubic", "span-compact", "span-photo")
+    yield "|---|---|---|---|---|"
+    for scale in (2, 4):
+        clean, photo = (degraded(f"{name}-x{scale}") for name in ("span-compact", "span-photo"))
+        for (name, title), (inputs, what) in itertools.product(PHOTOGRAPHS.items(), INPUTS.items()):
+            one = photo[name, inputs]
+            means = one["bicubic_mean"], clean[name, inputs]["mean"], one["mean"]
+            yield row(f"{title} ×{scale}", what, *map(score, means))
+
+
+def degraded(name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return an upscaler's figures by set and inputs."""
+    return {(one["name"], one["inputs"]): one for one in figures(name)["sets"]}
 
 
 def segmenter() -> Iterator[str]:
@@ -247,6 +279,7 @@ def memory_of(one: dict[str, Any]) -> str:
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
     "span-compact": span_compact,
     "upscalers": upscalers,
+    "photographs": photographs,
     "segmenter": segmenter,
     "restorer": restorer,
     "codec": codec,

@@ -13,11 +13,9 @@ from jaxsr.regions.restore import Restorer, is_told
 
 SIDE = 128  # pixels of the crops that are looked at
 ACROSS = 3  # so many of them at most along either axis
-LIMITS = {"noise": (0, 255), "blur": (0, 10), "jpeg": (1, 100), "codec": (1, 100)}
 # Estimates below these are none. Of 60 clean images of ECSSD, reduced or not, the estimator of the
 # released weights says more than that of 2, at their own size, which are noisy.
 FAINT = np.array([4.0, 0.4, 12.0, 40.0], np.float32)
-MOST = np.array([255.0, 10.0, 99.0, 99.0], np.float32)  # those of LIMITS
 Strengths = Float[np.ndarray, "4"]  # as in jaxsr.networks.degradation
 
 
@@ -38,6 +36,7 @@ class Degraded(NamedTuple):
 
 
 UNKNOWN = Degraded()
+NONE, MOST = Degraded(0, 0, 100, 100), Degraded(255, 10, 1, 1)
 
 
 def given(known: Degraded, network: Restorer) -> Float[np.ndarray, "4"]:
@@ -46,13 +45,19 @@ def given(known: Degraded, network: Restorer) -> Float[np.ndarray, "4"]:
     Raises:
       UserError: a number is out of its range, or the network is not told any.
     """
-    for (name, (low, high)), value in zip(LIMITS.items(), known, strict=True):
+    for name, value, *ends in zip(Degraded._fields, known, NONE, MOST, strict=True):
+        low, high = sorted(ends)
         if value is not None and not low <= value <= high:
             raise UserError(f"{name} {value:g}: give a number from {low} to {high}")
     if not is_told(network) and any(value is not None for value in known):
         raise UserError("this restorer is not told how an image was degraded; leave that out")
-    strengths = np.array([np.nan if value is None else value for value in known], np.float32)
-    return np.concatenate([strengths[:2], 100 - strengths[2:]])
+    return strengths_of(known)
+
+
+def strengths_of(known: Degraded) -> Strengths:
+    """Return strengths as networks know them, NaN of what is not known; :func:`found` inverts."""
+    values = np.array([np.nan if value is None else value for value in known], np.float32)
+    return np.concatenate([values[:2], 100 - values[2:]])
 
 
 def found(strengths: Strengths) -> Degraded:
@@ -64,7 +69,7 @@ def found(strengths: Strengths) -> Degraded:
 def trusted(estimates: Float[Array | np.ndarray, "*b 4"]) -> Float[Any, "*b 4"]:
     """Return estimated strengths within their limits, 0 for those that may well be none."""
     xp = estimates.__array_namespace__()
-    return xp.where(estimates < FAINT, 0, xp.minimum(estimates, MOST))
+    return xp.where(estimates < FAINT, 0, xp.minimum(estimates, strengths_of(MOST)))
 
 
 def crops(image: Shaped[np.ndarray, "_ _ c"], mask: Mask, scale: int) -> Sequence[np.ndarray]:
