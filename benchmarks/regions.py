@@ -124,7 +124,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--sizes", default="1024x768,2048x1536", metavar="WxH,…")
     parser.add_argument("--regions", default="5,10,25", metavar="PERCENT,…")
     parser.add_argument("--scale", default=4, type=int, choices=(2, 4))
-    parser.add_argument("--model", default="span-compact", metavar="NAME|FILE")
+    parser.add_argument("--model", default="span-photo", metavar="NAME|FILE")
     parser.add_argument("--segmenter", default="attention-unet", metavar="NAME|FILE")
     parser.add_argument("--restorer", default="window-restorer", metavar="NAME|FILE")
     parser.add_argument("--threads", default=2, type=int, metavar="NUMBER")

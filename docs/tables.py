@@ -7,11 +7,12 @@ A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is one
 """
 
 import argparse
+import functools
 import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ TABLE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 # what is left out: long lists that no table shows
 EACH = ("images", "precision", "recall", "published", "against_published")
 
+SCALES = 2, 3, 4
 SETS = {"set5": "Set5", "set14": "Set14", "bsd100": "B100"}
 PHOTOGRAPHS = {"bsd100": "B100", "ecssd": "ECSSD"}  # what is enlarged degraded, too
 INPUTS = {  # of reduced images
@@ -100,12 +102,12 @@ def score(mean: dict[str, float]) -> str:
     return f"{mean['psnr_y']:.3f} / {fraction(mean['ssim_y'])}"
 
 
-def span_compact() -> Iterator[str]:
-    """Yield a line a set and scale: the card's own table."""
+def clean(name: str) -> Iterator[str]:
+    """Yield a line a set and scale: the table of an upscaler's card, of clean images."""
     yield row("set", "this network", "bicubic")
     yield "|---|---|---|"
-    for scale in (2, 3, 4):
-        report = figures(f"span-compact-x{scale}")
+    for scale in SCALES:
+        report = figures(f"{name}-x{scale}")
         pairs = zip(scores(report, "mean"), scores(report, "bicubic_mean"), strict=True)
         for title, pair in zip(SETS.values(), pairs, strict=True):
             yield row(f"{title} ×{scale}", *pair)
@@ -124,20 +126,20 @@ def upscalers() -> Iterator[str]:
             yield row(TITLES[name], parameters, times, *measured, published)
 
 
-def photographs() -> Iterator[str]:
-    """Yield a line a set, scale and way in which reduced images were degraded."""
+def photographs(sets: Mapping[str, str], scales: Sequence[int]) -> Iterator[str]:
+    """Yield a line a scale, set and way in which reduced images were degraded."""
     yield row("set", "reduced image", "bicubic", "span-compact", "span-photo")
     yield "|---|---|---|---|---|"
-    for scale in (2, 4):
-        clean, photo = (degraded(f"{name}-x{scale}") for name in ("span-compact", "span-photo"))
-        for (name, title), (inputs, what) in itertools.product(PHOTOGRAPHS.items(), INPUTS.items()):
+    for scale, (name, title) in itertools.product(scales, sets.items()):
+        compact, photo = (degraded(f"{name}-x{scale}") for name in ("span-compact", "span-photo"))
+        for inputs, what in INPUTS.items():
             one = photo[name, inputs]
-            means = one["bicubic_mean"], clean[name, inputs]["mean"], one["mean"]
+            means = one["bicubic_mean"], compact[name, inputs]["mean"], one["mean"]
             yield row(f"{title} ×{scale}", what, *map(score, means))
 
 
 def degraded(name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return an upscaler's figures by set and inputs."""
+    """Return an upscaler's figures by set and by how its reduced images were degraded."""
     return {(one["name"], one["inputs"]): one for one in figures(name)["sets"]}
 
 
@@ -277,9 +279,11 @@ def memory_of(one: dict[str, Any]) -> str:
 
 
 TABLES: dict[str, Callable[[], Iterator[str]]] = {
-    "span-compact": span_compact,
+    "span-compact": functools.partial(clean, "span-compact"),
+    "span-photo": functools.partial(clean, "span-photo"),
     "upscalers": upscalers,
-    "photographs": photographs,
+    "degraded": functools.partial(photographs, PHOTOGRAPHS, SCALES),
+    "degraded-b100": functools.partial(photographs, {"bsd100": "B100"}, (2, 4)),
     "segmenter": segmenter,
     "restorer": restorer,
     "codec": codec,

@@ -31,7 +31,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.task = "regions"
     config.model = ""  # the segmenter: name or weights file; empty: none, or that of --workdir
     config.restorer = ""  # name or weights file; empty: none, or that of --workdir
-    config.upscaler = "span-compact"  # released name: makes the global result of reduced images
+    config.upscaler = "span-photo"  # released name: makes the global result of reduced images
     config.data = ""  # folders, separated by commas
     config.degradations = (  # of the restorer's images; also "clean": the original itself
         *("x4", "x4-noise", "x4-jpeg", "x2", "x2-noise", "x2-jpeg"),

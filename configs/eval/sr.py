@@ -9,8 +9,8 @@
 folder.
 
 `--config.inputs` says what is enlarged: reduced images as they are ("clean", the literature's), or
-degraded: "noise" (σ 8 of 255), "jpeg" (quality 50), "blur" (σ 1.2 pixels) or "mix" (blur 0.8, noise
-5, JPEG 60); several with commas between them.
+degraded: "noise" (σ 8 of 255), "jpeg" (quality 50), "blur" (σ 1.2 pixels), "mix" (blur 0.8, noise
+5, JPEG 60) or "codec" (ours, quality 20); several with commas between them.
 
 Bicubic needs no weights and has figures to expect, the same on any hardware:
 Set5 ×2 33.673 / .9303, ×3 30.403 / .8689, ×4 28.429 / .8111 (PSNR-Y in dB / SSIM-Y).
@@ -25,7 +25,7 @@ def get_config() -> ml_collections.ConfigDict:
     config.model = ""  # name, weights file or "bicubic"; empty with --workdir
     config.data = ""  # folders of originals, separated by commas
     config.scale = 4
-    config.inputs = "clean"  # what is enlarged: some of clean,noise,jpeg,blur,mix
+    config.inputs = "clean"  # what is enlarged: some of clean,noise,jpeg,blur,mix,codec
     config.out = ""  # JSON file; empty: only the table
     config.pictures = ""  # folder for the outputs; empty: none kept
     config.report = ""  # HTML page that compares the images; empty: none

@@ -57,7 +57,10 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     flags.add_model(parser, "--model", "the codec", flags.CODEC)
     flags.add_model(
-        parser, "--upscaler", "the ×2 upscaler of images kept at half their size", flags.UPSCALER
+        parser,
+        "--upscaler",
+        "the ×2 upscaler of images kept at half their size",
+        flags.CLEAN_UPSCALER,
     )
     flags.add_entropy_device(parser)
     return parser

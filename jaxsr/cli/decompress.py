@@ -33,8 +33,8 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
     )
     flags.add_scale(
         parser,
-        "enlarge images so many times, and restore the region of files that have one (default: "
-        "neither)",
+        f"enlarge images so many times, by {flags.CLEAN_UPSCALER}, and restore the region of files "
+        "that have one (default: neither)",
     )
     parser.add_argument(
         "--restore",
@@ -108,10 +108,14 @@ def finisher(arguments: argparse.Namespace):
     from jaxsr.regions import masks
 
     restorer, scale = arguments.restorer or zoo.DEFAULT_RESTORER, arguments.scale
+    # the default of photographs takes what a codec has left for blur, and makes more of it
+    enlarger = zoo.CLEAN_UPSCALER
     restores = arguments.restore or (arguments.restore is None and scale is not None)
-    enlarge = functools.cache(lambda: pipeline.load_upscaler(scale=scale))
+    enlarge = functools.cache(lambda: pipeline.load_upscaler(enlarger, scale))
     restore = functools.cache(lambda: pipeline.load_restorer(restorer, segmenter=None))
-    chain = functools.cache(lambda: pipeline.load_chain(scale, restorer=restorer, segmenter=None))
+    chain = functools.cache(
+        lambda: pipeline.load_chain(scale, upscaler=enlarger, restorer=restorer, segmenter=None)
+    )
 
     def finish(picture, mask):
         if not restores or mask is None:

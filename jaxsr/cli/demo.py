@@ -38,7 +38,7 @@ def add(commands: argparse._SubParsersAction) -> argparse.ArgumentParser:
         metavar="DIR",
         help="the folder for the pictures and the page (default: demo)",
     )
-    flags.add_model(parser, "--model", "the ×4 upscaler", flags.UPSCALER)
+    flags.add_model(parser, "--model", "the ×4 upscaler", flags.CLEAN_UPSCALER)
     flags.add_overwrite(parser)
     return parser
 
@@ -99,7 +99,7 @@ def enlarged(original, model: str | None) -> list:
     from jaxsr.evaluation.upscalers.protocol import degrade, score
     from jaxsr.image.resize import imresize_uint8
 
-    name = str(model or zoo.DEFAULT_UPSCALER)
+    name = str(model or zoo.CLEAN_UPSCALER)
     upscale = pipeline.load_upscaler(name, 4)
     original, low = degrade("astronaut", original, 4)
     result, seconds = timed(upscale, low)

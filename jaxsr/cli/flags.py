@@ -8,10 +8,10 @@ from jaxsr.cli.cluster import Shard
 from jaxsr.image.formats import FORMATS as IMAGE_FORMATS
 
 FORMATS = {kind.suffix.removeprefix("."): kind.suffix for kind in IMAGE_FORMATS if kind.written}
-# The names of the released weights that commands use by default: the DEFAULT_… of jaxsr.zoo and
-# jaxsr.codec, which take JAX to import.
-UPSCALER, SEGMENTER, RESTORER = "span-compact", "attention-unet", "window-restorer"
-CODEC = "patch-hyperprior"
+# The names of the released weights that commands use by default: the DEFAULT_… of jaxsr.zoo
+# and jaxsr.codec and the CLEAN_UPSCALER of jaxsr.zoo, which take JAX to import.
+UPSCALER, SEGMENTER, RESTORER = "span-photo", "attention-unet", "window-restorer"
+CODEC, CLEAN_UPSCALER = "patch-hyperprior", "span-compact"
 SCALES = (1, 2, 3, 4, 8)  # of jaxsr.networks, likewise
 PRECISIONS = ("float32", "bfloat16", "float16")  # of jaxsr.zoo, likewise
 ENTROPY_DEVICES = ("auto", "cpu", "default")  # of jaxsr.codec, likewise

@@ -14,6 +14,11 @@ LIST = "{:<{}} {:<11} {:<21} {:>10} {:>14}{}"
 SIDE = 256  # of the image that is timed
 ROW = "{:<21} {:>10} {:>13} {:>6}   {}"
 REGION = 736, 1280  # height and width: an image of 1280×720 in whole windows of attention
+ADVICE = (
+    f"{flags.UPSCALER}, the default, is for photographs as they are: noisy, soft, saved as JPEG. "
+    "For clean images,\nas drawings, screenshots and photographs that were reduced, take "
+    f"--model {flags.CLEAN_UPSCALER}."
+)
 NOTES = {
     "upscaler": "Costs at ×{scale} for an output of 1280×720; what restores has ×1.",
     "segmenter": "Costs for an image of any size; it is brought to the network's own.",
@@ -103,7 +108,8 @@ def list_weights(timed: bool) -> int:
     print(LIST.format("weights", width, "kind", "network", "parameters", "multiply-adds", heading))
     for name, file in files.items():
         print(row_of(name, width, file, timed), flush=True)
-    print(f"\nYour own are looked for in {own.folder()}; any file may be given by its path, too.")
+    print(f"\n{ADVICE}")
+    print(f"Your own are looked for in {own.folder()}; any file may be given by its path, too.")
     print("jaxsr models --networks lists what can be trained, or loaded from other programs.")
     return 0
 

@@ -19,7 +19,7 @@ from jaxsr.image.resize import imresize_uint8
 from jaxsr.tiling.upscaling import TiledUpscaler
 
 SCALE = 2
-DEFAULT = zoo.DEFAULT_UPSCALER
+DEFAULT = zoo.CLEAN_UPSCALER
 
 Pixels = UInt8[np.ndarray, "h w c"]
 

@@ -2,7 +2,7 @@
 
 For images of any kind and size, on the host, tile by tile; everything returns a :class:`Result`::
 
-    big = load_upscaler("span-compact")("photo.jpg").image   # the first three stages
+    big = load_upscaler("span-photo")("photo.jpg").image   # the first three stages
     mask = load_segmenter()("photo.jpg").mask                # the fourth: (h, w) in [0, 1]
     better = load_restorer()("photo.jpg", [(x, y, w, h)])    # the fifth: .image, .mask, .tiles
     result = load_chain(scale=2)("photo.jpg")                # all five

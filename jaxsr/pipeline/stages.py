@@ -218,5 +218,5 @@ def conditions(restorer: Weights, upscaler: Weights) -> bool:
 
     That network is the note ``features_of`` of its weights, else the one of the released upscalers.
     """
-    known = restorer.notes.get("features_of", zoo.DEFAULT_UPSCALER.replace("-", "_"))
+    known = restorer.notes.get("features_of", "span_compact")
     return "fused" in restorer.params and upscaler.network == known

@@ -75,7 +75,7 @@ OPTIONS = {
     },
     "segmentation": {},
     "restoration": {
-        "upscaler": "span-compact",  # released weights that make what is restored
+        "upscaler": "span-photo",  # released weights that make what is restored
         "codec": "patch-hyperprior",  # whose artefacts are restored
         "harm": 2.0,  # additional weight of what a crop loses by being restored
         "estimate": 0.05,  # weight of the error of estimated strengths, where the network is told

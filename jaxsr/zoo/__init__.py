@@ -5,6 +5,7 @@ from jaxsr.zoo.building import PRECISIONS, build, folded, options_to_run, precis
 from jaxsr.zoo.description import Description, describe
 from jaxsr.zoo.kinds import CODEC, KINDS, RESTORER, SEGMENTER, UPSCALER, Kind, kind_of, known_kind
 from jaxsr.zoo.released import (
+    CLEAN_UPSCALER,
     DEFAULT_RESTORER,
     DEFAULT_SCALE,
     DEFAULT_SEGMENTER,
@@ -26,6 +27,7 @@ from jaxsr.zoo.released import (
 from jaxsr.zoo.weights import Weights
 
 __all__ = [
+    "CLEAN_UPSCALER",
     "CODEC",
     "DEFAULT_RESTORER",
     "DEFAULT_SCALE",

@@ -19,7 +19,8 @@ from jaxsr.zoo.opening import is_copy, opened
 from jaxsr.zoo.own import SUFFIXES
 from jaxsr.zoo.weights import Weights
 
-DEFAULT_UPSCALER = "span-compact"
+DEFAULT_UPSCALER = "span-photo"  # of photographs as they are
+CLEAN_UPSCALER = "span-compact"
 DEFAULT_SEGMENTER = "attention-unet"
 DEFAULT_RESTORER = "window-restorer"
 DEFAULT_SCALE = 4

@@ -222,6 +222,7 @@ def test_models_lists_the_weights_that_are_here(run, tmp_path, monkeypatch):
     assert code == 0 and re.search(r"×2 ×3 ×4 +upscaler +span_compact +184K", rows["span-compact"])
     assert {"attention-unet", "window-restorer", "patch-hyperprior"} < rows.keys()
     assert "broken.pth: not a PyTorch checkpoint" in rows["broken"]
+    assert re.search(r"span-photo, the default,[^.]*\. For clean [^.]*--model span-compact\.", out)
     assert len({line.index(" upscaler ") for line in rows.values() if " upscaler " in line}) == 1
 
 
@@ -352,9 +353,10 @@ def test_an_empty_name_is_not_taken_for_the_current_folder(folder, save, run, co
 
 
 def test_help_names_the_weights_that_are_used_by_default(run):
-    named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC
-    defaults = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER, weights.DEFAULT
-    assert named == defaults and flags.ENTROPY_DEVICES == ENTROPY_DEVICES
+    named = flags.UPSCALER, flags.SEGMENTER, flags.RESTORER, flags.CODEC, flags.CLEAN_UPSCALER
+    released = zoo.DEFAULT_UPSCALER, zoo.DEFAULT_SEGMENTER, zoo.DEFAULT_RESTORER
+    assert named == (*released, weights.DEFAULT, zoo.CLEAN_UPSCALER)
+    assert flags.ENTROPY_DEVICES == ENTROPY_DEVICES
     assert flags.SCALES == jaxsr.networks.SCALES and info.WEIGHTS == zoo.SUFFIXES
     code, out, _ = run("compress", "--help")
     assert code == 0 and "(default:patch-hyperprior)" in "".join(out.split())

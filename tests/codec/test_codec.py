@@ -368,9 +368,7 @@ def test_errors_within_a_finer_region_count_more(small):
 
 def test_another_upscaler_than_the_files_own_is_a_clear_error(small, tmp_path):
     data = codec.encode(CAT, mode="half", model=small)
-    weights = zoo.read_weights(
-        zoo.find_weights(zoo.UPSCALER, zoo.DEFAULT_UPSCALER, 2), zoo.UPSCALER
-    )
+    weights = zoo.read_weights(zoo.find_weights(zoo.UPSCALER, half.DEFAULT, 2), zoo.UPSCALER)
     weights.params["enhance"]["block_0"]["conv_0"]["bias"][0] += 0.5
     path = tmp_path / "other.safetensors"
     zoo.weights.write(path, weights)
@@ -386,7 +384,7 @@ def test_another_upscaler_than_the_files_own_is_a_clear_error(small, tmp_path):
             CAT,
             mode="half",
             model=small,
-            upscaler=zoo.find_weights(zoo.UPSCALER, zoo.DEFAULT_UPSCALER, 4),
+            upscaler=zoo.find_weights(zoo.UPSCALER, half.DEFAULT, 4),
         )
 
 

@@ -55,7 +55,7 @@ def test_what_is_there_already_is_not_trained_again(config, tmp_path, capsys):
 def test_without_masks_all_parts_but_the_segmenter_are_made_by_worth(config):
     names = parts_of(config)
     first, then = ["codec", "upscaler_x4", "restorer"], ["photo_x4", "upscaler_x2", "upscaler_x3"]
-    assert names == [*first, *then, "photo_x2"]
+    assert names == [*first, *then, "photo_x2", "photo_x3"]
     config.masked = config.data
     assert parts_of(config) == [*names[:3], "segmenter", *names[3:]]
 

@@ -35,6 +35,7 @@ INPUTS: dict[str, Degradation] = {
     "jpeg": Degradation(jpeg=50),
     "blur": Degradation(blur=1.2),
     "mix": Degradation(blur=0.8, noise=5.0, jpeg=60),
+    "codec": Degradation(codec=20),
 }
 """What is done to reduced images before they are enlarged, by name; blurs are in their pixels."""
 
