@@ -4,7 +4,7 @@
         --config.data.source=folder:DIR[,DIR]
 
 The released weights were trained in several parts, from a restorer that was told nothing. This is
-the last of them, but longer: it had 13,000 steps, half an hour on 2 cores of an AMD EPYC.
+the last two of them, but longer: they had 25,000 steps, an hour on 2 cores of an AMD EPYC.
 ``jaxsr/zoo/window-restorer.md`` has the parts and says what to expect.
 """
 
@@ -18,7 +18,7 @@ def get_config():
     config.data.crop = 96
     config.data.clean = 0.2
     config.harm = 2.0  # clean images are found by the numbers that it is told, and not restored
-    kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.2)
+    kinds = dict(noise_sigma=(1.0, 25.0), photons=(100.0, 30_000.0), gray=0.3)
     kinds |= dict(quality=(15, 90), resize=0.0)
     config.data.real.first.update(blur=0.4, blur_sigma=(0.7, 2.0), noise=0.4, jpeg=0.5, **kinds)
     # no blur before upscaling: what looks like it mostly is none, and clean images would suffer

@@ -14,9 +14,8 @@ ACROSS = 4  # images beside each other
 JPEG_QUALITY = 10  # whose bytes the codec gets too
 FILE_BPP = 0.2  # of the files that end the chain
 NOISE = (
-    "The upscaler was trained on clean photographs, so it enlarges the noise with the picture. The "
-    "restorer reduces it\ninside the region; outside of it bicubic interpolation, which blurs "
-    "noise, comes closer."
+    "The upscaler was trained on degraded photographs, so it removes the noise everywhere. It "
+    "leaves little of it to the\nrestorer, which changes the region alone."
 )
 
 

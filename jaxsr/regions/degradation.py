@@ -14,7 +14,7 @@ from jaxsr.regions.restore import Restorer, is_told
 SIDE = 128  # pixels of the crops that are looked at
 ACROSS = 3  # so many of them at most along either axis
 # Estimates below these are none. Of 60 clean images of ECSSD, reduced or not, the estimator of the
-# released weights says more than that of 2, at their own size, which are noisy.
+# released weights says more than that of 4, which are noisy.
 FAINT = np.array([4.0, 0.4, 12.0, 40.0], np.float32)
 Strengths = Float[np.ndarray, "4"]  # as in jaxsr.networks.degradation
 
