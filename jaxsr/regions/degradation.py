@@ -36,7 +36,7 @@ class Degraded(NamedTuple):
 
 
 UNKNOWN = Degraded()
-NONE, MOST = Degraded(0, 0, 100, 100), Degraded(255, 10, 1, 1)
+NONE, MOST = (0, 0, 100, 100), (255, 10, 1, 1)  # as Degraded has them
 
 
 def given(known: Degraded, network: Restorer) -> Float[np.ndarray, "4"]:
@@ -54,7 +54,7 @@ def given(known: Degraded, network: Restorer) -> Float[np.ndarray, "4"]:
     return strengths_of(known)
 
 
-def strengths_of(known: Degraded) -> Strengths:
+def strengths_of(known: Degraded | tuple[int, ...]) -> Strengths:
     """Return strengths as networks know them, NaN of what is not known; :func:`found` inverts."""
     values = np.array([np.nan if value is None else value for value in known], np.float32)
     return np.concatenate([values[:2], 100 - values[2:]])
