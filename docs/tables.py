@@ -90,11 +90,15 @@ def figures(name: str) -> Any:
     return json.loads((FIGURES / f"{name}.json").read_text("utf-8"))
 
 
-def scores(report: dict[str, Any], which: str) -> list[str]:
-    """Return PSNR and SSIM on each of the sets, as ``37.480 / .9589``."""
-    clean = (one for one in report["sets"] if one.get("inputs", "clean") == "clean")
-    means = {one["name"]: one[which] for one in clean}
-    return [score(means[name]) for name in SETS]
+def by_inputs(name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return an upscaler's figures by set and by how its reduced images were degraded."""
+    return {(one["name"], one.get("inputs", "clean")): one for one in figures(name)["sets"]}
+
+
+def scores(name: str, which: str) -> list[str]:
+    """Return PSNR and SSIM on each of the sets, of clean images."""
+    measured = by_inputs(name)
+    return [score(measured[one, "clean"][which]) for one in SETS]
 
 
 def score(mean: dict[str, float]) -> str:
@@ -107,8 +111,8 @@ def clean(name: str) -> Iterator[str]:
     yield row("set", "this network", "bicubic")
     yield "|---|---|---|"
     for scale in SCALES:
-        report = figures(f"{name}-x{scale}")
-        pairs = zip(scores(report, "mean"), scores(report, "bicubic_mean"), strict=True)
+        file = f"{name}-x{scale}"
+        pairs = zip(scores(file, "mean"), scores(file, "bicubic_mean"), strict=True)
         for title, pair in zip(SETS.values(), pairs, strict=True):
             yield row(f"{title} ×{scale}", *pair)
 
@@ -119,10 +123,10 @@ def upscalers() -> Iterator[str]:
     yield "|---|--:|---|---|---|---|---|"
     for scale, models in UPSCALERS.items():
         times = f"×{scale}"
-        bicubic = scores(figures(f"span-compact-x{scale}"), "bicubic_mean")
+        bicubic = scores(f"span-compact-x{scale}", "bicubic_mean")
         yield row("bicubic", "–", times, *bicubic, "")
         for name, parameters, published in models:
-            measured = scores(figures(f"{name}-x{scale}"), "mean")
+            measured = scores(f"{name}-x{scale}", "mean")
             yield row(TITLES[name], parameters, times, *measured, published)
 
 
@@ -131,16 +135,11 @@ def photographs(sets: Mapping[str, str], scales: Sequence[int]) -> Iterator[str]
     yield row("set", "reduced image", "bicubic", "span-compact", "span-photo")
     yield "|---|---|---|---|---|"
     for scale, (name, title) in itertools.product(scales, sets.items()):
-        compact, photo = (degraded(f"{name}-x{scale}") for name in ("span-compact", "span-photo"))
+        compact, photo = (by_inputs(f"{name}-x{scale}") for name in ("span-compact", "span-photo"))
         for inputs, what in INPUTS.items():
             one = photo[name, inputs]
             means = one["bicubic_mean"], compact[name, inputs]["mean"], one["mean"]
             yield row(f"{title} ×{scale}", what, *map(score, means))
-
-
-def degraded(name: str) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return an upscaler's figures by set and by how its reduced images were degraded."""
-    return {(one["name"], one["inputs"]): one for one in figures(name)["sets"]}
 
 
 def segmenter() -> Iterator[str]:

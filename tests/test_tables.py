@@ -24,10 +24,12 @@ def test_every_table_is_what_its_figures_say(tables):
 
 def test_the_readme_has_the_figures_of_the_tables(tables):
     text = (REPO / "README.md").read_text("utf-8")
-    measured = tables.degraded("span-compact-x4")["set5", "clean"]
+    measured = tables.by_inputs("span-compact-x4")["set5", "clean"]
     assert f"| Set5 ×4, PSNR of Y | {measured['mean']['psnr_y']:.2f} dB | bicubic" in text
     assert f"bicubic {measured['bicubic_mean']['psnr_y']:.2f};" in text
-    noisy = [tables.degraded(f"span-{name}-x4")["bsd100", "noise"] for name in ("photo", "compact")]
+    noisy = [
+        tables.by_inputs(f"span-{name}-x4")["bsd100", "noise"] for name in ("photo", "compact")
+    ]
     photo, compact = (one["mean"]["psnr_y"] for one in noisy)
     bicubic = noisy[0]["bicubic_mean"]["psnr_y"]
     assert (
